@@ -1,0 +1,57 @@
+# The whole interface for people: make demo, make test, make check, make bench, make soak.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
+
+.PHONY: help setup test check format bench demo soak clean
+
+help:
+	@echo "make demo   set up and run the main example on the standard library"
+	@echo "make test   set up and run every test, Rust and Python"
+	@echo "make check  format, lint, types and stub, both languages"
+	@echo "make bench  the table of docs/benchmarks.md, measured here"
+	@echo "make soak   the fault-injection rows for longer"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "maturin>=1.7,<2"
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		"cloudpickle>=3.0" "psutil>=5.9" \
+		"pytest>=8" "pytest-timeout>=2" "hypothesis>=6.100" "networkx>=3.2" "grandalf>=0.8" "numpy>=1.26" \
+		"ruff>=0.6" "mypy>=1.11"
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+setup: $(VENV)/.built
+
+test: setup
+	cargo test --workspace --exclude graflow-fast-core --release --quiet
+	$(BIN)/python -m pytest -q
+
+check: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --release --quiet -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest graflow_fast._core
+
+format:
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+demo: setup
+	$(BIN)/python examples/code_census.py
+
+bench: setup
+	$(BIN)/python benches/run.py
+
+clean:
+	rm -rf $(VENV) target

@@ -1,0 +1,1 @@
+"""graflow_fast."""

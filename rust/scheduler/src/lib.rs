@@ -1,0 +1,2 @@
+//! The pure scheduler of `graflow_fast`.
+#![forbid(unsafe_code)]
