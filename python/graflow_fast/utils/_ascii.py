@@ -7,6 +7,7 @@ groups are known only as names to draw with a double border.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import import_extra
@@ -25,7 +26,9 @@ _DOUBLE = ("╔", "╗", "╚", "╝", "═", "║")
 class _View:
     """What grandalf wants to know of a vertex: the size of its box; it sets ``xy``, the middle of the top edge."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, border: tuple[str, ...]) -> None:
+        self.label = label
+        self.border = border
         self.w = len(label) + 2
         self.h = _BOX_HEIGHT
         self.xy: tuple[float, float] = (0.0, 0.0)
@@ -95,24 +98,28 @@ def boxes(names: list[str]) -> str:
 def layered(graph: networkx.DiGraph, double: set[str]) -> str:
     """A layered drawing, sources above targets; unconnected parts are one below the other.
 
+    A node with an edge to itself is marked with ↻, since the layout can't draw such edges.
+
     Args:
         graph: At least one node.
         double: Names of the nodes to draw with a double border.
     """
     graphs = import_extra("grandalf.graphs", "draw", "Drawing a graph as text")
-    vertices = {str(node): graphs.Vertex(f" {node} ") for node in graph}
-    edges = [graphs.Edge(vertices[str(source)], vertices[str(target)]) for source, target in graph.edges()]
-    for vertex in vertices.values():
-        vertex.view = _View(vertex.data)
+    vertices = {str(node): graphs.Vertex(str(node)) for node in graph}
+    for name, vertex in vertices.items():
+        label = f" {name} ↻ " if graph.has_edge(name, name) else f" {name} "
+        vertex.view = _View(label, _DOUBLE if name in double else _SINGLE)
+    ends = [(str(source), str(target)) for source, target in graph.edges() if source != target]
+    edges = [graphs.Edge(vertices[source], vertices[target]) for source, target in ends]
     for edge in edges:
         edge.view = _Path()
     # Boxes are kept apart by the width of the narrowest one.
     gap = min(vertex.view.w for vertex in vertices.values())
     parts = graphs.Graph(list(vertices.values()), edges).C
-    return "\n".join(_drawn(part, gap, double) for part in parts)
+    return "\n".join(_drawn(part, gap) for part in parts)
 
 
-def _drawn(part: Any, gap: int, double: set[str]) -> str:
+def _drawn(part: Any, gap: int) -> str:
     layouts = import_extra("grandalf.layouts", "draw", "Drawing a graph as text")
     routing = import_extra("grandalf.routing", "draw", "Drawing a graph as text")
     layout = layouts.SugiyamaLayout(part)
@@ -136,11 +143,11 @@ def _drawn(part: Any, gap: int, double: set[str]) -> str:
 
     for edge in edges:
         points = [cell(*point) for point in edge.view.points]
-        for start, end in zip(points, points[1:], strict=False):
+        for start, end in pairwise(points):
             canvas.line(start, end, "*")
     for vertex in vertices:  # after the edges, whose ends they cover
         view = vertex.view
         x, y = cell(view.xy[0] - view.w / 2, view.xy[1])
-        canvas.box(x, y, view.w, view.h, _DOUBLE if vertex.data.strip() in double else _SINGLE)
-        canvas.put(x + 1, y + 1, vertex.data)
+        canvas.box(x, y, view.w, view.h, view.border)
+        canvas.put(x + 1, y + 1, view.label)
     return canvas.text()

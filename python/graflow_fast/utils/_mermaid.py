@@ -22,10 +22,10 @@ _STYLES = (
     "    classDef parallelGroup fill:#f3e5f5,stroke:#4a148c,stroke-width:3px;",
     "    classDef default fill:#f9f9f9,stroke:#333,stroke-width:1px;",
 )
-_RESERVED = frozenset(
-    "graph subgraph direction click class classDef style linkStyle fill stroke color end start "
-    "TD TB BT RL LR flowchart".split()
-)
+_RESERVED = {
+    *("graph", "flowchart", "subgraph", "direction", "start", "end", "TD", "TB", "BT", "RL", "LR"),
+    *("click", "class", "classDef", "style", "linkStyle", "fill", "stroke", "color"),
+}
 
 
 class _Ids:
