@@ -6,8 +6,8 @@ groups are known only as names to draw with a double border.
 
 from __future__ import annotations
 
+import itertools
 import math
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import import_extra
@@ -105,12 +105,19 @@ def layered(graph: networkx.DiGraph, double: set[str]) -> str:
         double: Names of the nodes to draw with a double border.
     """
     graphs = import_extra("grandalf.graphs", "draw", "Drawing a graph as text")
-    vertices = {str(node): graphs.Vertex(str(node)) for node in graph}
+    numbers = itertools.count()
+
+    def numbered(kind: type, *arguments: object) -> Any:
+        """A vertex or an edge. grandalf keeps them in sets, whose order must not depend on memory addresses."""
+        number = next(numbers)
+        return type(kind.__name__, (kind,), {"__hash__": lambda _: number})(*arguments)
+
+    vertices = {str(node): numbered(graphs.Vertex, str(node)) for node in graph}
     for name, vertex in vertices.items():
         label = f" {name} ↻ " if graph.has_edge(name, name) else f" {name} "
         vertex.view = _View(label, _DOUBLE if name in double else _SINGLE)
     ends = [(str(source), str(target)) for source, target in graph.edges() if source != target]
-    edges = [graphs.Edge(vertices[source], vertices[target]) for source, target in ends]
+    edges = [numbered(graphs.Edge, vertices[source], vertices[target]) for source, target in ends]
     for edge in edges:
         edge.view = _Path()
     # Boxes are kept apart by the width of the narrowest one.
@@ -143,7 +150,7 @@ def _drawn(part: Any, gap: int) -> str:
 
     for edge in edges:
         points = [cell(*point) for point in edge.view.points]
-        for start, end in pairwise(points):
+        for start, end in itertools.pairwise(points):
             canvas.line(start, end, "*")
     for vertex in vertices:  # after the edges, whose ends they cover
         view = vertex.view
