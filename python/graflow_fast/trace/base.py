@@ -5,6 +5,8 @@ was executed. Subclasses say how each of them is shown: they implement the ``_ou
 tasks run; the times of a body that ran in another process are handed in.
 """
 
+# ruff: noqa: B027 -- hooks that a subclass may leave out
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
