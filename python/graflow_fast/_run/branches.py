@@ -53,9 +53,9 @@ class Branch:
         """What this branch sees of the channel."""
         if self._channel is None:
             assert self.fork is not None
-            self._channel = BranchChannel(
-                f"{self.fork.group_name}/{self.index}", self.fork.parent.channel, self.fork.live
-            )
+            parent = self.fork.parent
+            name = f"{parent.channel.name}_{self.fork.member_name(self.index)}"
+            self._channel = BranchChannel(name, parent.channel, self.fork.live)
         return self._channel
 
     @property

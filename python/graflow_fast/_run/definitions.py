@@ -10,13 +10,16 @@ import hashlib
 import io
 import types
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from graflow_fast._run import crossing
 from graflow_fast._run.serialization import explain_unpicklable
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task import Executable
+
+if TYPE_CHECKING:
+    from graflow_fast._pool.process_pool import ProcessPool
 
 
 class Entry:
@@ -42,12 +45,21 @@ class DefinitionTable:
         epoch: bumped whenever user code may have run here since, so captured state is looked at again.
     """
 
-    def __init__(self, core: Any, keys: count[int]) -> None:
+    def __init__(self, core: Any) -> None:
         self._core = core
-        self._keys = keys
+        #: Keys for definitions and whatever else this pool's workers are told once.
+        self.keys = count(1)
         self._entries: WeakKeyDictionary[Definition, Entry] = WeakKeyDictionary()
         self._by_key: WeakValueDictionary[int, Definition] = WeakValueDictionary()
         self.epoch = 0
+
+    @staticmethod
+    def of_pool(pool: ProcessPool) -> DefinitionTable:
+        """Return the table of a pool; it lives as long as the pool."""
+        table = _tables.get(pool)
+        if table is None:
+            table = _tables[pool] = DefinitionTable(pool.core)
+        return table
 
     def keys_for(self, definition: Definition, task_id: str) -> tuple[int, ...]:
         """Return the keys of a definition and of all it names, sent or ready to be sent.
@@ -74,7 +86,7 @@ class DefinitionTable:
     def _entry(self, definition: Definition) -> Entry:
         entry = self._entries.get(definition)
         if entry is None:
-            entry = self._entries[definition] = Entry(next(self._keys), _captures_nothing_mutable(definition.func))
+            entry = self._entries[definition] = Entry(next(self.keys), _captures_nothing_mutable(definition.func))
             self._by_key[entry.key] = definition
         return entry
 
@@ -131,10 +143,13 @@ class DefinitionTable:
         if entry.digest:
             # Workers have an older content under the old key.
             self._core.forget(entry.key)
-            entry.key = next(self._keys)
+            entry.key = next(self.keys)
             self._by_key[entry.key] = definition
         entry.digest = digest
         self._core.define(entry.key, blob)
+
+
+_tables: WeakKeyDictionary[ProcessPool, DefinitionTable] = WeakKeyDictionary()
 
 
 def _captures_nothing_mutable(func: Any) -> bool:

@@ -57,7 +57,7 @@ class Attempt:
         task_id: the name it runs under (an iteration has its own); base_id: the node's name.
     """
 
-    __slots__ = ("base_id", "branch", "call", "cause", "handled", "node", "number", "started", "task", "task_id", "ticket")
+    __slots__ = ("base_id", "branch", "call", "cause", "handled", "node", "number", "started", "tag", "task", "task_id", "ticket")
 
     def __init__(self, ticket: int, node: int, branch: Branch, number: int, task: Executable, base_id: str) -> None:
         self.ticket = ticket
@@ -69,6 +69,7 @@ class Attempt:
         self.task_id = base_id
         self.call: Any = NOTHING
         self.cause = -1
+        self.tag = 0
         self.started = 0.0
         #: Whether a registered handler ran it, which stores results itself.
         self.handled = False
@@ -202,7 +203,8 @@ class Run:
         attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
         attempt.cause = cause
         if tag:
-            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]
+            attempt.tag = tag
+            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
         place = self.placement.of(task, branch, self._parallel)
         if place == INLINE:
             return self._run_inline(attempt)
@@ -220,6 +222,7 @@ class Run:
         task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
         outer_running, registry.running.task_context = registry.running.task_context, task_context
         outer_context, context.current_task_context = context.current_task_context, task_context
+        self._inline = attempt
         try:
             result = self.call_body(attempt, context, task_context)
         except Exception as error:
@@ -297,6 +300,8 @@ class Run:
         return lambda: channel.get(key)
 
     def _store_result(self, branch: Branch, attempt: Attempt, result: Any) -> None:
+        if attempt.tag:
+            del self._tags[attempt.tag]
         if attempt.handled:
             return
         channel = branch.channel
@@ -314,9 +319,9 @@ class Run:
             self.last_result = result
         if not self.silent:
             branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=None)
-        if directives is None and self._processes is None:
+        if directives is None and self._processes is None and self._checkpoint is None:
             return self.scheduler.complete_next(attempt.ticket, None, time.monotonic())
-        checkpoint = self._pop_checkpoint()
+        checkpoint = self._pop_checkpoint(branch)
         self.scheduler.complete(attempt.ticket, directives, time.monotonic())
         if checkpoint is not None and not cancelled:
             self._write_checkpoint(checkpoint)
@@ -364,7 +369,7 @@ class Run:
             self.last_result = result
         if not self.silent:
             branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=None)
-        checkpoint = self._pop_checkpoint()
+        checkpoint = self._pop_checkpoint(branch)
         self.scheduler.complete(attempt.ticket, directives, time.monotonic())
         if checkpoint is not None:
             self._write_checkpoint(checkpoint)
@@ -377,6 +382,8 @@ class Run:
 
     # --- directives -----------------------------------------------------------------------------------------------------
 
+    #: The attempt whose body runs in the driver's thread; the checkpoint asked for.
+    _inline: Attempt | None = None
     _checkpoint: tuple[dict[str, Any], str | None] | None = None
 
     def directives(self, attempt: Attempt, asked: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
@@ -395,9 +402,7 @@ class Run:
                 self._trace_added(tracer, executable, attempt.task_id, False, new, goto)
             elif kind == "iterate":
                 _, name, data = directive
-                self._last_tag += 1
-                self._tags[self._last_tag] = (name, data, attempt.cause)
-                applied.append((ITERATE, attempt.node, self._last_tag))
+                applied.append((ITERATE, attempt.node, self.new_tag(name, data, attempt.cause)))
                 self._trace_added(tracer, attempt.task, attempt.task_id, True, True, False, name)
             elif kind == "terminate":
                 self.context.ctrl_message = directive[1]
@@ -409,6 +414,25 @@ class Run:
             else:
                 self._checkpoint = (directive[1], directive[2])
         return applied
+
+    def new_tag(self, name: str, data: Any, cause: int) -> int:
+        """Return the tag by which the scheduler will name an iteration; it is used once."""
+        self._last_tag += 1
+        self._tags[self._last_tag] = (name, data, cause)
+        return self._last_tag
+
+    def iteration(self, tag: int) -> tuple[str, Any] | None:
+        """Return the id and data of the iteration with that tag, None for an ordinary activation."""
+        if not tag:
+            return None
+        name, data, _ = self._tags[tag]
+        return name, unpacked(data)
+
+    def running_as(self, task_id: str) -> Attempt | None:
+        """Return the attempt that is running under that id, if there is one."""
+        if self._inline is not None and self._inline.task_id == task_id:
+            return self._inline
+        return next((attempt for attempt in self.running.values() if attempt.task_id == task_id), None)
 
     def _trace_added(
         self, tracer: Any, executable: Executable, parent: str, iteration: bool, new: bool, goto: bool, name: str = ""
@@ -465,7 +489,10 @@ class Run:
         if parent.fork is None:
             self.last_result = None
             self.context._completed[name] = None
+        checkpoint = self._pop_checkpoint(parent)
         self.scheduler.complete(ticket, None, time.monotonic())
+        if checkpoint is not None:
+            self._write_checkpoint(checkpoint)
 
     def _group_error(self, fork: Fork, error: Exception) -> BaseException:
         """Return what the parent's branch fails with; the first member's error is its cause, exits pass through."""
@@ -516,7 +543,9 @@ class Run:
         if self._processes is not None:
             self._processes.close()
 
-    def _pop_checkpoint(self) -> tuple[dict[str, Any], str | None] | None:
+    def _pop_checkpoint(self, branch: Branch) -> tuple[dict[str, Any], str | None] | None:
+        if branch.fork is not None:
+            return None  # written when the outermost group has joined
         request, self._checkpoint = self._checkpoint, None
         return request
 

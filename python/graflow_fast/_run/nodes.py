@@ -31,6 +31,8 @@ class NodeTable:
         self.tasks: list[Executable] = []
         self.ids: dict[str, int] = {}
         self.members: dict[int, list[int]] = {}
+        #: The edges in the scheduler's numbering, as (source, target).
+        self.edges: list[tuple[int, int]] = []
         self._lanes: dict[int, int] = {}
         self._load(list(graph.nodes), [task["task"] for task in graph.nodes.values()])
         for source, target in graph.get_edges():
@@ -105,7 +107,9 @@ class NodeTable:
         self.scheduler.set_members(group, ids)
 
     def _edge(self, source: str, target: str) -> None:
-        self.scheduler.add_edge(self._known(source), self._known(target))
+        edge = (self._known(source), self._known(target))
+        self.scheduler.add_edge(*edge)
+        self.edges.append(edge)
 
     def _known(self, name: str) -> int:
         found = self.resolve(name)

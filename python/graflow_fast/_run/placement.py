@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.core.task import TaskWrapper
-from graflow_fast.exceptions import ConfigError
+from graflow_fast.exceptions import ConfigError, as_runtime_error
 
 if TYPE_CHECKING:
     from graflow_fast._run.branches import Branch
@@ -50,7 +50,7 @@ class Placement:
         """Refuse what can't be honoured before anything starts.
 
         Raises:
-            ValueError: a task names a handler that is neither built in nor registered.
+            GraflowRuntimeError: a task names a handler that is neither built in nor registered.
             ConfigError: a limit is asked for where no process could be stopped.
         """
         for task in tasks:
@@ -60,7 +60,9 @@ class Placement:
             handler = definition.handler
             if handler is not None and handler not in _HANDLERS and handler not in self.handlers:
                 supported = ", ".join(dict.fromkeys([*_HANDLERS, *self.handlers]))
-                raise ValueError(f"Unknown handler type: {handler}. Supported: {supported} (task '{task.task_id}')")
+                raise as_runtime_error(
+                    ValueError(f"Unknown handler type: {handler}. Supported: {supported} (task '{task.task_id}')")
+                )
             if definition.timeout is None and definition.memory_limit is None and not self.default_limits:
                 continue
             place = _HANDLERS.get(handler, INLINE) if handler is not None else self.executor

@@ -9,18 +9,19 @@ import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._pool.process_pool import checkin, checkout
+from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
+from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.serialization import explain_unpicklable
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
-from graflow_fast.core.task import ParallelGroup, TaskWrapper
+from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import (
-    LostMutationError,
     RemoteTaskError,
     TaskMemoryError,
     TaskSerializationError,
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
     from graflow_fast._run.driver import Attempt, Run
 
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
-FAILED = 1
+FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
 
 #: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
 POISON_AFTER = 3
 
 _MEMORY_INTERVAL = 0.05
+
+#: Seconds between asking a worker to end and making it.
+_GRACE = 0.5
 
 
 class Processes:
@@ -47,7 +51,7 @@ class Processes:
         self.run = run
         self.pool = checkout(run.settings.resolved_workers())
         self.core = self.pool.core
-        self.table = self.pool.definitions
+        self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
         self.requests = Requests(run, self)
         self._outer = (crossing.find_key, crossing.find_definition)
@@ -177,7 +181,7 @@ class Processes:
         return values
 
     def _define_view(self, context: Any, shared: bool, values: dict[str, bytes | None]) -> int:
-        key: int = next(self.pool.keys)
+        key: int = next(self.table.keys)
         content = (
             shared,
             context.session_id,
@@ -218,7 +222,6 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
-        self.pool.refill()
 
     def _report(
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
@@ -236,6 +239,8 @@ class Processes:
         log, directives, pieces, error = pickle.loads(record)
         if pieces:
             attempt.branch.output.write(pieces)
+        if flags & DESCRIPTORS:
+            attempt.branch.output.write(self._last_output(worker))
         if log:
             self._apply(attempt.branch.channel, log)
         if flags & FAILED:
@@ -285,29 +290,30 @@ class Processes:
     # --- deaths and limits --------------------------------------------------------------------------------------------------
 
     def _lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
-        info = self.pool.lost(worker, pid)
         if ticket < 0:
+            self.pool.refill()
             return
+        info = self.pool.exit_info(pid)
+        pieces = self._last_output(worker)
+        self.pool.refill()
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
         attempt = self.run.running.pop(ticket, None)
         if attempt is None:
             return
-        pieces = self.pool.last_output(info)
-        if pieces:
-            attempt.branch.output.write(pieces)
+        attempt.branch.output.write(pieces)
         error: Any = self._killed_for.pop(ticket, None)
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
             error = WorkerCrashedError(
                 attempt.task_id,
-                attempt.number,
+                attempt.number + 1,
                 info.signal,
-                info.exit_code,
+                info.code,
                 info.peak_rss_bytes,
-                info.stderr_tail,
-                info.faulthandler_trace,
+                "\n".join(info.stderr_tail.splitlines()[-20:]),
+                info.faulthandler_trace or "",
             )
             if self._deaths[where] >= POISON_AFTER:
                 self.run.failed_for_good(attempt, error)
@@ -320,8 +326,14 @@ class Processes:
             return
         definition = attempt.task._definition  # type: ignore[attr-defined]
         limit = definition.timeout if definition.timeout is not None else self.run.settings.timeout
-        self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number, limit)
-        self.pool.kill(worker)
+        self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
+        self.pool.kill(worker, grace=_GRACE)
+
+    def _last_output(self, worker: int) -> list[Piece]:
+        """Return what a worker wrote to its descriptors, around Python or before it died."""
+        out, err = self.pool.drain_output(worker)
+        written = ((STDOUT, out), (STDERR, err))
+        return [(kind, data.decode(errors="replace")) for kind, data in written if data]
 
     def _check_memory(self) -> None:
         now = time.monotonic()
@@ -335,7 +347,7 @@ class Processes:
             used = self.pool.worker_rss(worker)
             attempt = self.run.running.get(ticket)
             if used > limit and attempt is not None:
-                self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number, limit, used)
+                self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
                 self.pool.kill(worker, grace=0.0)
 
     # --- stopping ---------------------------------------------------------------------------------------------------------
@@ -382,6 +394,3 @@ def attach_remote_traceback(error: BaseException, text: str) -> None:
         innermost = innermost.__cause__
     if innermost.__cause__ is None:
         innermost.__cause__ = RemoteTraceback(text)
-
-
-__all__ = ["LostMutationError", "ParallelGroup", "Processes", "RemoteTraceback", "attach_remote_traceback"]

@@ -30,7 +30,7 @@ class WorkflowEngine:
 
         Args:
             context: what to run.
-            start_task_id: where to start; default: what waits in the context, at first its start node.
+            start_task_id: run this first, before what waits in the context (at first its start node).
 
         Returns:
             The last task's result.
@@ -43,8 +43,7 @@ class WorkflowEngine:
         if context.settings is None:
             context.settings = Settings()
         if start_task_id is not None:
-            context.pending.clear()
-            context.pending.append(start_task_id)
+            context.pending.appendleft(start_task_id)
         name = getattr(context.graph, "name", None) or f"workflow_{context.session_id[:8]}"
         outermost = context.parent_context is None
         if outermost:

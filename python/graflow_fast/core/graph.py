@@ -157,7 +157,7 @@ class TaskGraph:
             mapping.clear()
 
     def rename_node(self, old_task_id: str, new_task_id: str) -> None:
-        """Give a node another name, in place and with its edges.
+        """Give a node another name, with its edges; it becomes the last of the nodes.
 
         Raises:
             KeyError: there is no node of the old name.
@@ -173,8 +173,9 @@ class TaskGraph:
         def renamed(mapping: dict[str, Any]) -> dict[str, Any]:
             return {new_task_id if name == old_task_id else name: value for name, value in mapping.items()}
 
-        self._tasks = renamed(self._tasks)
-        self._groups = renamed(self._groups)
+        self._tasks[new_task_id] = self._tasks.pop(old_task_id)
+        if old_task_id in self._groups:
+            self._groups[new_task_id] = self._groups.pop(old_task_id)
         for edges, back in ((self._successors, self._predecessors), (self._predecessors, self._successors)):
             if old_task_id in edges:
                 for neighbour in edges[old_task_id]:

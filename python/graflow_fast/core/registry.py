@@ -117,7 +117,8 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
     for member in component:
         if member._owner is workflow.graph:
             continue
-        if member.is_group and getattr(member, "_auto_named", False) and member._owner is None:
+        if getattr(member, "provisional_name", False):
+            member.provisional_name = False  # type: ignore[attr-defined]
             member._task_id = workflow.get_next_group_name()  # type: ignore[attr-defined]
         if member.task_id in workflow.graph.nodes and workflow.graph.nodes[member.task_id]["task"] is member:
             member._owner = workflow.graph
@@ -208,15 +209,14 @@ def successors_of(group: Executable) -> bool:
     return group._owner is not None and bool(group._owner.successors(group.task_id))
 
 
-def next_group_name() -> str:
-    """Return the name of the next unnamed group made here."""
+def next_group_name() -> tuple[str, bool]:
+    """Return the name of the next unnamed group made here, and whether it holds only until the group joins a workflow."""
     context = running.task_context
     if context is not None:
-        name: str = context.next_group_name()
-        return name
+        return context.next_group_name(), False
     workflow = current_workflow.get()
     if workflow is not None:
-        return workflow.get_next_group_name()
+        return workflow.get_next_group_name(), False
     free = free_tasks_of(calling_globals())
     free.group_count += 1
-    return f"ParallelGroup_{free.group_count}"
+    return f"ParallelGroup_{free.group_count}", True

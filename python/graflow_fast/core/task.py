@@ -197,8 +197,11 @@ class ParallelGroup(Executable):
     def __init__(self, tasks: list[Executable], name: str | None = None) -> None:
         self.tasks: list[Executable] = [_first(task) for task in tasks]
         self._execution_config: dict[str, Any] = {"backend": None, "backend_config": {}, "policy": "strict"}
-        self._auto_named = name is None
-        self._task_id = registry.next_group_name() if name is None else name
+        #: Whether the name holds only until the group joins a workflow, which counts its own groups.
+        self.provisional_name = False
+        self._task_id = name or ""
+        if name is None:
+            self._task_id, self.provisional_name = registry.next_group_name()
         registry.register(self)
 
     @property
@@ -214,7 +217,7 @@ class ParallelGroup(Executable):
         """
         registry.rename(self, name)
         self._task_id = name
-        self._auto_named = False
+        self.provisional_name = False
         return self
 
     def with_execution(
