@@ -159,7 +159,12 @@ def _path() -> list[str]:
 def _interpreter_flags() -> list[str]:
     """The options under which this interpreter runs, for the template."""
     flags = ["-S"] if _can_skip_site() else []
-    for name, option in (("dont_write_bytecode", "B"), ("bytes_warning", "b"), ("optimize", "O"), ("no_user_site", "s")):
+    for name, option in (
+        ("dont_write_bytecode", "B"),
+        ("bytes_warning", "b"),
+        ("optimize", "O"),
+        ("no_user_site", "s"),
+    ):
         if count := getattr(sys.flags, name):
             flags.append("-" + option * int(count))
     for key, value in sys._xoptions.items():

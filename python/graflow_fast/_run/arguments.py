@@ -84,7 +84,5 @@ def _open_parameter_message(task_id: str, parameter: Parameter, value: Any, coun
     elif isinstance(value, Mapping):
         places.append("the mapping that the task before returned does not hold it")
     else:
-        places.append(
-            f"the task before returned one {type(value).__name__} but {count} parameters are still open"
-        )
+        places.append(f"the task before returned one {type(value).__name__} but {count} parameters are still open")
     return f"Task '{task_id}' has no value for parameter '{parameter.name}': {', '.join(places)}"

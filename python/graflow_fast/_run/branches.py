@@ -90,7 +90,14 @@ class Fork:
     """
 
     def __init__(
-        self, ticket: int, group: Any, parent: Branch, first: int, members: list[str], live: LiveStore, live_output: bool
+        self,
+        ticket: int,
+        group: Any,
+        parent: Branch,
+        first: int,
+        members: list[str],
+        live: LiveStore,
+        live_output: bool,
     ) -> None:
         self.ticket = ticket
         self.group = group

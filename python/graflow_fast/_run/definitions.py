@@ -153,7 +153,7 @@ _tables: WeakKeyDictionary[ProcessPool, DefinitionTable] = WeakKeyDictionary()
 
 
 def _captures_nothing_mutable(func: Any) -> bool:
-    """Say whether a function's content can't change between two uses: it captures only modules, classes, functions, tasks."""
+    """Say whether a function captures only what can't change: modules, classes, functions of other modules, tasks."""
     code = getattr(func, "__code__", None)
     if code is None or func.__closure__ or func.__defaults__ or func.__kwdefaults__:
         return False

@@ -1,6 +1,7 @@
 """The driver of one run: it asks the scheduler what to do next, has bodies run where they belong, and reports back.
 
-Owns the order in which effects are applied. It decides nothing about what may run (the scheduler does), nor how workers are
+Owns the order in which effects are applied. It decides nothing about what may run (the scheduler does), nor how
+workers are
 talked to (`processes` does).
 """
 
@@ -57,7 +58,20 @@ class Attempt:
         task_id: the name it runs under (an iteration has its own); base_id: the node's name.
     """
 
-    __slots__ = ("base_id", "branch", "call", "cause", "handled", "node", "number", "started", "tag", "task", "task_id", "ticket")
+    __slots__ = (
+        "base_id",
+        "branch",
+        "call",
+        "cause",
+        "handled",
+        "node",
+        "number",
+        "started",
+        "tag",
+        "task",
+        "task_id",
+        "ticket",
+    )
 
     def __init__(self, ticket: int, node: int, branch: Branch, number: int, task: Executable, base_id: str) -> None:
         self.ticket = ticket
@@ -105,7 +119,7 @@ class Run:
         self._processes: Any = None
         self._parallel = settings.schedule == "parallel"
 
-    # --- the loop -----------------------------------------------------------------------------------------------------
+    # --- the loop
 
     def execute(self) -> Any:
         """Run to the end; return the last task's result or raise what ended the run."""
@@ -195,7 +209,7 @@ class Run:
                 f"In flight: {self.scheduler.in_flight()}; waiting: {self.scheduler.pending_work()}"
             )
 
-    # --- tasks --------------------------------------------------------------------------------------------------------
+    # --- tasks
 
     def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
         task = self.nodes.tasks[node]
@@ -380,7 +394,7 @@ class Run:
             return attempt.task
         return TaskWrapper(attempt.task_id, attempt.task._definition, register_to_context=False)
 
-    # --- directives -----------------------------------------------------------------------------------------------------
+    # --- directives
 
     #: The attempt whose body runs in the driver's thread; the checkpoint asked for.
     _inline: Attempt | None = None
@@ -445,7 +459,7 @@ class Run:
                 metadata={"task_type": type(executable).__name__, "is_new_task": new, "goto": goto},
             )
 
-    # --- groups ---------------------------------------------------------------------------------------------------------
+    # --- groups
 
     def _fork(self, ticket: int, node: int, branch_id: int, first: int, cause: int) -> None:
         group: Any = self.nodes.tasks[node]
@@ -516,7 +530,7 @@ class Run:
             context = attempt.branch.context
             context.tracer.on_task_end(self._traced(attempt), context, result=None, error=None)
 
-    # --- the end --------------------------------------------------------------------------------------------------------
+    # --- the end
 
     def _finish(self, node: int, reason: int) -> None:
         context = self.context
@@ -560,7 +574,7 @@ class Run:
         """Say in one sentence why a task ran, waits or was skipped."""
         return explain.sentence(self, task_id)
 
-    # --- who runs bodies elsewhere ----------------------------------------------------------------------------------------
+    # --- who runs bodies elsewhere
 
     def _process_side(self) -> Any:
         if self._processes is None:

@@ -29,4 +29,6 @@ def sentence(run: Any, task_id: str) -> str:
     reason, others = run.scheduler.explain(node)
     names = ", ".join(f"'{run.nodes.names[other]}'" for other in others) or "nothing"
     text = _SENTENCES.get(reason)
-    return text.format(task=task_id, others=names) if text else f"Task '{task_id}': {reason.replace('_', ' ')} ({names})."
+    return (
+        text.format(task=task_id, others=names) if text else f"Task '{task_id}': {reason.replace('_', ' ')} ({names})."
+    )

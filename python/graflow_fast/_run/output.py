@@ -1,6 +1,7 @@
 """What bodies print, log and warn, released in the order of the sequential run.
 
-Each branch has an `OutputStream`; the first unfinished member of a fork flows straight through to its parent, later ones are
+Each branch has an `OutputStream`; the first unfinished member of a fork flows straight through to its parent, later
+ones are
 kept until their turn. Owns that order and the capture of a thread's prints; knows nothing of tasks.
 """
 
@@ -178,7 +179,7 @@ class CapturedThreads:
                 cls._saved = None
 
 
-class capture:  # noqa: N801 - used like a function: ``with capture() as pieces``
+class capture:
     """Keep what this thread prints, as pieces."""
 
     def __enter__(self) -> list[Piece]:

@@ -20,7 +20,8 @@ _HANDLERS = {"direct": INLINE, "thread": THREAD, "process": PROCESS}
 class Placement:
     """Decides for each task where its body runs.
 
-    Strongest first: the task's own ``handler``, its group's backend, the run's executor. Under ``auto`` members of groups,
+    Strongest first: the task's own ``handler``, its group's backend, the run's executor. Under ``auto`` members of
+    groups,
     all tasks of a parallel schedule and tasks with limits go to the pool, all others run inline.
     """
 
@@ -70,6 +71,16 @@ class Placement:
                 limit = "memory_limit" if definition.memory_limit is not None else "timeout"
                 asked = f"handler={handler!r}" if handler is not None else f"executor={place!r}"
                 raise ConfigError(
-                    f"Task '{task.task_id}' has a {limit}, but {asked} runs it in this process, which can't be stopped. "
-                    "Use executor='auto' or 'process', or drop the limit"
+                    f"Task '{task.task_id}' has a {limit}, but {asked} runs it in this process, which
+                    can't
+                    be
+
+
+                    stopped.
+                    "
+                    "Use executor='auto' or 'process', or drop the
+                    limit"
+
+
                 )
+

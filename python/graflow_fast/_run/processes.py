@@ -63,7 +63,7 @@ class Processes:
         self._memory_limits: dict[int, int] = {}
         self._next_memory_check = 0.0
 
-    # --- submitting -----------------------------------------------------------------------------------------------------
+    # --- submitting
 
     def busy(self) -> bool:
         """Say whether a task is in the pool."""
@@ -203,7 +203,7 @@ class Processes:
         self._views.remove(key)
         self.core.forget(key)
 
-    # --- what comes back --------------------------------------------------------------------------------------------------
+    # --- what comes back
 
     def collect(self, timeout: float | None) -> None:
         """Wait for the pool to have news and apply all of it."""
@@ -287,7 +287,7 @@ class Processes:
             attach_remote_traceback(error, trace)
         self.run.failed(attempt, error)
 
-    # --- deaths and limits --------------------------------------------------------------------------------------------------
+    # --- deaths and limits
 
     def _lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
         if ticket < 0:
@@ -350,7 +350,7 @@ class Processes:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
                 self.pool.kill(worker, grace=0.0)
 
-    # --- stopping ---------------------------------------------------------------------------------------------------------
+    # --- stopping
 
     def abandon(self, attempt: Attempt) -> None:
         """Stop an attempt whose outcome no longer matters."""

@@ -64,7 +64,7 @@ class Requests:
             packed = crossing.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
         self.processes.core.reply(worker, pickle.dumps((False, packed), protocol=crossing.PROTOCOL))
 
-    # --- reading ------------------------------------------------------------------------------------------------------
+    # --- reading
 
     def _answer_get(self, attempt: Attempt, key: str) -> bytes | None:
         return packed_value(attempt.branch.channel, key)
@@ -91,7 +91,7 @@ class Requests:
     ) -> tuple[str, Any]:
         return self.run.context.checkpoint_now(task_id, metadata, path)
 
-    # --- live operations ------------------------------------------------------------------------------------------------
+    # --- live operations
 
     def _became_live(self) -> None:
         self._epoch += 1

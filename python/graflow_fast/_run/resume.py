@@ -32,9 +32,7 @@ def snapshot(context: ExecutionContext, resuming_task_id: str | None) -> tuple[l
         iteration = run.iteration(tag)
         queue.append((names[node], iteration, None if cause < 0 else names[cause]))
     marks = [(names[source], names[target], flags) for source, target, flags in _marks(run)]
-    executions = [
-        (name, count) for node, name in enumerate(names) if (count := run.scheduler.executions(node))
-    ]
+    executions = [(name, count) for node, name in enumerate(names) if (count := run.scheduler.executions(node))]
     waiting = [name if iteration is None else iteration[0] for name, iteration, _ in queue]
     return waiting, {"queue": queue, "marks": marks, "executions": executions}
 

@@ -1,6 +1,7 @@
 """What a branch sees of the channel: its parent as it was at the fork, plus its own writes, kept as a log for the join.
 
-The parent stands still while its branches run, so nothing is copied at the fork. Owns overlays, logs and live keys; knows
+The parent stands still while its branches run, so nothing is copied at the fork. Owns overlays, logs and live keys;
+knows
 nothing of tasks, and not where the values come from.
 """
 
@@ -77,7 +78,7 @@ class BranchChannel(Channel):
         self._cleared = False
         self._locks_held = 0
 
-    # --- reading ------------------------------------------------------------------------------------------------------
+    # --- reading
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value that this branch sees under ``key``, else ``default``."""
@@ -138,7 +139,7 @@ class BranchChannel(Channel):
             self._own[key] = _DELETED
         return self._own.get(key, _MISSING)
 
-    # --- writing ------------------------------------------------------------------------------------------------------
+    # --- writing
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> None:
         """Store a value; the parent sees it after the join."""
@@ -208,7 +209,7 @@ class BranchChannel(Channel):
         self._expiry[key] = time.time() + ttl
         return self._expiry[key]
 
-    # --- live operations -------------------------------------------------------------------------------------------------
+    # --- live operations
 
     def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
         """Add to a number and return the sum; nobody else gets the same, and it is not undone by a failure."""

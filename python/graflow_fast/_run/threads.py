@@ -69,7 +69,13 @@ class Threads:
         self._outcomes.put((attempt, result, raised, task_context.directives, pieces))
 
     def _report(
-        self, run: Run, attempt: Attempt, result: Any, raised: BaseException | None, directives: Any, pieces: list[Piece]
+        self,
+        run: Run,
+        attempt: Attempt,
+        result: Any,
+        raised: BaseException | None,
+        directives: Any,
+        pieces: list[Piece],
     ) -> None:
         self._busy -= 1
         if run.running.pop(attempt.ticket, None) is None:

@@ -1,6 +1,7 @@
 """The effects record: what a body did, as bytes for the coordinator. Shared words with `graflow_fast._run.processes`.
 
-A record is the pickle of (log, directives, pieces, error): plain tuples in which every user value is bytes of its own, so the
+A record is the pickle of (log, directives, pieces, error): plain tuples in which every user value is bytes of its
+own, so the
 coordinator applies it without loading what nobody asks for.
 """
 
@@ -24,10 +25,19 @@ def pack(
     Raises:
         TaskSerializationError: a written value or something passed to ``next_task`` can't be pickled.
     """
-    packed_log = [
-        (operation, key, None if operation in ("delete", "clear") else _pack(task_id, f"channel value '{key}'", value), expires)
-        for operation, key, value, expires in log
-    ] if log else None
+    packed_log = (
+        [
+            (
+                operation,
+                key,
+                None if operation in ("delete", "clear") else _pack(task_id, f"channel value '{key}'", value),
+                expires,
+            )
+            for operation, key, value, expires in log
+        ]
+        if log
+        else None
+    )
     packed_directives = [_pack_directive(task_id, directive) for directive in directives] if directives else None
     return pickle.dumps((packed_log, packed_directives, pieces, error), protocol=crossing.PROTOCOL)
 
@@ -73,7 +83,11 @@ def _pack(task_id: str, what: str, value: Any) -> bytes:
 def _pack_directive(task_id: str, directive: tuple[Any, ...]) -> tuple[Any, ...]:
     kind = directive[0]
     if kind == "next":
-        return kind, _pack(task_id, f"task '{directive[1].task_id}' for next_task()", describe(directive[1])), directive[2]
+        return (
+            kind,
+            _pack(task_id, f"task '{directive[1].task_id}' for next_task()", describe(directive[1])),
+            directive[2],
+        )
     if kind == "iterate":
         data = directive[2]
         return kind, directive[1], None if data is None else _pack(task_id, "data for next_iteration()", data)

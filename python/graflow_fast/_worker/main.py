@@ -22,8 +22,6 @@ def preload() -> None:
     """Import, in the template, what every worker needs."""
     import importlib.util
 
-    import graflow_fast._core
-
     for module in ("cloudpickle", "graflow_fast._worker.loop"):
         if importlib.util.find_spec(module) is not None:
             importlib.import_module(module)

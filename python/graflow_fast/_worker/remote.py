@@ -1,4 +1,4 @@
-"""What a worker knows of the run: views of the channel and the graph that ask the coordinator, and the context made of them.
+"""What a worker knows of the run: views of the channel and the graph that ask the coordinator, and their context.
 
 Owns caching of what can't change while the worker looks; knows nothing of how the coordinator answers.
 """
@@ -296,9 +296,7 @@ class RemoteGraph:
 class WorkerContext(ExecutionContext):
     """The execution context of one body in a worker."""
 
-    def __init__(
-        self, link: WorkerLink, ticket: int, view: View, task_id: str, extra: dict[str, Any] | None
-    ) -> None:
+    def __init__(self, link: WorkerLink, ticket: int, view: View, task_id: str, extra: dict[str, Any] | None) -> None:
         # Deliberately without the base's constructor: a body pays only for what it uses.
         self._link = link
         self._ticket = ticket

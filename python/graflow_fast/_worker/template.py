@@ -61,9 +61,7 @@ class _Template:
 
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
-        data, ancillary, _, _ = self.control.recvmsg(
-            MESSAGE_BYTES, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC
-        )
+        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC)
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
         if not data:
             return 0.0

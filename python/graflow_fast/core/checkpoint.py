@@ -71,7 +71,10 @@ class CheckpointMetadata:
 
 
 class CheckpointManager:
-    """Writes checkpoints and resumes from them. A checkpoint is three files: ``.pkl``, ``.state.json``, ``.meta.json``."""
+    """Writes checkpoints and resumes from them.
+
+    A checkpoint is three files: ``.pkl``, ``.state.json``, ``.meta.json``.
+    """
 
     @classmethod
     def create_checkpoint(

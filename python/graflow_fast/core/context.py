@@ -1,6 +1,7 @@
 """The state of one run that users see: `ExecutionContext`, one per run and one per branch of it.
 
-Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not decide what
+Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not
+decide what
 runs next: `graflow_fast._run` does.
 """
 
@@ -41,7 +42,8 @@ class ExecutionContext:
         channel: what the tasks share.
         cycle_controller, retry_controller: the counters of loops and retries.
         steps: how many tasks and groups completed.
-        stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``, ``"max_steps"``,
+        stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``,
+        ``"max_steps"``,
             or None before that.
         ctrl_message: the message of the terminate or cancel that ended it.
         checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
@@ -161,7 +163,7 @@ class ExecutionContext:
         branch._run = self._run
         return branch
 
-    # --- results, completion ------------------------------------------------------------------------------------------
+    # --- results, completion
 
     @property
     def completed_tasks(self) -> list[str]:
@@ -199,7 +201,7 @@ class ExecutionContext:
         sentence: str = self._run.explain(task_id)
         return sentence
 
-    # --- the queue, for the low-level way of running ----------------------------------------------------------------------
+    # --- the queue, for the low-level way of running
 
     @property
     def queue(self) -> deque[str]:
@@ -226,7 +228,7 @@ class ExecutionContext:
         """Say whether nothing waits to run."""
         return not self.pending or (self.max_steps is not None and self.steps >= self.max_steps)
 
-    # --- control, forwarded to the running task --------------------------------------------------------------------------
+    # --- control, forwarded to the running task
 
     @property
     def current_task_id(self) -> str | None:
@@ -271,7 +273,7 @@ class ExecutionContext:
         """Whether the run was ended by ``cancel_workflow``."""
         return self.stop_reason == "canceled"
 
-    # --- names and seeds that depend on the program alone ------------------------------------------------------------------
+    # --- names and seeds that depend on the program alone
 
     def seed_of(self, task_id: str) -> int:
         """Return the seed of a task: reproducible within a workflow, whatever executes it."""
@@ -284,7 +286,7 @@ class ExecutionContext:
             return f"{task_id}.ParallelGroup_{serial}"
         return f"ParallelGroup_{self._run.group_count + serial}"
 
-    # --- running and saving ------------------------------------------------------------------------------------------------
+    # --- running and saving
 
     def execute(self) -> Any:
         """Run this context to its end and return the last task's result."""

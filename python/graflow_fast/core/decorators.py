@@ -64,14 +64,16 @@ def task(
         inject_context: pass a `TaskExecutionContext` as the first argument.
         inject_llm_client: refused; LLMs belong to ``graflow``.
         inject_llm_agent: refused; LLMs belong to ``graflow``.
-        handler: who runs the body: ``"direct"`` (the calling thread), ``"thread"``, ``"process"`` or a name registered with
+        handler: who runs the body: ``"direct"`` (the calling thread), ``"thread"``, ``"process"`` or a name
+        registered with
             `WorkflowEngine.register_handler`; None (default) follows the run's ``executor``.
         resolve_keyword_args: fill open parameters from the channel (default True).
         max_cycles: how often the task may run in a loop; None (default): the run's limit, 10.
         max_retries: how often a failed attempt is repeated; None (default): the run's limit, 0.
         retry_policy: how long to wait before each repetition; gives ``max_retries`` too.
         timeout: seconds an attempt may take before its process is killed; None (default): no limit.
-        memory_limit: bytes, or a text such as ``"512MB"``, that an attempt's process may hold; None (default): no limit.
+        memory_limit: bytes, or a text such as ``"512MB"``, that an attempt's process may hold; None (default): no
+        limit.
         priority: who starts first under ``schedule="parallel"``; higher first, default 0.
         max_concurrency: how many attempts of this task may run at once; None (default): no limit.
 

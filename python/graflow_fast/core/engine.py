@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class WorkflowEngine:
     """Runs execution contexts.
 
-    ``"direct"``, ``"thread"`` and ``"process"`` are built in; `register_handler` adds names that ``@task(handler=...)`` may use.
+    ``"direct"``, ``"thread"`` and ``"process"`` are built in; `register_handler` adds names that
+    ``@task(handler=...)`` may use.
     """
 
     def __init__(self) -> None:

@@ -230,6 +230,4 @@ def import_networkx() -> None:
     try:
         import networkx  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            "Drawing and analysing graphs needs networkx: pip install 'graflow-fast[graph]'"
-        ) from error
+        raise ImportError("Drawing and analysing graphs needs networkx: pip install 'graflow-fast[graph]'") from error

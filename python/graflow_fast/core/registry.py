@@ -1,7 +1,9 @@
 """Where a new task belongs: to the workflow being defined, or to none yet.
 
-Owns the current workflow of a thread of control, the edges between tasks that belong to no workflow ("free" tasks), and the free
-tasks of each module. Knows workflows only as objects with a ``graph``; nothing of runs but whether one is executing a body here.
+Owns the current workflow of a thread of control, the edges between tasks that belong to no workflow
+("free" tasks), and the free
+tasks of each module. Knows workflows only as objects with a ``graph``; nothing of runs but whether one is executing
+a body here.
 """
 
 from __future__ import annotations
@@ -210,7 +212,7 @@ def successors_of(group: Executable) -> bool:
 
 
 def next_group_name() -> tuple[str, bool]:
-    """Return the name of the next unnamed group made here, and whether it holds only until the group joins a workflow."""
+    """Return the name of the next unnamed group made here, and whether it holds only until it joins a workflow."""
     context = running.task_context
     if context is not None:
         return context.next_group_name(), False

@@ -1,6 +1,7 @@
 """Executables: tasks, chains and parallel groups, and the operators that compose them.
 
-Owns what a user composes before a run. It knows workflows only through `registry` (where a new task belongs), and nothing
+Owns what a user composes before a run. It knows workflows only through `registry` (where a new task belongs), and
+nothing
 of how tasks are scheduled or where their bodies run.
 """
 
@@ -229,7 +230,8 @@ class ParallelGroup(Executable):
         """Say where the members run and what counts as success; returns the group, for chaining.
 
         Args:
-            backend: ``DIRECT`` (this thread, one after the other), ``THREADING`` or ``PROCESS``; None (default) follows the
+            backend: ``DIRECT`` (this thread, one after the other), ``THREADING`` or ``PROCESS``; None (default)
+                follows the
                 run's ``executor``. ``REDIS`` is refused.
             backend_config: options of the backend; ``thread_count`` and ``max_workers`` are accepted.
             policy: ``"strict"`` (default), ``"best_effort"`` or a `GroupExecutionPolicy`.
@@ -458,9 +460,7 @@ def parallel(*tasks: Executable) -> ParallelGroup:
 _CORE_STATE = frozenset({"_task_id", "_definition", "_bound_kwargs", "_links"})
 
 
-def _rebuild_task(
-    task_id: str, definition: Definition, bound: dict[str, Any], extra: dict[str, Any]
-) -> TaskWrapper:
+def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], extra: dict[str, Any]) -> TaskWrapper:
     """Make the task anew where it was unpickled, registered nowhere."""
     task = TaskWrapper.__new__(TaskWrapper)
     task._task_id = task_id

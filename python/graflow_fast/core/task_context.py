@@ -65,7 +65,7 @@ class TaskExecutionContext:
         #: What the body asked for, in call order: (kind, ...) tuples; see `graflow_fast._run.directives`.
         self.directives: list[tuple[Any, ...]] | None = None
 
-    # --- where this body stands -------------------------------------------------------------------------------------
+    # --- where this body stands
 
     @property
     def cycle_count(self) -> int:
@@ -130,7 +130,7 @@ class TaskExecutionContext:
         """Return the seconds since the body started."""
         return time.time() - self.start_time
 
-    # --- control: directives, which take effect when the body has returned ----------------------------------------------
+    # --- control: directives, which take effect when the body has returned
 
     def can_iterate(self) -> bool:
         """Say whether `next_iteration` is still within the limit."""
@@ -182,7 +182,7 @@ class TaskExecutionContext:
         self._direct(("terminate", message))
 
     def cancel_workflow(self, message: str = "") -> None:
-        """End the workflow with an error: this task doesn't complete, ``execute()`` raises `GraflowWorkflowCanceledError`."""
+        """End the workflow with an error: this task doesn't complete, `GraflowWorkflowCanceledError` is raised."""
         self._direct(("cancel", message))
 
     def checkpoint(
@@ -215,7 +215,7 @@ class TaskExecutionContext:
         else:
             self.directives.append(directive)
 
-    # --- data ---------------------------------------------------------------------------------------------------------
+    # --- data
 
     def get_channel(self) -> Channel:
         """Return the channel that the workflow's tasks share."""
@@ -238,7 +238,7 @@ class TaskExecutionContext:
         name: str = self.execution_context.group_name(self.task_id, self._groups_made)
         return name
 
-    # --- what belongs to graflow ------------------------------------------------------------------------------------
+    # --- what belongs to graflow
 
     def _absent(self, what: str) -> ConfigError:
         return ConfigError(

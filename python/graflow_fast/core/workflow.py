@@ -1,4 +1,7 @@
-"""`workflow(...)`: the scope in which tasks are defined, composed and executed. Running is `graflow_fast.core.engine`'s."""
+"""`workflow(...)`: the scope in which tasks are defined, composed and executed.
+
+Running is `graflow_fast.core.engine`'s.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,8 @@ class WorkflowContext:
         self.graph.find_free = self.find_free_task
 
     def __enter__(self) -> WorkflowContext:
-        # A workflow defined inside a running body takes the definitions that follow, so the body steps aside until exit.
+        # A workflow defined inside a running body takes the definitions that follow, so the body steps aside until
+        # exit.
         self._tokens.append((registry.current_workflow.set(self), registry.running.task_context))
         registry.running.task_context = None
         return self
@@ -70,7 +74,7 @@ class WorkflowContext:
             token, registry.running.task_context = self._tokens.pop()
             registry.current_workflow.reset(token)
 
-    # --- definition -----------------------------------------------------------------------------------------------------
+    # --- definition
 
     def add_node(self, name: str, task: Executable, skip_if_exists: bool = False) -> None:
         """Add a task under a name.
@@ -110,7 +114,7 @@ class WorkflowContext:
         """Return the task of that name that the workflow's module defines outside of any workflow, if there is one."""
         return registry.free_tasks_of(self._module_globals).find(name)
 
-    # --- running ----------------------------------------------------------------------------------------------------------
+    # --- running
 
     def execute(
         self,
@@ -127,9 +131,12 @@ class WorkflowContext:
             max_steps: stop, with a warning, after so many completed tasks; default: no limit.
             ret_context: return (result, `ExecutionContext`) instead.
             initial_channel: values to put into the channel before the start.
-            **options: ``executor`` (``"auto"``, ``"inline"``, ``"thread"``, ``"process"``), ``max_workers``, ``schedule``
-                (``"sequential"``, ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``, ``"live"``), ``timeout``,
-                ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``); each default: the workflow's own.
+            **options: ``executor`` (``"auto"``, ``"inline"``, ``"thread"``, ``"process"``), ``max_workers``,
+                ``schedule``
+                (``"sequential"``, ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``, ``"live"``),
+                ``timeout``,
+                ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``); each default: the
+                workflow's own.
 
         Raises:
             GraphCompilationError: there is no start, or more than one.
@@ -216,7 +223,7 @@ class WorkflowContext:
         living = registry.free_tasks_of(self._module_globals).living()
         return [task for task in living if task._owner is None and not task.is_template]
 
-    # --- looking at it ----------------------------------------------------------------------------------------------------
+    # --- looking at it
 
     def show_info(self) -> None:
         """Print the graph as a drawing, and its cycles."""
