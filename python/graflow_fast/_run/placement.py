@@ -71,16 +71,6 @@ class Placement:
                 limit = "memory_limit" if definition.memory_limit is not None else "timeout"
                 asked = f"handler={handler!r}" if handler is not None else f"executor={place!r}"
                 raise ConfigError(
-                    f"Task '{task.task_id}' has a {limit}, but {asked} runs it in this process, which
-                    can't
-                    be
-
-
-                    stopped.
-                    "
-                    "Use executor='auto' or 'process', or drop the
-                    limit"
-
-
+                    f"Task '{task.task_id}' has a {limit}, but {asked} runs it in this process, which can't be "
+                    "stopped. Use executor='auto' or 'process', or drop the limit"
                 )
-
