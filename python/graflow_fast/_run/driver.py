@@ -39,6 +39,8 @@ RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
 COMPLETED, TERMINATED, CANCELLED, FAILED, MAX_STEPS, OVERRAN = range(6)
 ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
 
+BRANCH_FAILED = 1
+
 EXECUTION_LIMIT = 10_000
 
 _STOP_REASONS = {
@@ -177,7 +179,7 @@ class Run:
             self._fork(ticket, node, branch_id, tag, cause)
         elif kind == BRANCH_ENDED:
             fork = self.branches.fork_of(branch_id)
-            fork.end_branch(self.branches.take_branch(branch_id), number, tag != 0)
+            fork.end_branch(self.branches.take_branch(branch_id), number, tag != BRANCH_FAILED)
         elif kind == JOIN:
             self._join(ticket, node, number, tag, bool(cause))
         elif kind == ABANDON:
