@@ -110,6 +110,7 @@ class Fork:
         self.started = time.time()
         self.logs: dict[int, list[Operation]] = {}
         self.errors: dict[int, BaseException] = {}
+        self.cycles: dict[int, dict[str, int]] = {}
         self.view: int | None = None
 
     def member_name(self, index: int) -> str:
@@ -124,9 +125,7 @@ class Fork:
                 if log:
                     self.logs[index] = log
                 if branch._context is not None:
-                    self.parent.context.cycle_controller.cycle_counts.update(
-                        branch._context.cycle_controller.cycle_counts
-                    )
+                    self.cycles[index] = branch._context.cycle_controller.cycle_counts
             else:
                 self.errors[index] = branch.failure or RuntimeError("the branch ended without saying why")
         self.output.end(index)
@@ -138,6 +137,9 @@ class Fork:
             log = self.logs.pop(index, None)
             if log is not None:
                 replay(log, channel, self.live)
+            cycles = self.cycles.pop(index, None)
+            if cycles is not None:
+                self.parent.context.cycle_controller.cycle_counts.update(cycles)
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
