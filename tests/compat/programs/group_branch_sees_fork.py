@@ -26,7 +26,8 @@ def e(ctx):
     return {k: channel.get(k) for k in ("base", "by_a", "by_b")}
 
 
+a, b = make("a"), make("b")
 with workflow("w") as wf:
-    s >> (make("a") | make("b")) >> e
+    s >> (a | b) >> e
     result, ctx = wf.execute(ret_context=True)
     print(result, ctx.get_result("a"), ctx.get_result("b"))

@@ -17,8 +17,9 @@ def make(name):
     return body
 
 
+a, b = make("a"), make("b")
 with workflow("w") as wf:
-    s >> (make("a") | make("b"))
+    s >> (a | b)
     _, ctx = wf.execute(ret_context=True)
     session, trace = ctx.get_result("s")
     print(session == ctx.session_id, trace == ctx.trace_id, session == trace, len(session))
