@@ -1,6 +1,6 @@
 """A list got from the channel and changed in place is changed for later tasks of the same caller.
 
-executors: inline thread (in a worker process values arrive by value; a change in place is not a write)
+executors: auto inline thread (in a worker process values arrive by value; a change in place is not a write)
 """
 
 from graflow.core.decorators import task

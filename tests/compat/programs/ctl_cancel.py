@@ -22,4 +22,4 @@ try:
     WorkflowEngine().execute(context)
 except GraflowWorkflowCanceledError as error:
     print(type(error).__name__, error.task_id, error.args, isinstance(error, GraflowRuntimeError))
-print(context.completed_tasks, context.steps, context.get_result("b"))
+print(context.completed_tasks, context.steps, context.get_result("a"), context.get_result("b"))

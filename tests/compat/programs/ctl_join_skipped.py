@@ -1,6 +1,4 @@
 """A predecessor that was skipped is not waited for; a node all of whose predecessors were skipped is skipped too.
-
-differs: graflow's joins run once per predecessor; here the goto skips one of them.
 """
 
 from graflow.core.decorators import task
