@@ -1,4 +1,7 @@
-"""A policy may write to the parent's channel."""
+"""A policy may extend a built-in one, and write to the parent's channel.
+
+differs: graflow takes an instance of a subclass of a built-in policy for that built-in policy, and drops what it adds.
+"""
 
 from graflow.core.decorators import task
 from graflow.core.handlers.group_policy import BestEffortGroupPolicy
