@@ -1,12 +1,12 @@
 """What a compatibility program says about itself in its docstring.
 
-The first line is the behaviour it shows. `differs: <why>` means that graflow 0.2.0 answers otherwise. `executors: auto inline (reason)`
-names the executors it makes sense for.
+The first line is the behaviour it shows. `differs: <why>` means that graflow 0.2.0 answers otherwise.
+`executors: auto inline (reason)` names the executors it makes sense for.
 """
 
 import ast
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -20,7 +20,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in PROGRAMS.glob("*.py"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def header(name: str) -> dict[str, str]:
     """The `key: value` paragraphs of a program's docstring."""
     doc = ast.get_docstring(ast.parse((PROGRAMS / f"{name}.py").read_text(encoding="utf-8"))) or ""

@@ -1,10 +1,11 @@
 """Write down what graflow prints: python tests/compat/record.py PYTHON [NAME...].
 
-PYTHON is an interpreter with graflow 0.2.0 (and grandalf, for the drawings). Programs that say `differs:` get
-`<name>.graflow.out`; their `<name>.out` is written by hand from the contract. All others get `<name>.out`.
+PYTHON is an interpreter with graflow 0.2.0 (and grandalf, for the drawings). Programs that say `differs:`
+get `<name>.graflow.out`; their `<name>.out` is written by hand from the contract. All others get `<name>.out`.
 
-With --check nothing is written: the outputs are compared with the stored ones. With --live the programs run with graflow's own
-thread timing (by default: one thread, members merged in member order), to see which outputs depend on it.
+With --check nothing is written: the outputs are compared with the stored ones. With --live the programs run
+with graflow's own thread timing (by default: one thread, members merged in member order), to see which outputs
+depend on it: the order in which members fail, and which of them writes last.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from headers import EXPECTED, header, names  # noqa: E402
+from headers import EXPECTED, header, names
 
 
 def main() -> int:

@@ -1,10 +1,10 @@
 """Run compatibility programs, each in a process of its own, and write what they printed as JSON.
 
-Usage: python runner.py PACKAGE OUT NAME... with PACKAGE `graflow` or `graflow_fast`. Standard library only: this file also runs
-under an interpreter that has `graflow` and nothing else.
+Usage: python runner.py PACKAGE OUT NAME... with PACKAGE `graflow` or `graflow_fast`. Standard library only:
+this file also runs under an interpreter that has `graflow` and nothing else.
 
-Every program is forked from here, after the package has been imported, so that a hundred programs cost one start-up and none
-of them sees what another one did.
+Every program is forked from here, after the package has been imported, so that a hundred programs cost one
+start-up and none of them sees what another one did.
 """
 
 import atexit
@@ -72,8 +72,8 @@ def child(name: str, package: str, directory: Path) -> None:
         scratch = directory / f"{name}.cwd"
         scratch.mkdir()
         os.chdir(scratch)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
         path = PROGRAMS / f"{name}.py"
         source = load(name, package)
         module = types.ModuleType("__main__")

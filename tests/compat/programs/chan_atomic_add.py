@@ -8,7 +8,12 @@ with workflow("w") as wf:
     @task(inject_context=True)
     def a(ctx):
         channel = ctx.get_channel()
-        print(channel.atomic_add("n"), channel.atomic_add("n", 5), channel.atomic_add("n", -2), channel.atomic_add("f", 0.5))
+        print(
+            channel.atomic_add("n"),
+            channel.atomic_add("n", 5),
+            channel.atomic_add("n", -2),
+            channel.atomic_add("f", 0.5),
+        )
         channel.set("n", 10)
         print(channel.atomic_add("n"), channel.get("n"))
         channel.set("s", "text")

@@ -25,6 +25,12 @@ with workflow("w") as wf:
     print(result, os.path.basename(ctx.last_checkpoint_path), ctx.checkpoint_requested)
 
 context, metadata = CheckpointManager.resume_from_checkpoint("point.pkl")
-print(metadata.steps, metadata.start_node, sorted(metadata.user_metadata), metadata.user_metadata["note"], metadata.user_metadata["mode"])
+print(
+    metadata.steps,
+    metadata.start_node,
+    sorted(metadata.user_metadata),
+    metadata.user_metadata["note"],
+    metadata.user_metadata["mode"],
+)
 print(context.completed_tasks, context.steps, context.session_id == ctx.session_id, context.is_completed())
 print(context.execute(), context.completed_tasks, context.steps)

@@ -17,7 +17,12 @@ with workflow("w") as wf:
         if not resumed:
             channel.set("been_here", True)
             path, metadata = ctx.checkpoint(path="point", deferred=False)
-            print(os.path.basename(path), metadata.user_metadata["mode"], metadata.user_metadata["task_id"], metadata.steps)
+            print(
+                os.path.basename(path),
+                metadata.user_metadata["mode"],
+                metadata.user_metadata["task_id"],
+                metadata.steps,
+            )
         return 2
 
     c = task("c")(lambda b: b + 1)

@@ -15,7 +15,12 @@ context = ExecutionContext.create(graph, "a")
 path, metadata = CheckpointManager.create_checkpoint(context, path=os.path.join("sub", "point.pkl"), metadata={"v": 1})
 print(path, sorted(os.listdir("sub")), metadata.user_metadata, metadata.steps, metadata.backend)
 restored, again = CheckpointManager.resume_from_checkpoint(path)
-print(again == metadata, CheckpointMetadata.from_dict(metadata.to_dict()) == metadata, restored.execute(), restored.completed_tasks)
+print(
+    again == metadata,
+    CheckpointMetadata.from_dict(metadata.to_dict()) == metadata,
+    restored.execute(),
+    restored.completed_tasks,
+)
 print(context.execute(), context.last_checkpoint_path, context.get_checkpoint_state()["steps"])
 for wrong in ("redis://x", "s3://x"):
     try:

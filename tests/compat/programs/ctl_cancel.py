@@ -1,8 +1,8 @@
 """cancel_workflow: GraflowWorkflowCanceledError; the task is not in completed_tasks; its result is stored."""
 
 from graflow.core.context import ExecutionContext
-from graflow.core.engine import WorkflowEngine
 from graflow.core.decorators import task
+from graflow.core.engine import WorkflowEngine
 from graflow.core.workflow import workflow
 from graflow.exceptions import GraflowRuntimeError, GraflowWorkflowCanceledError
 

@@ -10,7 +10,13 @@ with workflow("w") as wf:
     @task(inject_context=True)
     def a(ctx):
         graph = ctx.graph
-        print(sorted(graph.nodes), graph.successors("a"), graph.predecessors("ParallelGroup_1"), graph.has_node("b"), graph.has_node("z"))
+        print(
+            sorted(graph.nodes),
+            graph.successors("a"),
+            graph.predecessors("ParallelGroup_1"),
+            graph.has_node("b"),
+            graph.has_node("z"),
+        )
         print(graph.get_node("b").task_id, graph.get_parallel_group_members("ParallelGroup_1"), graph.get_edges())
         try:
             graph.get_node("z")

@@ -1,5 +1,4 @@
-"""A predecessor that was skipped is not waited for; a node all of whose predecessors were skipped is skipped too.
-"""
+"""A predecessor that was skipped is not waited for; a node all of whose predecessors were skipped is skipped too."""
 
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow

@@ -11,7 +11,12 @@ with workflow("w") as wf:
         def add(ctx, depth):
             if depth:
                 ctx.next_task(
-                    TaskWrapper(f"t{depth}", lambda ctx, d=depth: add(ctx, d - 1), inject_context=True, register_to_context=False)
+                    TaskWrapper(
+                        f"t{depth}",
+                        lambda ctx, d=depth: add(ctx, d - 1),
+                        inject_context=True,
+                        register_to_context=False,
+                    )
                 )
             return depth
 

@@ -1,7 +1,7 @@
 """@task inside a running task makes a task that next_task attaches; the successors run too.
 
-differs: in graflow the definition registers itself in the workflow of the `with` block, so next_task takes the task for an
-existing one, and the successors are skipped.
+differs: in graflow the definition registers itself in the workflow of the `with` block, so next_task takes
+the task for an existing one, and the successors are skipped.
 """
 
 from graflow.core.decorators import task

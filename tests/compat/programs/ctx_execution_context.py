@@ -12,7 +12,13 @@ with workflow("w") as wf:
     @task(inject_context=True)
     def a(ctx):
         run = ctx.execution_context
-        print(run.steps, run.completed_tasks, run.current_task_id, run.current_task_context is ctx, run.session_id == ctx.session_id)
+        print(
+            run.steps,
+            run.completed_tasks,
+            run.current_task_id,
+            run.current_task_context is ctx,
+            run.session_id == ctx.session_id,
+        )
         print(run.get_result("s", 1), run.max_steps, run.start_node, type(run).__name__)
 
     s >> a

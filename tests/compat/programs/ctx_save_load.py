@@ -11,5 +11,12 @@ context.execute()
 context.get_channel().set("x", [1, 2])
 context.save("context.pkl")
 copy = ExecutionContext.load("context.pkl")
-print(copy.session_id == context.session_id, copy.steps, copy.completed_tasks, copy.max_steps, copy.get_channel().get("x"), copy.get_result("a"))
+print(
+    copy.session_id == context.session_id,
+    copy.steps,
+    copy.completed_tasks,
+    copy.max_steps,
+    copy.get_channel().get("x"),
+    copy.get_result("a"),
+)
 print(list(copy.graph.nodes), copy.graph.get_node("a").run())

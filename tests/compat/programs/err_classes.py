@@ -27,7 +27,17 @@ for error in (
     ConfigError("m", cause),
     ParallelGroupError("m", "g", [("a", "x")], ["b"]),
 ):
-    print(type(error).__name__, "|", error, "|", error.args, "|", error.cause, "|", [c.__name__ for c in type(error).__mro__[1:-3]])
+    print(
+        type(error).__name__,
+        "|",
+        error,
+        "|",
+        error.args,
+        "|",
+        error.cause,
+        "|",
+        [c.__name__ for c in type(error).__mro__[1:-3]],
+    )
 retry = RetryLimitExceededError("t", 3, 2, cause)
 print(retry.task_id, retry.retry_count, retry.max_retries, retry.last_error)
 cancel = GraflowWorkflowCanceledError("m", task_id="t")

@@ -19,6 +19,11 @@ for error in (
 ):
     try:
         copy = pickle.loads(pickle.dumps(error))
-        print(type(error).__name__, type(copy) is type(error), str(copy) == str(error), copy.__dict__.keys() == error.__dict__.keys())
+        print(
+            type(error).__name__,
+            type(copy) is type(error),
+            str(copy) == str(error),
+            copy.__dict__.keys() == error.__dict__.keys(),
+        )
     except TypeError:
         print(type(error).__name__, "TypeError")

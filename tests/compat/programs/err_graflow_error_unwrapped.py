@@ -2,7 +2,13 @@
 
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow
-from graflow.exceptions import ConfigError, CycleLimitExceededError, GraflowRuntimeError, GraphCompilationError, TaskError
+from graflow.exceptions import (
+    ConfigError,
+    CycleLimitExceededError,
+    GraflowRuntimeError,
+    GraphCompilationError,
+    TaskError,
+)
 
 makers = [
     lambda: GraflowRuntimeError("own"),

@@ -9,7 +9,12 @@ def fail():
 
 
 with workflow("w") as wf:
-    s, a, b, c = task("s")(lambda: print("s")), task("a")(fail), task("b")(lambda: print("b")), task("c")(lambda: print("c"))
+    s, a, b, c = (
+        task("s")(lambda: print("s")),
+        task("a")(fail),
+        task("b")(lambda: print("b")),
+        task("c")(lambda: print("c")),
+    )
     s >> a >> b
     s >> c
     try:

@@ -17,4 +17,10 @@ try:
     context.execute()
 except Exception as error:
     print(type(error).__name__)
-print(type(context.get_result("g")).__name__, context.get_result("a"), context.get_result("b"), context.completed_tasks, context.steps)
+print(
+    type(context.get_result("g")).__name__,
+    context.get_result("a"),
+    context.get_result("b"),
+    context.completed_tasks,
+    context.steps,
+)

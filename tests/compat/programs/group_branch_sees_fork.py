@@ -14,8 +14,7 @@ def make(name):
     def body(ctx):
         channel = ctx.get_channel()
         channel.set(f"by_{name}", channel.get("base"))
-        others = sorted(k for k in channel.keys() if k.startswith("by_"))
-        return others
+        return [key for key in sorted(channel.keys()) if key.startswith("by_")]
 
     return body
 

@@ -1,4 +1,4 @@
-"""(a >> b) | c: the group's member is the chain's first task; the chain's rest runs in its branch, before the group's successor."""
+"""(a >> b) | c: the member is the chain's first task; the rest runs in its branch, before the group's successor."""
 
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow

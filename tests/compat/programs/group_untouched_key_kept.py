@@ -1,6 +1,7 @@
 """A member that does not touch a key leaves the writes of the others alone.
 
-differs: graflow copies the whole channel of each branch back, so a member that has not touched a key puts the old value back.
+differs: graflow copies the whole channel of each branch back, so a member that has not touched a key
+puts the old value back.
 """
 
 from graflow.core.decorators import task

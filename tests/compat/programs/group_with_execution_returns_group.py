@@ -1,4 +1,4 @@
-"""with_execution returns the group, keeps the backend when called again without one, and puts the policy back to strict."""
+"""with_execution returns the group; called again without a policy, it goes back to strict."""
 
 from graflow.coordination.coordinator import CoordinationBackend
 from graflow.core.decorators import task
@@ -11,7 +11,9 @@ def fail():
 
 with workflow("w") as wf:
     group = task("a")(lambda: 1) | task("b")(fail)
-    configured = group.with_execution(backend=CoordinationBackend.THREADING, backend_config={"thread_count": 2}, policy="best_effort")
+    configured = group.with_execution(
+        backend=CoordinationBackend.THREADING, backend_config={"thread_count": 2}, policy="best_effort"
+    )
     print(configured is group)
     print(wf.execute())
     group.with_execution()

@@ -13,7 +13,11 @@ try:
 except DuplicateTaskError as error:
     print(error, isinstance(error, GraphCompilationError), error.task_id)
 graph.add_node(Task("a", register_to_context=False), skip_if_exists=True)
-for call in (lambda: graph.get_node("z"), lambda: graph.rename_node("z", "y"), lambda: graph.rename_node("a", "other_id")):
+for call in (
+    lambda: graph.get_node("z"),
+    lambda: graph.rename_node("z", "y"),
+    lambda: graph.rename_node("a", "other_id"),
+):
     try:
         call()
     except (KeyError, ValueError) as error:

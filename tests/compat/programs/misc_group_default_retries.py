@@ -16,4 +16,10 @@ a, b = task("a")(lambda: 1), task("b")(lambda: 2)
 with workflow("w") as wf:
     (a | b).set_group_name("g").with_execution(policy=SecondTime())
 context = ExecutionContext.create(wf.graph, "g", default_max_retries=2)
-print(context.execute(), context.completed_tasks, context.steps, context.retry_controller.retry_counts, context.get_channel().get("finished"))
+print(
+    context.execute(),
+    context.completed_tasks,
+    context.steps,
+    context.retry_controller.retry_counts,
+    context.get_channel().get("finished"),
+)

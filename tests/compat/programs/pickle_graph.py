@@ -1,7 +1,6 @@
 """A graph pickles with cloudpickle, and the copy runs."""
 
 import cloudpickle
-
 from graflow.core.context import ExecutionContext
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow

@@ -1,7 +1,6 @@
 """Groups and chains pickle with cloudpickle."""
 
 import cloudpickle
-
 from graflow.core.decorators import task
 from graflow.core.task import Task
 from graflow.core.workflow import workflow

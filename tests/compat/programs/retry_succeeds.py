@@ -16,4 +16,8 @@ with workflow("w") as wf:
     a >> b
     result, ctx = wf.execute(ret_context=True)
     print(result, ctx.completed_tasks, ctx.steps, ctx.retry_controller.retry_counts, ctx.get_result("a"))
-    print(ctx.retry_controller.get_retry_count("a"), ctx.retry_controller.get_last_error("a"), ctx.cycle_controller.cycle_counts)
+    print(
+        ctx.retry_controller.get_retry_count("a"),
+        ctx.retry_controller.get_last_error("a"),
+        ctx.cycle_controller.cycle_counts,
+    )

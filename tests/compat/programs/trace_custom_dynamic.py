@@ -12,7 +12,15 @@ events = []
 
 class Log(NoopTracer):
     def on_dynamic_task_added(self, task_id, parent_task_id=None, is_iteration=False, metadata=None):
-        events.append((re.sub("[0-9a-f]{8}$", "HEX", task_id), parent_task_id, is_iteration, metadata["is_new_task"], metadata["goto"]))
+        events.append(
+            (
+                re.sub("[0-9a-f]{8}$", "HEX", task_id),
+                parent_task_id,
+                is_iteration,
+                metadata["is_new_task"],
+                metadata["goto"],
+            )
+        )
 
 
 with workflow("w", tracer=Log()) as wf:

@@ -9,4 +9,6 @@ tracer = NoopTracer()
 with workflow("w", tracer=tracer) as wf:
     (a | b).set_group_name("g") >> c
     wf.execute()
-print(tracer.get_execution_order()[1:], list(tracer.get_runtime_graph().nodes)[1:], list(tracer.get_runtime_graph().edges))
+print(
+    tracer.get_execution_order()[1:], list(tracer.get_runtime_graph().nodes)[1:], list(tracer.get_runtime_graph().edges)
+)

@@ -12,7 +12,12 @@ with workflow("w", tracer=tracer) as wf:
 print(tracer.get_execution_order()[1:], tracer.get_current_span_id())
 graph = tracer.get_runtime_graph()
 print(list(graph.nodes)[1:], list(graph.edges))
-print([(graph.nodes[n]["status"], graph.nodes[n]["metadata"]["task_type"], graph.nodes[n]["metadata"]["handler_type"]) for n in "abc"])
+print(
+    [
+        (graph.nodes[n]["status"], graph.nodes[n]["metadata"]["task_type"], graph.nodes[n]["metadata"]["handler_type"])
+        for n in "abc"
+    ]
+)
 print(sorted(graph.nodes["a"]), sorted(graph.nodes["a"]["metadata"]))
-root = list(graph.nodes)[0]
+root = next(iter(graph.nodes))
 print(root == f"workflow_{ctx.session_id[:8]}", graph.nodes[root]["status"], sorted(graph.nodes[root]["metadata"]))
