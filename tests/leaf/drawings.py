@@ -45,6 +45,7 @@ SHAPES = {
     "group with nodes": {"edges": ["aG", "Gd"], "groups": {"G": "bc"}, "nodes": "abc"},
     "lone group": {"groups": {"G": "bc"}, "nodes": "bc"},
     "chain in group": {"edges": ["aG", "Gd", "bx", "xy"], "groups": {"G": "bc"}},
+    "member before the next": {"edges": ["aG", "Gd", "bd", "de"], "groups": {"G": "bc"}},
     "two groups": {"edges": ["aG", "Gd", "dH", "He"], "groups": {"G": "bc", "H": ["f", "g", "h"]}},
     "group in group": {"edges": ["aG", "Gd"], "groups": {"G": "bH", "H": "cx"}, "nodes": "aGdH"},
 }

@@ -11,7 +11,7 @@ import pytest
 from graflow_fast.exceptions import ConfigError
 from graflow_fast.utils import graph as graphs
 from graflow_fast.utils._ascii import _Canvas
-from graflow_fast.utils._groups import flat_view
+from graflow_fast.utils._groups import boxed_view, flat_view
 from graflow_fast.utils.graph import draw_ascii, draw_mermaid
 
 from .drawings import SHAPES, graph_of, random_graph, shape
@@ -115,6 +115,28 @@ def test_a_group_in_a_group_is_drawn_inside_it():
     inner = {("H", "c"), ("H", "x"), ("c", "↣ H"), ("x", "↣ H")}
     outer = {("a", "G"), ("G", "b"), ("G", "H"), ("b", "↣ G"), ("↣ H", "↣ G"), ("↣ G", "d")}
     assert set(flat.edges()) == inner | outer
+
+
+def test_edges_from_groups_to_their_members_are_no_jumps():
+    """As `build_graph` gives them: a member, even a group, comes before its group's end only."""
+    flat, _ = flat_view(graph_of(("G", "b"), ("G", "H"), ("G", "d"), groups={"G": "bH", "H": "cx"}))
+    assert sorted(flat.predecessors("H")) == ["G"]
+    assert sorted(flat.successors("↣ G")) == ["d"]
+
+
+def test_what_comes_after_a_group_is_outside_its_box():
+    """Also if a member leads there directly."""
+    assert boxed_view(shape("member before the next")).contents == {"G": ["b", "c"]}
+
+
+def test_drawings_do_not_depend_on_addresses():
+    """The same graph is drawn the same each time (here graflow has six answers)."""
+    graph = graph_of(("a", "G"), ("a", "t"), ("G", "t"), ("t", "a"), groups={"G": "xyz"})
+    kept, seen = [], set()
+    for number in range(100):
+        kept.append([None] * number)
+        seen.add(draw_ascii(graph))
+    assert len(seen) == 1
 
 
 def test_drawings_do_not_depend_on_hashes():

@@ -52,7 +52,7 @@ EXAMPLES = {
     "WorkerCrashedError": lambda: WorkerCrashedError("t", 2, 9, None, 5 << 30, "last words", "File x, line 1"),
     "TaskTimeoutError": lambda: exceptions.TaskTimeoutError("t", 1, 2.5),
     "TaskMemoryError": lambda: exceptions.TaskMemoryError("t", 1, 512 << 20, 600 << 20),
-    "RemoteTaskError": lambda: RemoteTaskError("lib.Odd", "m", "Traceback ...", "t"),
+    "RemoteTaskError": lambda: RemoteTaskError("t", "lib.Odd", "m", "Traceback ..."),
     "LostMutationError": lambda: LostMutationError("t", ["x", "y"]),
     "LostMutationWarning": lambda: LostMutationWarning("t", ["x", "y"]),
 }
@@ -165,6 +165,7 @@ def test_what_cannot_be_pickled_comes_back_as_a_stand_in():
     assert stand_in.message.endswith("locked")
     assert "test_what_cannot_be_pickled" in stand_in.traceback
     assert "locked" in str(stand_in)
+    assert str(RemoteTaskError("t", "lib.Odd", "m")).startswith("Task 't' raised lib.Odd: m (")
 
 
 def test_what_cannot_be_unpickled_comes_back_as_a_stand_in():
