@@ -7,6 +7,7 @@ import pytest
 
 from graflow_fast.coordination.coordinator import CoordinationBackend, TaskCoordinator
 from graflow_fast.core.handler import TaskHandler, TaskResult
+from graflow_fast.core.handlers.direct import DirectTaskHandler
 from graflow_fast.core.handlers.group_policy import (
     POLICY_REGISTRY,
     AtLeastNGroupPolicy,
@@ -160,3 +161,20 @@ def test_backends_and_interfaces():
             return None
 
     assert Mine().get_name() == "Mine"
+
+
+def test_direct_handler_records_the_outcome():
+    """Results (None included) and exceptions end up in the context; exceptions are raised as well."""
+    recorded = []
+    context = SimpleNamespace(set_result=lambda task_id, outcome: recorded.append((task_id, outcome)))
+    handler = DirectTaskHandler()
+    assert handler.get_name() == "direct"
+    assert handler.execute_task(SimpleNamespace(task_id="a", run=lambda: None), context) is None
+    error = ValueError("no")
+
+    def fail():
+        raise error
+
+    with pytest.raises(ValueError, match="no"):
+        handler.execute_task(SimpleNamespace(task_id="b", run=fail), context)
+    assert recorded == [("a", None), ("b", error)]
