@@ -167,6 +167,7 @@ class Run:
                 available = ", ".join(self.nodes.names[:5])
                 raise GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
             starts.append(node)
+        self._told_queued = len(starts)
         self.scheduler.start(starts, now)
 
     def _next(self) -> Any:
@@ -226,7 +227,7 @@ class Run:
         attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
         attempt.cause = cause
         if not self.silent and branch_id == 0 and number == 0:
-            self._told_queued -= 1
+            self._told_queued = max(0, self._told_queued - 1)
         if tag:
             attempt.tag = tag
             attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
