@@ -101,10 +101,8 @@ class Memcpy:
         source = self._numpy.ones(size * 1_000_000, dtype="u1")
         target = self._numpy.zeros_like(source)
         target[:] = 1
-        if self._fresh:
-            seconds = stopwatch(source.copy)
-        else:
-            seconds = stopwatch(lambda: self._numpy.copyto(target, source))
+        copy = source.copy if self._fresh else lambda: self._numpy.copyto(target, source)
+        seconds = stopwatch(copy)
         return size / 1000 / seconds
 
     def close(self) -> None:
