@@ -62,6 +62,7 @@ class Row:
     goals: list[Goal]
     runs: int = 5
     note: str = ""
+    background: float = 0.0  # cores that other programs kept busy just before
 
 
 @dataclass
@@ -186,8 +187,8 @@ def _take_turns(
         for seat in seats.values():
             seat.close()
     for index in members:
-        error = outcomes[index].error
-        log(f"  {row.key} {outcomes[index].label}: " + (f"not available: {error}" if error else "measured"))
+        reason = outcomes[index].error
+        log(f"  {row.key} {outcomes[index].label}: " + (f"not available: {reason}" if reason else "measured"))
 
 
 def _one(seat: Seat, entry: Entry, outcome: Outcome) -> float:

@@ -153,12 +153,12 @@ def _s6(key: str, seconds: float, body: str, name: str, bound: float, size: int,
 
 def s6a(quick: bool) -> Row:
     """Tasks of a millisecond."""
-    return _s6("S6a", 0.001, "spin_1ms", "1 ms", 97, 200 if quick else 1_000, 3 if quick else 5)
+    return _s6("S6a", 0.001, "spin_1ms", "1 ms", 97, 200 if quick else 500, 3)
 
 
 def s6b(quick: bool) -> Row:
     """Tasks of 100 µs."""
-    return _s6("S6b", 0.0001, "spin_100us", "100 µs", 90, 1_000 if quick else 10_000, 3 if quick else 5)
+    return _s6("S6b", 0.0001, "spin_100us", "100 µs", 90, 1_000 if quick else 4_000, 3)
 
 
 def s7(quick: bool) -> Row:
@@ -172,7 +172,7 @@ def s7(quick: bool) -> Row:
             Entry("graflow_fast", "cpu:OursSkewed", size, warm=100),
             Entry("two bare loops", "cpu:BareSkewed", size, warm=0),
             *[
-                Entry(label, "cpu:PeerSkewed", size, {"peer": peer, "verb": verb}, warm=0)
+                Entry(label, "cpu:PeerSkewed", size, {"peer": peer, "verb": verb}, warm=0, runs=2)
                 for label, peer, verb in [
                     ("Pool.imap_unordered", "pool", "each"),
                     ("Pool.map, automatic chunks", "pool", "bulk"),

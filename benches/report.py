@@ -14,6 +14,7 @@ from contest import HERE, WORKERS, Goal, Outcome, Row
 from paired import Spread, ratio, spread
 
 DOCS = HERE.parent / "docs"
+QUIET = 0.2  # cores that others may use without a row being called disturbed
 PLOTTED = ("S2", "S3", "S5", "S9", "S10")
 _INTRO = """# Benchmarks
 
@@ -28,6 +29,12 @@ a wide bracket says so. *Asked* is what this project wants to reach; what falls 
 each call a pickle of its own (`benches/limit.py`). A peer marked *not available* was absent or failed, with the reason.
 
 One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3`. The peers: `make bench-peers`.
+"""
+
+_DISTURBED = """
+**Disturbed: other programs were computing on this machine while these rows ran: {rows}.**
+Their figures show that the bench works and which orders of magnitude to expect; no goal should be judged by them, least of all S6 and S7, which need both
+cores.
 """
 
 
@@ -78,6 +85,7 @@ def row_table(row: Row, outcomes: Sequence[Outcome]) -> str:
             lines.append(f"- {outcome.label}, {name}: {value:.3g}.")
     if row.note:
         lines.append(f"- {row.note}")
+    lines.append(f"- Just before, other programs kept {row.background:.1f} cores busy.")
     return "\n".join(lines) + "\n"
 
 
@@ -118,6 +126,9 @@ def write(rows: Mapping[str, tuple[Row, list[Outcome]]], quick: bool, log: Any =
         if any(entry["quick"] for entry in stored.values())
         else "",
     )
+    disturbed = [key for key, (row, _) in everything.items() if row.background > QUIET]
+    if disturbed:
+        intro += _DISTURBED.format(rows=", ".join(disturbed))
     plotted = plot(everything)
     picture = "\n![µs per task, on a logarithmic scale](benchmarks.svg)\n" if plotted else ""
     if not plotted:

@@ -59,8 +59,7 @@ def measure(key: str, quick: bool = False, log: Callable[[str], None] = print) -
     row = ROWS[key](quick)
     if quick:
         row = replace(row, runs=min(row.runs, 3))
-    busy = f"Just before, other programs kept {background():.1f} of {os.cpu_count()} cores busy."
-    row = replace(row, note=f"{row.note} {busy}".strip())
+    row = replace(row, background=round(background(), 2))
     return row, hold(row, log, patience=20 if quick else 60)
 
 
