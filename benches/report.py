@@ -33,8 +33,8 @@ One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3`. T
 
 _DISTURBED = """
 **Disturbed: other programs were computing on this machine while these rows ran: {rows}.**
-Their figures show that the bench works and which orders of magnitude to expect; no goal should be judged by them, least of all S6 and S7, which need both
-cores.
+Their figures show that the bench works and which orders of magnitude to expect; no goal should be judged by
+them, least of all S6 and S7, which need both cores.
 """
 
 
