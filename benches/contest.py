@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -140,7 +141,7 @@ class Seat:
         self._process.wait()
         self._errors.seek(0)
         lines = [line for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
-        return f"its process ended ({self._process.returncode}): {lines[-1] if lines else 'silently'}"
+        return f"its process ended ({self._process.returncode}): {without_paths(lines[-1]) if lines else 'silently'}"
 
 
 def hold(row: Row, log: Callable[[str], None], patience: float = 60) -> list[Outcome]:
@@ -207,7 +208,12 @@ def _give_up(outcome: Outcome, seat: Seat | None, error: Unavailable) -> None:
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else ''}".strip()[:160]
+    return without_paths(f"{type(error).__name__}: {lines[0] if lines else ''}").strip()[:160]
+
+
+def without_paths(text: str) -> str:
+    """Drop absolute paths: reasons are printed in a page that belongs to no machine."""
+    return re.sub(r"\s*\(?(?<![\w.])/[\w.-]+/[^\s'\")]*\)?", "", text)
 
 
 def stopwatch(work: Callable[[], object]) -> float:

@@ -31,7 +31,7 @@ class OursBusy(Engine):
         member = self.library.task(self._body)
         with self.workflow() as flow:
             self.library.parallel(*[member(task_id=f"n{i}") for i in range(size)])
-        return 100 * size * self._seconds / (WORKERS * self.timed(flow, size))
+        return 100 * size * self._seconds / (WORKERS * self.timed_group(flow, size))
 
 
 class PeerBusy:
@@ -89,7 +89,7 @@ class OursSkewed(Engine):
         member = self.library.task(spin)
         with self.workflow() as flow:
             self.library.parallel(*[member(task_id=f"n{i}", seconds=seconds) for i, seconds in enumerate(tasks)])
-        return self.timed(flow, size) / ideal(tasks)
+        return self.timed_group(flow, size) / ideal(tasks)
 
 
 class PeerSkewed:

@@ -89,6 +89,12 @@ def test_absent_contestant_leaves_the_others_measured(load):
     assert "| absent | 10 | not available: ModuleNotFoundError" in report.row_table(row, [absent, present])
 
 
+def test_reasons_carry_no_path(load):
+    text = "cannot import name 'A' from 'b._core' (/some/where/b/_core.so)"
+    assert load("contest").without_paths(text) == "cannot import name 'A' from 'b._core'"
+    assert load("contest").without_paths("rust/scheduler has no bench, 1/2") == "rust/scheduler has no bench, 1/2"
+
+
 def test_verdict_compares_in_pairs(load):
     contest, report = load("contest"), load("report")
     outcomes = [contest.Outcome("ours", 1, [1.0, 3.0]), contest.Outcome("limit", 1, [1.0, 1.0])]
