@@ -137,6 +137,7 @@ def s8c(quick: bool) -> Row:
         key="S8c",
         work=f"one numpy array of {size} MB shared by {SHARERS} tasks on {WORKERS} workers",
         unit="ms",
+        totals=True,
         entries=[
             Entry(ours, "big_data:Ours", size, {"kind": "shared"}),
             Entry(two, "big_data:Ours", size, {"kind": "pair"}),

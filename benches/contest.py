@@ -63,6 +63,7 @@ class Row:
     goals: list[Goal]
     runs: int = 5
     note: str = ""
+    totals: bool = False  # figures belong to the whole size, so only equal sizes are compared
     background: float = 0.0  # cores that other programs kept busy just before
 
 

@@ -118,6 +118,7 @@ def m2(quick: bool) -> Row:
         key="M2",
         work=f"{size} tasks enqueued one by one at run time, results kept: coordinator",
         unit="MB resident",
+        totals=True,
         entries=[
             Entry(ours, "memory:OneByOne", size, warm=0),
             Entry(f"graflow, {peer} tasks", "memory:OneByOne", peer, {"library": "graflow"}, warm=0),
@@ -135,6 +136,7 @@ def m3(quick: bool) -> Row:
         key="M3",
         work=f"growth over the last 80 % of {size} tasks, finished and forgotten",
         unit="MB grown",
+        totals=True,
         entries=[
             Entry("graflow_fast, groups in 20 runs", "memory:Forgotten", size, {"kind": "groups"}),
             Entry("graflow_fast, loops in 20 runs", "memory:Forgotten", size, {"kind": "loops"}),

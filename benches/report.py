@@ -41,7 +41,11 @@ them, least of all S6 and S7, which need both cores.
 def pairs(row: Row, outcomes: Sequence[Outcome], outcome: Outcome) -> Spread | None:
     """The ratio of the row's first entry to this one."""
     first = outcomes[0]
-    if outcome is first or not any(value is not None for value in first.values):
+    if (
+        outcome is first
+        or (row.totals and outcome.size != first.size)
+        or not any(value is not None for value in first.values)
+    ):
         return None
     return ratio(first.values, outcome.values)
 
