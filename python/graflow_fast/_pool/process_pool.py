@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
@@ -19,8 +19,7 @@ from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 _KEPT = 16
 
 
-@dataclass(frozen=True)
-class ExitInfo:
+class ExitInfo(NamedTuple):
     """How a worker ended."""
 
     pid: int
@@ -44,12 +43,11 @@ class ExitInfo:
         return "ended" if self.code is None else f"exited with code {self.code}"
 
 
-@dataclass
 class _Worker:
-    number: int
-    stdout: Stream = field(default_factory=lambda: Stream("graflow-stdout"))
-    stderr: Stream = field(default_factory=lambda: Stream("graflow-stderr"))
-    pid: int = 0
+    def __init__(self) -> None:
+        self.stdout = Stream("graflow-stdout")
+        self.stderr = Stream("graflow-stderr")
+        self.pid = 0
 
     def close(self) -> None:
         self.stdout.close()
@@ -165,7 +163,10 @@ class ProcessPool:
         if self.closed or os.getpid() != self._owner:
             return
         self.closed = True
-        self._core = None  # closes the links, which idle workers take as the end
+        if self._core is not None:
+            for worker in self._core.workers():
+                self._core.remove_worker(worker)  # closes its link, which an idle worker takes as the end
+        self._core = None
         if self._server is not None:
             self._server.end(grace)
         for worker in self._workers.values():
@@ -192,7 +193,7 @@ class ProcessPool:
         ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
         claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
         index = self._core.add_worker(ours.detach(), os.dup(claims), 0)
-        worker = self._workers[index] = _Worker(index)
+        worker = self._workers[index] = _Worker()
         boot = {
             "loop": self.loop,
             "path": _path(),

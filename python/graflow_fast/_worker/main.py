@@ -4,14 +4,19 @@ Owns the process's surroundings: descriptors, signals, death with the parent, wh
 know tasks: that is the loop's, which gets a link and runs until there is no more to do.
 """
 
+from __future__ import annotations
+
 import atexit
 import faulthandler
+import importlib
 import os
 import signal
 import sys
-import traceback
-from types import FrameType
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, NoReturn
 
 DEFAULT_LOOP = "graflow_fast._worker.loop:run"
 #: The exit code of a worker whose loop could not even be imported: a new worker would fare no better.
@@ -43,8 +48,6 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _take_surroundings(boot)
-        import importlib
-
         module, _, name = boot["loop"].partition(":")
         run = getattr(importlib.import_module(module), name)
         code = 1
@@ -54,6 +57,8 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
+        import traceback
+
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):

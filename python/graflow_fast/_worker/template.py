@@ -10,15 +10,21 @@ From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", num
 ``("exited", pid, status, peak_rss_bytes)``.
 """
 
-# Imported before the first worker is asked for: keep this list short, a cold start waits for it.
+from __future__ import annotations
+
+# A cold start waits for these: no more than what is needed, and nothing that imports much.
 import _socket
+import gc
 import marshal
 import os
 import select
 import signal
 import sys
 import time
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 MESSAGE_BYTES = 1 << 18
 
@@ -160,12 +166,12 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 def main(control_fd: int, coordinator: int) -> None:
     """Serve until the coordinator is done or gone."""
+    gc.disable()  # until everything is imported: there is nothing to collect
     os.closerange(control_fd + 1, os.sysconf("SC_OPEN_MAX"))
     os.set_inheritable(control_fd, False)
     signal.signal(signal.SIGINT, _ignore)
     template = _Template(_socket.socket(fileno=control_fd), coordinator)
 
-    import gc
     import site
 
     import graflow_fast._worker.main
@@ -175,7 +181,7 @@ def main(control_fd: int, coordinator: int) -> None:
         site.setquit()
         site.setcopyright()
         site.sethelper()
-    gc.collect()
     gc.freeze()
+    gc.enable()
     template.serve()
     os._exit(0)

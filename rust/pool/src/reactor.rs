@@ -195,6 +195,10 @@ impl Reactor {
     pub fn remove_worker(&mut self, worker: usize) {
         if self.workers.get(worker).is_some_and(Option::is_some) {
             let before = self.events.len();
+            self.release(worker);
+            if let Some(worker) = self.workers[worker].as_mut() {
+                worker.standing = Standing::Stopping; // an idle one ends by itself
+            }
             self.lose(worker, "it was removed".to_owned());
             self.events.retain({
                 let mut index = 0;
@@ -487,7 +491,7 @@ impl Reactor {
         self.poller.remove(worker.link.as_fd());
         if let Some(process) = &worker.process {
             self.poller.remove(process.as_fd());
-            if worker.standing != Standing::Stopping || worker.in_flight() > 0 {
+            if worker.in_flight() > 0 || worker.standing == Standing::Open {
                 os::kill(process.as_fd()); // it may be alive, and must not go on without a link
             }
         }
