@@ -1,5 +1,6 @@
 """Faults: workers that die, talk nonsense, or lose their link; and the coordinator's own end."""
 
+import contextlib
 import os
 import random
 import signal
@@ -11,7 +12,7 @@ import time
 
 import psutil
 import pytest
-from conftest import LOST, wait_until
+from pool_driver import LOST, wait_until
 
 
 def test_the_one_that_was_running_is_named_and_the_others_run(driver):
@@ -161,7 +162,7 @@ def test_the_template_dies(driver):
 
 def test_a_loop_that_cannot_be_imported(start):
     driver = start(1, loop="no_such_module:run")
-    with pytest.raises(RuntimeError, match="(?s)workers cannot start.*no_such_module"):
+    with pytest.raises(RuntimeError, match=r"(?s)workers cannot start.*no_such_module"):
         driver.until(lambda: False, seconds=3)
 
 
@@ -206,10 +207,8 @@ def test_kill_storm(start, seed):
         while not over.wait(0.05):
             victims = list(pids.values())
             if victims:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(rng.choice(victims), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
 
     killer = threading.Thread(target=storm)
     killer.start()

@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+
 from graflow_fast._pool import cores, registry
 from graflow_fast._pool.process_pool import ProcessPool
 
@@ -16,7 +17,7 @@ def no_pools():
 
 def out(workers=1):
     pool = registry.checkout(workers, "echo_loop:run")
-    pool.core  # noqa: B018
+    pool.core
     return pool
 
 

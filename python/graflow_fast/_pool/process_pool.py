@@ -147,7 +147,7 @@ class ProcessPool:
 
     def worker_rss(self, worker: int) -> int:
         """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         total = 0
         try:
@@ -164,8 +164,8 @@ class ProcessPool:
             return
         self.closed = True
         if self._core is not None:
-            for worker in self._core.workers():
-                self._core.remove_worker(worker)  # closes its link, which an idle worker takes as the end
+            for index in self._core.workers():
+                self._core.remove_worker(index)  # closes its link, which an idle worker takes as the end
         self._core = None
         if self._server is not None:
             self._server.end(grace)

@@ -7,8 +7,10 @@ know tasks: that is the loop's, which gets a link and runs until there is no mor
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import importlib
+import io
 import os
 import signal
 import sys
@@ -25,12 +27,10 @@ CANNOT_START = 70
 
 def preload() -> None:
     """Import, in the template, what every worker needs."""
-    import importlib.util
+    from importlib.util import find_spec
 
-    import graflow_fast._core
-
-    for module in ("cloudpickle", "graflow_fast._worker.loop"):
-        if importlib.util.find_spec(module) is not None:
+    for module in ("graflow_fast._core", "cloudpickle", "graflow_fast._worker.loop"):
+        if find_spec(module) is not None:
             importlib.import_module(module)
 
 
@@ -62,10 +62,8 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(Exception):
                 stream.flush()
-            except Exception:
-                pass
         os._exit(code)
 
 
@@ -78,6 +76,7 @@ def _arrange_descriptors(link: int, claims: int, stdout: int, stderr: int) -> tu
     os.closerange(keep[0] + 1, keep[1])
     os.closerange(keep[1] + 1, os.sysconf("SC_OPEN_MAX"))
     for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     return link, claims
 
@@ -86,10 +85,8 @@ def _take_surroundings(boot: dict[str, Any]) -> None:
     sys.path[:] = boot["path"]
     sys.argv[:] = boot["argv"]
     sys.prefix, sys.exec_prefix = boot["prefix"], boot["exec_prefix"]
-    try:
+    with contextlib.suppress(OSError):  # it is gone; tasks that need it will say so
         os.chdir(boot["cwd"])
-    except OSError:
-        pass  # it is gone; tasks that need it will say so
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

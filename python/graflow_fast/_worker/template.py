@@ -14,6 +14,7 @@ from __future__ import annotations
 
 # A cold start waits for these: no more than what is needed, and nothing that imports much.
 import _socket
+import contextlib
 import gc
 import marshal
 import os
@@ -25,6 +26,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Any
 
 MESSAGE_BYTES = 1 << 18
 
@@ -67,9 +69,7 @@ class _Template:
 
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
-        data, ancillary, _, _ = self.control.recvmsg(
-            MESSAGE_BYTES, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC
-        )
+        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC)
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
         if not data:
             return 0.0
@@ -96,10 +96,8 @@ class _Template:
         finally:
             for fd in fds:
                 os.close(fd)
-        try:
+        with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # as the child does: whoever comes first
-        except OSError:
-            pass
         child = os.pidfd_open(pid)
         self.children[child] = pid
         self.poller.register(child, select.POLLIN)
@@ -130,12 +128,10 @@ class _Template:
         _, status, usage = os.wait4(pid, 0)
         self._tell(("exited", pid, status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 
-    def _tell(self, message: tuple[object, ...], fd: int | None = None) -> None:
+    def _tell(self, message: tuple[Any, ...], fd: int | None = None) -> None:
         ancillary = [] if fd is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))]
-        try:
+        with contextlib.suppress(OSError):  # the coordinator is gone; the poll will say so
             self.control.sendmsg([marshal.dumps(message)], ancillary)
-        except OSError:
-            pass  # the coordinator is gone; the poll will say so
 
     def _end(self, grace: float) -> None:
         """Give workers (whose links have ended, too) a moment to leave by themselves, then kill what is left."""
