@@ -2,6 +2,8 @@
 
 from typing import final
 
+__all__ = ["Pool", "WorkerLink", "__version__", "die_with_parent"]
+
 __version__: str
 
 # ---- pool ------------------------------------------------------------------------------------------------------------

@@ -156,6 +156,7 @@ def test_death_is_noticed_although_a_grandchild_holds_the_link(driver):
 def test_the_template_dies(driver):
     template = driver.pool._server.pid
     os.kill(template, signal.SIGKILL)
+    driver.pool.kill(0)
     driver.until(lambda: len(driver.lost) == 2)
     assert driver.result(b"eagain") == b"again"
 

@@ -3,6 +3,7 @@
 Owns processes and their descriptors. Must not know tasks; what travels to workers is the core's (`ProcessPool.core`).
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -116,7 +117,8 @@ class ProcessPool:
         self._check()
         self._await_workers()
         if self._server is not None and worker in self._workers:
-            self._server.kill(self._workers[worker].pid, grace)
+            with contextlib.suppress(RuntimeError):  # the template is gone, and all workers with it
+                self._server.kill(self._workers[worker].pid, grace)
 
     def recycle(self, worker: int) -> None:
         """Let a worker finish what it has begun and end, and start another one at once."""

@@ -34,6 +34,14 @@ def preload() -> None:
             importlib.import_module(module)
 
 
+def close_descriptors(keep: set[int]) -> None:
+    """Close all others. By what is open: the limit can be a thousand million."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(int(name))
+
+
 def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: int, stderr: int) -> NoReturn:
     """Become a worker; called in the forked child."""
     code = CANNOT_START
@@ -44,6 +52,7 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
 
         if not _core.die_with_parent(template):
             os._exit(0)
+        _volunteer_for_the_oom_killer()
         faulthandler.enable(2)
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -71,14 +80,19 @@ def _arrange_descriptors(link: int, claims: int, stdout: int, stderr: int) -> tu
     """Put the standard ones in place and close all that is not this worker's."""
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    keep = sorted((link, claims))
-    os.closerange(3, keep[0])
-    os.closerange(keep[0] + 1, keep[1])
-    os.closerange(keep[1] + 1, os.sysconf("SC_OPEN_MAX"))
+    close_descriptors(keep={0, 1, 2, link, claims})
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     return link, claims
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """When memory runs out a worker should die, which costs one try of one task, and not the user's program."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "r+") as file:
+        score = int(file.read())
+        file.seek(0)
+        file.write(str(min(1000, score + 300)))
 
 
 def _take_surroundings(boot: dict[str, Any]) -> None:

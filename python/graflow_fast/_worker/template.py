@@ -163,16 +163,16 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 def main(control_fd: int, coordinator: int) -> None:
     """Serve until the coordinator is done or gone."""
     gc.disable()  # until everything is imported: there is nothing to collect
-    os.closerange(control_fd + 1, os.sysconf("SC_OPEN_MAX"))
+    from graflow_fast._worker.main import close_descriptors, preload
+
+    close_descriptors(keep={0, 1, 2, control_fd})
     os.set_inheritable(control_fd, False)
     signal.signal(signal.SIGINT, _ignore)
     template = _Template(_socket.socket(fileno=control_fd), coordinator)
 
     import site
 
-    import graflow_fast._worker.main
-
-    graflow_fast._worker.main.preload()
+    preload()
     if sys.flags.no_site and not hasattr(sys.modules["builtins"], "exit"):
         site.setquit()
         site.setcopyright()

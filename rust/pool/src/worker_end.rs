@@ -269,6 +269,13 @@ impl WorkerEnd {
         self.claims.live_epoch()
     }
 
+    /// Puts bytes on the link as they are.
+    #[cfg(test)]
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.shared.lock().wire.extend_from_slice(bytes);
+        assert!(self.flush().unwrap());
+    }
+
     fn outcome(&mut self, sent: io::Result<bool>) -> Result<bool, EndError> {
         match sent {
             Ok(all) => Ok(all),

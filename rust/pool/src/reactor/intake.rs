@@ -145,6 +145,14 @@ impl Reactor {
             }
         }
         let (again, mut running) = worker.abandon();
+        // One that was to be cancelled had begun then. Even if it has ended since, it must not begin again.
+        let is_cancelled = |ticket: &u64| {
+            self.entries
+                .get(ticket)
+                .is_some_and(|entry| entry.cancelled)
+        };
+        let (cancelled, again) = again.into_iter().partition(is_cancelled);
+        running.extend::<Vec<u64>>(cancelled);
         self.requeue(again);
         for ticket in &running {
             self.entries.remove(ticket);
@@ -174,10 +182,6 @@ impl Reactor {
             let Some(entry) = self.entries.get_mut(&ticket) else {
                 continue;
             };
-            if entry.cancelled {
-                self.entries.remove(&ticket);
-                continue;
-            }
             entry.worker = None;
             self.queue.push_front(ticket);
             self.queued += 1;

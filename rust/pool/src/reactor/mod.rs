@@ -6,6 +6,8 @@
 mod events;
 mod handout;
 mod intake;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io;
