@@ -3,10 +3,12 @@ use pyo3::prelude::*;
 
 mod link;
 mod pool;
+mod scheduler;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<scheduler::PyScheduler>()?;
     module.add_class::<pool::Pool>()?;
     module.add_class::<link::WorkerLink>()?;
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;
