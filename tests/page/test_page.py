@@ -1,4 +1,4 @@
-"""The documentation page `page.md`, word for word: each of its examples, each of their branches, as a script of its own."""
+"""The documentation page `page.md`, word for word: each branch of each of its examples, as a script."""
 
 import os
 import re
