@@ -1,0 +1,13 @@
+"""create_branch_context by itself."""
+
+from graflow.core.context import ExecutionContext
+from graflow.core.graph import TaskGraph
+
+context = ExecutionContext.create(TaskGraph())
+context.get_channel().set("x", 1)
+branch = context.create_branch_context("left")
+print(branch.session_id == context.session_id + "_left", branch.trace_id == context.trace_id)
+print(branch.parent_context is context, branch.get_channel().get("x"), branch.steps)
+print(branch.get_channel() is context.get_channel())
+branch.get_channel().set("y", 2)
+print(context.get_channel().get("y"))
