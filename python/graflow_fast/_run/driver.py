@@ -17,6 +17,7 @@ from graflow_fast._run import explain
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
 from graflow_fast._run.failures import Failures
+from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
 from graflow_fast._run.output import CapturedThreads
 from graflow_fast._run.packing import unpacked
@@ -33,6 +34,7 @@ from graflow_fast.exceptions import (
 )
 
 if TYPE_CHECKING:
+    from graflow_fast.channels.base import Channel
     from graflow_fast.core.context import ExecutionContext
 
 RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
@@ -122,7 +124,11 @@ class Run:
         self._steps_before = context.steps
         self._threads: Any = None
         self._processes: Any = None
-        self._parallel = settings.schedule == "parallel"
+        self.parallel = settings.schedule == "parallel"
+        record = getattr(context.tracer, "_record", None)
+        #: Notes for the tracer that a step ran, None when nobody wants to know.
+        self.note_task = record.note if self.silent and record is not None else None
+        self._steps = None if self.parallel else InlineSteps(self)
 
     # --- the loop
 
@@ -182,6 +188,10 @@ class Run:
         """Do one action; return the next one."""
         kind, ticket, node, branch_id, number, tag, cause = action
         if kind == RUN:
+            if branch_id == 0 and self._steps is not None:
+                following = self._steps.go_on(action)
+                if following is not action:
+                    return following
             return self._run_task(ticket, node, branch_id, number, tag, cause)
         if kind == FORK:
             self._fork(ticket, node, branch_id, tag, cause)
@@ -231,7 +241,7 @@ class Run:
         if tag:
             attempt.tag = tag
             attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
-        place = self.placement.of(task, branch, self._parallel)
+        place = self.placement.of(task, branch, self.parallel)
         if place == INLINE:
             return self._run_inline(attempt)
         self.prepare(attempt)
@@ -271,12 +281,7 @@ class Run:
         base_id = attempt.base_id
         definition = getattr(task, "_definition", None)
         if definition is not None:
-            if definition.max_cycles is not None:
-                context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
-            if definition.retry_policy is not None:
-                context.retry_controller.set_node_policy(attempt.task_id, definition.retry_policy)
-            elif definition.max_retries is not None:
-                context.retry_controller.set_node_max_retries(attempt.task_id, definition.max_retries)
+            self.apply_limits(context, definition, attempt.task_id, base_id)
         if attempt.number == 0:
             counts = context.cycle_controller.cycle_counts
             counts[base_id] = counts.get(base_id, 0) + 1
@@ -285,6 +290,33 @@ class Run:
         if not self.silent:
             context.tracer.on_task_start(self._traced(attempt), context)
         return context
+
+    def apply_limits(self, context: ExecutionContext, definition: Any, task_id: str, base_id: str) -> None:
+        """Tell a context's counters what a definition says of loops and retries."""
+        if definition.max_cycles is not None:
+            context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
+        if definition.retry_policy is not None:
+            context.retry_controller.set_node_policy(task_id, definition.retry_policy)
+        elif definition.max_retries is not None:
+            context.retry_controller.set_node_max_retries(task_id, definition.max_retries)
+
+    def step_failed(self, action: Any, task_context: TaskExecutionContext, error: Exception) -> Any:
+        """Note that a step run the short way raised; return the next action."""
+        self.failed(self._attempt_of_step(action, task_context), error)
+        return self._next()
+
+    def step_returned(self, action: Any, task_context: TaskExecutionContext, result: Any) -> Any:
+        """Note that a step run the short way returned with directives; return the next action."""
+        attempt = self._attempt_of_step(action, task_context)
+        self._store_result(self.root, attempt, result)
+        return self._completed(attempt, result, self.directives(attempt, task_context.directives or []))
+
+    def _attempt_of_step(self, action: Any, task_context: TaskExecutionContext) -> Attempt:
+        _, ticket, node, _, number, _, cause = action
+        attempt = Attempt(ticket, node, self.root, number, self.nodes.tasks[node], self.nodes.names[node])
+        attempt.cause = cause
+        attempt.started = task_context.start_time
+        return attempt
 
     def call_body(self, attempt: Attempt, context: ExecutionContext, task_context: TaskExecutionContext) -> Any:
         """Call the body in this thread, through its handler when it asked for a registered one."""
@@ -317,11 +349,13 @@ class Run:
 
     def previous_of(self, attempt: Attempt) -> Any:
         """Return a function that gives the value of the single task before, or `NOTHING` when there is none."""
-        cause = attempt.cause
-        if cause < 0 or self.nodes.tasks[cause].is_group:
+        return NOTHING if attempt.cause < 0 else self.previous_value(attempt.cause, attempt.branch.channel)
+
+    def previous_value(self, cause: int, channel: Channel) -> Any:
+        """Return a function that gives the result of the node ``cause``, or `NOTHING` for a group's."""
+        if self.nodes.tasks[cause].is_group:
             return NOTHING
         key = f"{self.nodes.names[cause]}.__result__"
-        channel = attempt.branch.channel
         return lambda: channel.get(key)
 
     def _store_result(self, branch: Branch, attempt: Attempt, result: Any) -> None:
@@ -374,7 +408,7 @@ class Run:
 
     def concurrent_root(self, branch: Branch) -> bool:
         """Say whether several bodies may run in this branch at once."""
-        return self._parallel and branch.fork is None
+        return self.parallel and branch.fork is None
 
     def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
         """Note that a body that ran elsewhere returned; its writes have been applied already."""

@@ -35,7 +35,8 @@ class RuntimeRecord:
 
     def end(self, name: str, status: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node ended; unknown ones are ignored."""
-        self._expand()
+        if name not in self._nodes:
+            self._expand()
         if node := self._nodes.get(name):
             node.update(status=status, end_time=time)
             node["metadata"].update(metadata)
