@@ -3,7 +3,7 @@ use graflow_scheduler::{Action, CallError, Config, Directive, Event, Micros, Sch
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
+pub(crate) type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
 type DirectiveTuple = (u8, i64, i64);
 
 const RUN: i64 = 0;
@@ -24,7 +24,7 @@ fn mistake(error: CallError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn micros(seconds: f64) -> Micros {
+pub(crate) fn micros(seconds: f64) -> Micros {
     (seconds * 1e6).round() as Micros
 }
 
@@ -36,7 +36,7 @@ fn optional(node: Option<u32>) -> i64 {
     node.map_or(-1, i64::from)
 }
 
-fn to_tuple(action: Action) -> ActionTuple {
+pub(crate) fn to_tuple(action: Action) -> ActionTuple {
     match action {
         Action::Run {
             ticket,
@@ -164,7 +164,7 @@ fn to_directives(directives: Option<Vec<DirectiveTuple>>) -> PyResult<Vec<Direct
 /// The pure workflow scheduler; see `docs/design.md`, section 1.
 #[pyclass(name = "Scheduler", module = "graflow_fast._core")]
 pub struct PyScheduler {
-    core: Scheduler,
+    pub(crate) core: Scheduler,
 }
 
 #[pymethods]
