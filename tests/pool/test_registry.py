@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from pool_driver import wait_until
 
 from graflow_fast._pool import cores, registry
 from graflow_fast._pool.process_pool import ProcessPool
@@ -57,6 +58,23 @@ def test_a_pool_with_work_left_is_not_used_again():
     pool.core.submit(1, b"s30")
     registry.checkin(pool)
     assert pool.closed
+
+
+def test_a_pool_whose_worker_was_killed_at_the_end_is_whole_again():
+    pool = out(2)
+    core = pool.core
+    core.submit(1, b"s30")
+    core.poll(0)
+    wait_until(lambda: core.running_on(1) != -1)
+    assert core.cancel(1) == 2
+    pool.kill(core.running_on(1))
+    registry.checkin(pool)
+    assert not pool.closed
+    assert len(core.workers()) == 2
+    assert out(2) is pool
+    core.submit(2, b"eok")
+    assert core.poll(5)[0][6] == b"ok"
+    registry.checkin(pool)
 
 
 def test_few_pools_wait():

@@ -39,9 +39,10 @@ def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
 
 def checkin(pool: ProcessPool) -> None:
     """Give a pool back; one that still has tasks is ended."""
+    settled = pool.settle()
     with _lock:
         key = _busy.pop(pool, None)
-        if key is not None and pool.is_reusable():
+        if key is not None and settled:
             _idle.append((key, pool))
             surplus = [pool for _, pool in _idle[:-_MAX_IDLE]]
             del _idle[:-_MAX_IDLE]
