@@ -31,6 +31,20 @@ def test_a_pool_is_used_again():
     assert second.pid(0) == pid
 
 
+def test_a_pool_that_was_started_early_is_the_one_to_be_had():
+    registry.prestart(1, "echo_loop:run")
+    registry.prestart(1, "echo_loop:run")
+    [(_, pool)] = registry._idle
+    assert out() is pool
+    pool.core.submit(1, b"eok")
+    assert pool.core.poll(10)[0][6] == b"ok"
+    registry.checkin(pool)
+
+
+def test_a_pool_that_was_started_early_and_never_used_ends():
+    registry.prestart(2, "echo_loop:run")
+
+
 def test_two_runs_at_once_get_two_pools():
     first = out()
     pools = []
