@@ -3,7 +3,6 @@
 //! A member is plain when its report says nothing but its result: no writes, directives or output. Feeding builds its
 //! payload here; its report completes it here; its result waits here for the join. All others go to the driver.
 //! Owns that bookkeeping and nothing else: it decides neither order (scheduler) nor placement (driver).
-use std::collections::HashMap;
 
 use graflow_pool::{Event, Payload, Reactor, Woken};
 use graflow_scheduler::{Action, Micros};
@@ -11,6 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
@@ -20,8 +20,10 @@ const NONE_PICKLE: &[u8] = b"\x80\x05N.";
 
 /// How members of one definition are sent.
 struct Plan {
-    /// The definition's key, then the keys of all it names.
-    keys: Vec<u64>,
+    /// The definition's key, the keys of all it names, and a place for the view's.
+    definitions: Vec<u64>,
+    /// How many of these are the definition's.
+    keys: usize,
     /// Parameters without default: they must be bound when a value of the task before could fill them.
     required: Vec<Py<PyString>>,
 }
@@ -81,10 +83,10 @@ impl MemberFeed {
             names,
             plan_of,
             pack_bound,
-            plans: HashMap::new(),
+            plans: HashMap::default(),
             forks: Vec::new(),
-            tracked: HashMap::new(),
-            completed: HashMap::new(),
+            tracked: HashMap::default(),
+            completed: HashMap::default(),
         }
     }
 
@@ -105,9 +107,13 @@ impl MemberFeed {
         let now = micros(now);
         let scheduler = self.scheduler.clone_ref(py);
         let pool = self.pool.clone_ref(py);
+        let mut room = pool.get().lock()?.room();
         loop {
-            if pool.get().lock()?.room() == 0 {
-                return Ok(None);
+            if room == 0 {
+                room = pool.get().lock()?.room();
+                if room == 0 {
+                    return Ok(None);
+                }
             }
             let action = scheduler.borrow_mut(py).core.next(now);
             match action {
@@ -118,7 +124,7 @@ impl MemberFeed {
                     attempt: 0,
                     tag: 0,
                     cause,
-                }) if self.submit(py, ticket, node, branch, cause.is_some())? => {}
+                }) if self.submit(py, ticket, node, branch, cause.is_some())? => room -= 1,
                 Some(Action::BranchEnded { branch, .. }) if self.branch_ended(branch) => {}
                 Some(action) => return Ok(Some(to_tuple(action))),
                 None => return Ok(None),
@@ -224,17 +230,16 @@ impl MemberFeed {
         branch: u64,
         has_cause: bool,
     ) -> PyResult<bool> {
-        let Some((view, index)) = self
+        let Some(view) = self
             .forks
             .iter()
             .rev()
             .find_map(|fork| fork.index(branch).map(|index| (fork, index)))
             .filter(|(fork, index)| fork.members[*index as usize] == node)
-            .map(|(fork, index)| (fork.view, index))
+            .map(|(fork, _)| fork.view)
         else {
             return Ok(false);
         };
-        let _ = index;
         if !self
             .scheduler
             .borrow(py)
@@ -253,7 +258,7 @@ impl MemberFeed {
             let plan = self.make_plan(py, &task)?;
             self.plans.insert(identity, plan);
         }
-        let Some(Some(plan)) = self.plans.get(&identity) else {
+        let Some(Some(plan)) = self.plans.get_mut(&identity) else {
             return Ok(false);
         };
         let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
@@ -277,19 +282,18 @@ impl MemberFeed {
         let name = self.names.bind(py).get_item(node as usize)?;
         let payload = payload(
             name.cast::<PyString>()?.to_str()?,
-            plan.keys[0],
+            plan.definitions[0],
             view,
             packed.as_deref(),
         );
-        let mut definitions = plan.keys.clone();
-        definitions.push(view);
+        plan.definitions[plan.keys] = view;
         self.pool
             .get()
             .lock()?
             .submit(
                 ticket,
                 Payload::from_vec(payload),
-                &definitions,
+                &plan.definitions,
                 None,
                 false,
             )
@@ -301,7 +305,15 @@ impl MemberFeed {
     fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Option<Plan>> {
         let answer: Option<(Vec<u64>, Vec<Py<PyString>>)> =
             self.plan_of.call1(py, (task,))?.extract(py)?;
-        Ok(answer.map(|(keys, required)| Plan { keys, required }))
+        Ok(answer.map(|(mut definitions, required)| {
+            let keys = definitions.len();
+            definitions.push(0);
+            Plan {
+                definitions,
+                keys,
+                required,
+            }
+        }))
     }
 
     /// Notes that a branch ended; false when it is the driver's.
