@@ -48,7 +48,7 @@ from graflow_fast.exceptions import GraflowWorkflowCanceledError
 TOP = 10  # how many functions are kept of each package, for each ranking
 BATCH_BYTES = 400_000  # a few tenths of a second of work
 SKIPPED_FOLDERS = {"__pycache__", "site-packages", "dist-packages", "node_modules"}
-NOT_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
+LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
 BRANCHES = (ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.Assert, ast.match_case)
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OSError, tokenize.TokenError)
 
@@ -242,7 +242,7 @@ def count_lines(source: bytes) -> tuple[int, int]:
     for token in tokenize.tokenize(io.BytesIO(source).readline):
         if token.type == tokenize.COMMENT:
             comments.add(token.start[0])
-        elif token.type not in NOT_CODE:
+        elif token.type not in LAYOUT:
             code.update(range(token.start[0], token.end[0] + 1))
     return len(code), len(comments - code)
 
@@ -286,7 +286,7 @@ def package_of(path: str) -> str:
 def reason_of(error: Exception) -> str:
     line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
     text = error.strerror if isinstance(error, OSError) else getattr(error, "msg", None) or str(error)
-    return f"{type(error).__name__}: {text}{line}"
+    return f"{type(error).__name__}: {text}{line}" if text else type(error).__name__
 
 
 # --- the cache: one file for each folder, readable by its owner only
