@@ -104,7 +104,7 @@ def _body(error: BaseException, links: dict[str, int]) -> bytes | None:
 
 
 def _restore(node: _Node) -> BaseException:
-    stand_in = RemoteTaskError(node.type_name, node.message, node.trace)
+    stand_in = RemoteTaskError("", node.type_name, node.message, node.trace)
     if node.body is None:
         return stand_in
     try:

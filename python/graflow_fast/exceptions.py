@@ -321,15 +321,16 @@ class RemoteTaskError(_TaskFailure):
     """Stands in for an exception of a task that could not be brought back from a worker process.
 
     Attributes:
+        task_id: The task, or "" if not known where the stand-in was made.
         type_name: The original exception's class, as ``module.Name``.
         message: What ``str()`` of the original gave.
         traceback: The original traceback, formatted.
-        task_id: The task, or "" if not known where the stand-in was made.
     """
 
-    def __init__(self, type_name: str, message: str, traceback: str = "", task_id: str = "") -> None:
-        text = f"{type_name}: {message}" if message else type_name
-        text += " (the original exception can't be pickled; this stands in for it)"
+    def __init__(self, task_id: str, type_name: str, message: str, traceback: str = "") -> None:
+        who = f"Task '{task_id}' raised " if task_id else ""
+        what = f"{type_name}: {message}" if message else type_name
+        text = f"{who}{what} (this stands in for the original exception, which can't be pickled)"
         if traceback.strip():
             text += f"\n\nIn the worker:\n{traceback.rstrip()}"
         super().__init__(task_id, text)

@@ -169,7 +169,7 @@ class WorkflowContext:
         context.pending.clear()
         context.pending.extend(starts)
         context.settings = settings
-        context._workflow = self  # type: ignore[attr-defined]
+        context._workflow = self
         for key, value in (initial_channel or {}).items():
             context.channel.set(key, value)
         return context

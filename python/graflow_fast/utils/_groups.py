@@ -37,30 +37,27 @@ def flat_view(graph: networkx.DiGraph) -> tuple[networkx.DiGraph, set[str]]:
     Returns:
         The new graph, and the names of all start and end nodes.
     """
-    groups = groups_in(graph)
+    groups = {name: [member.task_id for member in members] for name, members in groups_in(graph).items()}
     flat = graph.copy()
-    marks: set[str] = set()
-    for name, members in groups.items():
-        end = END_MARK + name
-        member_ids = [member.task_id for member in members]
-        flat.remove_node(name)
-        flat.add_nodes_from((name, end))
+    flat.remove_nodes_from(groups)
+    for name, member_ids in groups.items():
+        flat.add_nodes_from((name, END_MARK + name))
+        flat.add_nodes_from(member_id for member_id in member_ids if member_id not in groups)
+
+    def end_of(node: Any) -> Any:
+        return END_MARK + node if node in groups else node
+
+    for name, member_ids in groups.items():
         for source in graph.predecessors(name):
-            if source not in groups:
-                flat.add_edge(source, name)
-            elif source in marks:  # a group that was replaced already; the others connect themselves below
-                flat.add_edge(END_MARK + source, name)
-        for member in members:
-            if member.task_id not in flat:
-                flat.add_node(member.task_id, task=member)
+            if name not in groups.get(source, ()):
+                flat.add_edge(end_of(source), name)
         for member_id in member_ids:
             flat.add_edge(name, member_id)
-            flat.add_edge(member_id, end)
+            flat.add_edge(end_of(member_id), END_MARK + name)
         for target in graph.successors(name):
             if target not in member_ids:
-                flat.add_edge(end, target)
-        marks.update((name, end))
-    return flat, marks
+                flat.add_edge(END_MARK + name, target)
+    return flat, {mark for name in groups for mark in (name, END_MARK + name)}
 
 
 @dataclass(frozen=True)
