@@ -182,7 +182,8 @@ with workflow("typo") as wf:
     def download():
         pass
 
-    for start, options in (("dowload", {}), ("download", {"executer": "process"}), ("download", {"executor": "proces"})):
+    tries = (("dowload", {}), ("download", {"executer": "process"}), ("download", {"executor": "proces"}))
+    for start, options in tries:
         try:
             wf.execute(start, **options)
         except Exception as error:
