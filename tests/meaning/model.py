@@ -1,0 +1,428 @@
+"""The reference model: what a program means, as an interpreter that is slow, sequential and meant to be obviously right.
+
+It follows the written contract, not the engine: members run one after the other in order, a scope is a copied
+dictionary, and whether a join has to wait is answered by searching the graph from everything that can still run,
+each time anew. It shares with the engine only the scripts (`program.make_player`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from .program import Group, Outcome, Program, Task, make_player, mask
+
+DEFAULT_MAX_CYCLES = 10
+
+
+class TooLong(Exception):
+    """The program takes more attempts than the test wants to spend on it."""
+
+
+class Failure(Exception):
+    """A branch failed: (type, message, cause) as a user would see it, and the failed members if a group did it."""
+
+    def __init__(self, kind: str, message: str, cause: str = "", failed: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.error, self.failed = (kind, message, cause), failed
+
+
+class CycleLimitExceededError(Exception):
+    """What `next_iteration` raises inside a body."""
+
+
+class Scope:
+    """What a branch sees of the channel: a copy of its parent's view, and a log of its own writes."""
+
+    def __init__(self, parent: Scope | None = None) -> None:
+        self.data: dict[str, Any] = copy.deepcopy(parent.data) if parent else {}
+        self.sums: dict[str, int] = parent.sums if parent else {}
+        self.log: list[tuple[Any, ...]] = []
+
+    def replay(self, log: list[tuple[Any, ...]]) -> None:
+        """Repeat the writes of a branch here, in the order they were made."""
+        for op, *args in log:
+            getattr(self, op)(*copy.deepcopy(args))
+
+    def set(self, key: str, value: Any) -> None:
+        self.log.append(("set", key, copy.deepcopy(value)))
+        self.data[key] = value
+
+    def append(self, key: str, value: Any) -> None:
+        self.log.append(("append", key, value))
+        self._list(key).append(value)
+
+    def prepend(self, key: str, value: Any) -> None:
+        self.log.append(("prepend", key, value))
+        self._list(key).insert(0, value)
+
+    def delete(self, key: str) -> bool:
+        self.log.append(("delete", key))
+        return self.data.pop(key, self) is not self
+
+    def atomic_add(self, key: str, amount: int) -> None:
+        self.sums[key] = self.sums.get(key, 0) + amount
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.data.get(key, default)
+
+    def exists(self, key: str) -> bool:
+        return key in self.data
+
+    def keys(self) -> list[str]:
+        return list(self.data)
+
+    def _list(self, key: str) -> list[Any]:
+        value = self.data.setdefault(key, [])
+        if not isinstance(value, list):
+            raise TypeError(f"Key '{key}' exists but is not a list")
+        return value
+
+
+@dataclass
+class Activation:
+    """One decision that a node shall run; `name` differs from the node for iterations."""
+
+    node: str
+    name: str
+    data: Any = None
+    retries: int = 0
+
+
+@dataclass
+class Branch:
+    """A FIFO run: the workflow's own (no parent) or one member's."""
+
+    head: str
+    scope: Scope
+    parent: Branch | None = None
+    queue: deque[Activation] = field(default_factory=deque)
+    delayed: deque[Activation] = field(default_factory=deque)
+    fired: dict[str, list[str]] = field(default_factory=dict)  # waiting join -> predecessors that completed
+    adopted: set[str] = field(default_factory=set)  # what this branch enqueued by directives
+    cycles: dict[str, int] = field(default_factory=dict)
+    completed: list[str] = field(default_factory=list)
+    gotos: list[str] = field(default_factory=list)  # to be carried to the join
+    steps: int = 0
+    stopped: str | None = None  # "terminated" | "max_steps"
+    last: Any = None
+
+
+class Context:
+    """What a body is given: it reads and writes the scope, and collects directives until the body returns."""
+
+    def __init__(self, model: Model, branch: Branch, activation: Activation, limit: int | None) -> None:
+        self.model, self.branch, self.activation = model, branch, activation
+        self.limit = DEFAULT_MAX_CYCLES if limit is None else limit
+        self.directives: list[tuple[str, Any]] = []
+        self.cancel: str | None = None
+        self.terminate: str | None = None
+
+    cycle_count = property(lambda self: self.branch.cycles[self.activation.node])
+    retry_count = property(lambda self: self.activation.retries)
+
+    def get_channel(self) -> Scope:
+        return self.branch.scope
+
+    def get_result(self, name: str) -> Any:
+        return self.branch.scope.get(name + ".__result__")
+
+    def next_iteration(self, data: Any) -> None:
+        if self.cycle_count >= self.limit:
+            raise CycleLimitExceededError(
+                f"CycleLimitExceededError(task_id={self.activation.node}, "
+                f"cycle_count={self.cycle_count}, max_cycles={self.limit})"
+            )
+        self.directives.append(("iterate", data))
+
+    def terminate_workflow(self, message: str) -> None:
+        self.terminate = message
+
+    def cancel_workflow(self, message: str) -> None:
+        self.cancel = message
+
+
+class Model:
+    """One run of one program."""
+
+    def __init__(self, program: Program, budget: int = 400) -> None:
+        self.program, self.budget = program, budget
+        self.nodes: dict[str, Task | Group] = {node.id: node for node in program.nodes}
+        self.edges: list[tuple[str, str]] = []
+        for edge in program.edges:
+            self.add_edge(*edge)
+        self.out: list[str] = []
+        self.trace: list[str] = []  # names in order of start, for the tests of the scheduler
+        self.iterations = 0
+
+    def run(self) -> Outcome:
+        """Interpret the program from its start."""
+        start = self.program.start or only_root(self.program)
+        root = Branch(start, Scope())
+        root.queue.append(Activation(start, start))
+        try:
+            self.run_branch(root)
+        except Failure as failure:
+            return Outcome(printed=self.printed(), error=mask_error(failure), failed=failure.failed)
+        scope = root.scope
+        return Outcome(
+            result=repr(root.last),
+            channel=tuple((mask(key), mask(repr(value))) for key, value in scope.data.items()),
+            sums=() if self.program.uses("terminate") else tuple(sorted((k, repr(v)) for k, v in scope.sums.items())),
+            completed=tuple(mask(name) for name in root.completed),
+            steps=root.steps,
+            stop_reason=root.stopped or "completed",
+            printed=self.printed(),
+        )
+
+    def printed(self) -> str:
+        return mask("".join(line + "\n" for line in self.out))
+
+    # -- one branch ----------------------------------------------------------------------------------------------
+
+    def run_branch(self, branch: Branch) -> None:
+        """Run a branch until nothing is left in it, it is stopped, or it fails."""
+        limit = self.program.max_steps
+        while branch.queue or branch.delayed:
+            if limit is not None and branch.steps >= limit:
+                branch.stopped = "max_steps" if branch.parent is None else None
+                return
+            activation = (branch.queue or branch.delayed).popleft()
+            if not activation.retries:
+                branch.fired.pop(activation.node, None)
+            self.budget -= 1
+            if self.budget < 0:
+                raise TooLong
+            self.trace.append(activation.name)
+            node = self.nodes[activation.node]
+            if isinstance(node, Group):
+                self.run_group(branch, node)
+            else:
+                self.run_task(branch, node, activation)
+            if branch.stopped:
+                return
+
+    def run_task(self, branch: Branch, task: Task, activation: Activation) -> None:
+        """One attempt of a task, and what follows from it."""
+        if not activation.retries:
+            branch.cycles[task.id] = branch.cycles.get(task.id, 0) + 1
+        ctx = Context(self, branch, activation, task.max_cycles)
+        try:
+            result = make_player(task.plain())(ctx, self.out.append, spawn, activation.data)
+        except (ValueError, TypeError, CycleLimitExceededError) as error:
+            self.retry(branch, task, activation, error)
+            return
+        if ctx.cancel is not None:
+            raise Failure("GraflowWorkflowCanceledError", ctx.cancel)
+        branch.scope.set(activation.name + ".__result__", result)
+        branch.last = result
+        self.finish(branch, activation.name)
+        if ctx.terminate is not None:
+            branch.stopped = "terminated"
+            return
+        goto = self.follow(branch, activation, ctx.directives)
+        if not any(kind == "iterate" for kind, _ in ctx.directives):
+            self.settle(branch, task.id, goto)
+
+    def retry(self, branch: Branch, task: Task, activation: Activation, error: Exception) -> None:
+        """Try again at the back of the queue, or fail the branch."""
+        if activation.retries < task.max_retries:
+            activation.retries += 1
+            (branch.delayed if task.delay else branch.queue).append(activation)
+            return
+        name, text = type(error).__name__, mask(str(error))
+        if activation.retries:
+            count = f"retry_count={activation.retries + 1}, max_retries={task.max_retries}"
+            message = f"RetryLimitExceededError(task_id={mask(activation.name)}, {count})"
+            raise Failure("RetryLimitExceededError", message, f"{name}: {text}")
+        if isinstance(error, CycleLimitExceededError):
+            raise Failure(name, text)
+        raise Failure("GraflowRuntimeError", f"An error occurred: {text} (caused by {text})", f"{name}: {text}")
+
+    def finish(self, branch: Branch, name: str) -> None:
+        """Count a completion; a node that completes again keeps its first place."""
+        branch.steps += 1
+        if name not in branch.completed:
+            branch.completed.append(name)
+
+    def follow(self, branch: Branch, activation: Activation, directives: list[tuple[str, Any]]) -> bool:
+        """Carry out directives in call order; true if one of them was a goto."""
+        goto = False
+        for kind, value in directives:
+            if kind == "iterate":
+                self.iterations += 1
+                count = branch.cycles[activation.node]
+                name = f"{activation.node}_cycle_{count}_{self.iterations:08x}"
+                branch.queue.append(Activation(activation.node, name, value))
+                continue
+            target, leaves = value
+            known = target if isinstance(target, str) else self.attach(target[0], target[1])
+            goto = goto or leaves
+            if leaves and isinstance(target, str) and branch.parent and known not in self.reach(branch, {branch.head}):
+                branch.gotos.append(known)
+            else:
+                branch.adopted.add(known)
+                branch.queue.append(Activation(known, known))
+        return goto
+
+    # -- joins ---------------------------------------------------------------------------------------------------
+
+    def settle(self, branch: Branch, node: str, goto: bool) -> None:
+        """A node completed: start its successors in edge order, then whatever need not wait for it any longer."""
+        targets = self.successors(node)
+        at_once = [t for t in targets if not goto and (len(self.predecessors(t)) == 1 or self.in_loop(node, t))]
+        for target in targets:
+            if not goto and target not in at_once and node not in branch.fired.setdefault(target, []):
+                branch.fired[target].append(node)
+        live = self.alive(branch) | set(at_once)
+        seen: set[str] = set()
+        for target in targets:
+            if target in at_once:
+                branch.queue.append(Activation(target, target))
+            else:
+                self.release(branch, target, live, seen)
+
+    def release(self, branch: Branch, node: str, live: set[str], seen: set[str]) -> None:
+        """Start a waiting join none of whose predecessors can still run; look behind a node that will not run."""
+        if node in seen:
+            return
+        seen.add(node)
+        can_run = self.closure(live)
+        if branch.fired.get(node):
+            if not any(p in can_run and not self.in_loop(p, node) for p in self.predecessors(node)):
+                del branch.fired[node]
+                branch.queue.append(Activation(node, node))
+        elif node not in can_run:
+            for successor in self.successors(node):
+                self.release(branch, successor, live, seen)
+
+    def alive(self, branch: Branch) -> set[str]:
+        """Nodes that are queued or delayed, and joins that have been reached and wait."""
+        return {a.node for a in (*branch.queue, *branch.delayed)} | {n for n, by in branch.fired.items() if by}
+
+    def reach(self, branch: Branch, start: set[str]) -> set[str]:
+        """What a branch can reach itself: by edges from its member, or from what it enqueued."""
+        return self.closure(start | branch.adopted)
+
+    def closure(self, start: set[str]) -> set[str]:
+        """All that can be reached by edges from `start`, itself included."""
+        found, todo = set(start), list(start)
+        while todo:
+            for successor in self.successors(todo.pop()):
+                if successor not in found:
+                    found.add(successor)
+                    todo.append(successor)
+        return found
+
+    def in_loop(self, source: str, target: str) -> bool:
+        """Whether an edge lies inside a loop: its source can be reached back from its target."""
+        return source in self.closure({target})
+
+    # -- groups --------------------------------------------------------------------------------------------------
+
+    def run_group(self, branch: Branch, group: Group) -> None:
+        """Run the members in order, replay what they did in order, ask the policy, and go on as a task would."""
+        errors: dict[str, str] = {}
+        done: list[Branch] = []
+        stopped = None
+        for head in group.members:
+            member = Branch(head, Scope(branch.scope), branch)
+            member.queue.append(Activation(head, head))
+            try:
+                self.run_branch(member)
+            except Failure as failure:
+                if failure.error[0] == "GraflowWorkflowCanceledError":
+                    raise
+                errors[head] = failure.error[1]
+                continue
+            done.append(member)
+            stopped = member.stopped
+            if stopped:
+                break
+        for member in done:
+            self.join(branch, member)
+        if stopped:
+            branch.stopped, branch.last = stopped, None
+            return
+        self.judge(group, errors)
+        branch.scope.set(group.id + ".__result__", None)
+        branch.last = None
+        self.finish(branch, group.id)
+        gotos = [("next", (target, True)) for member in done for target in member.gotos]
+        self.settle(branch, group.id, self.follow(branch, Activation(group.id, group.id), gotos))
+
+    def join(self, branch: Branch, member: Branch) -> None:
+        """Take over what a member did."""
+        branch.scope.replay(member.scope.log)
+        branch.completed += [name for name in member.completed if name not in branch.completed]
+        branch.steps += member.steps
+
+    def judge(self, group: Group, errors: dict[str, str]) -> None:
+        """Ask the policy whether a group with these failed members failed."""
+        good, message = len(group.members) - len(errors), ""
+        if group.policy == "strict" and errors:
+            message = f"Parallel group {group.id} failed: {len(errors)} task(s) failed"
+        elif group.policy[0] == "at_least" and good < group.policy[1]:
+            message = f"Only {good}/{len(group.members)} tasks succeeded in group {group.id}"
+        elif group.policy[0] == "critical":
+            errors = {head: errors[head] for head in group.policy[1] if head in errors}
+            message = f"Critical tasks failed: {list(errors)}" if errors else ""
+        if message:
+            raise Failure("ParallelGroupError", message, "", tuple(errors.items()))
+
+    # -- the graph -----------------------------------------------------------------------------------------------
+
+    def successors(self, node: str) -> list[str]:
+        return [target for source, target in self.edges if source == node]
+
+    def predecessors(self, node: str) -> list[str]:
+        return [source for source, target in self.edges if target == node]
+
+    def add_edge(self, source: str, target: str) -> None:
+        if (source, target) not in self.edges:
+            self.edges.append((source, target))
+
+    def attach(self, part: Any, prefix: str) -> str:
+        """Put a fragment into the graph; its first node."""
+        return self.place(part, prefix)[0]
+
+    def place(self, part: Any, prefix: str) -> tuple[str, str]:
+        """Put a part into the graph: its first and its last node."""
+        if part[0] == "task":
+            name = prefix + part[1][0]
+            self.nodes.setdefault(name, Task(name, *part[1][1:]))
+            return name, name
+        if part[0] == "group":
+            heads = [self.place(member, prefix)[0] for member in part[2]]
+            policy = ("critical", tuple(prefix + m for m in part[3][1])) if part[3][0] == "critical" else part[3]
+            self.nodes.setdefault(prefix + part[1], Group(prefix + part[1], tuple(heads), policy))
+            return prefix + part[1], prefix + part[1]
+        ends = [self.place(inner, prefix) for inner in part[1]]
+        for (_, last), (first, _) in zip(ends, ends[1:], strict=False):
+            self.add_edge(last, first)
+        return ends[0][0], ends[-1][1]
+
+
+def spawn(ctx: Context, target: Any, goto: bool, prefix: str) -> None:
+    """`next_task` of the model: a known node by name, or a fragment."""
+    ctx.directives.append(("next", (target if isinstance(target, str) else (target, prefix), goto)))
+
+
+def mask_error(failure: Failure) -> tuple[str, str, str]:
+    return failure.error[0], mask(failure.error[1]), mask(failure.error[2])
+
+
+def only_root(program: Program) -> str:
+    """The one node with successors and without predecessors that is no member of a group."""
+    members = {member for node in program.nodes if isinstance(node, Group) for member in node.members}
+    targets = {target for _, target in program.edges}
+    roots = {source for source, _ in program.edges} - targets - members
+    (root,) = roots or {program.nodes[0].id}
+    return root
+
+
+def predict(program: Program, budget: int = 400) -> Outcome:
+    """What the program means."""
+    return Model(program, budget).run()
