@@ -17,8 +17,16 @@ from .program import Group, Outcome, Program, Task, make_player, mask
 DEFAULT_MAX_CYCLES = 10
 
 
-class TooLong(Exception):
-    """The program takes more attempts than the test wants to spend on it."""
+class Unsuitable(Exception):
+    """A program that the tests leave out."""
+
+
+class TooLong(Unsuitable):
+    """It takes more attempts than the tests want to spend on one program."""
+
+
+class NameTaken(Unsuitable):
+    """It creates a task under a name that exists, which a program should not do."""
 
 
 class Failure(Exception):
@@ -100,7 +108,7 @@ class Branch:
     parent: Branch | None = None
     queue: deque[Activation] = field(default_factory=deque)
     delayed: deque[Activation] = field(default_factory=deque)
-    fired: dict[str, list[str]] = field(default_factory=dict)  # waiting join -> predecessors that completed
+    fired: dict[str, set[str]] = field(default_factory=dict)  # waiting join -> predecessors that completed
     adopted: set[str] = field(default_factory=set)  # what this branch enqueued by directives
     cycles: dict[str, int] = field(default_factory=dict)
     completed: list[str] = field(default_factory=list)
@@ -154,7 +162,8 @@ class Model:
         for edge in program.edges:
             self.add_edge(*edge)
         self.out: list[str] = []
-        self.trace: list[str] = []  # names in order of start, for the tests of the scheduler
+        self.started: list[str] = []  # names in order, retries and members included
+        self.finished: list[str] = []
         self.iterations = 0
 
     def run(self) -> Outcome:
@@ -190,12 +199,10 @@ class Model:
                 branch.stopped = "max_steps" if branch.parent is None else None
                 return
             activation = (branch.queue or branch.delayed).popleft()
-            if not activation.retries:
-                branch.fired.pop(activation.node, None)
             self.budget -= 1
             if self.budget < 0:
                 raise TooLong
-            self.trace.append(activation.name)
+            self.started.append(activation.name)
             node = self.nodes[activation.node]
             if isinstance(node, Group):
                 self.run_group(branch, node)
@@ -212,11 +219,14 @@ class Model:
         try:
             result = make_player(task.plain())(ctx, self.out.append, spawn, activation.data)
         except (ValueError, TypeError, CycleLimitExceededError) as error:
+            branch.scope.set(activation.name + ".__result__", error)
             self.retry(branch, task, activation, error)
             return
         if ctx.cancel is not None:
             raise Failure("GraflowWorkflowCanceledError", ctx.cancel)
         branch.scope.set(activation.name + ".__result__", result)
+        if activation.name != task.id:
+            branch.scope.set(task.id + ".__result__", result)
         branch.last = result
         self.finish(branch, activation.name)
         if ctx.terminate is not None:
@@ -244,6 +254,7 @@ class Model:
     def finish(self, branch: Branch, name: str) -> None:
         """Count a completion; a node that completes again keeps its first place."""
         branch.steps += 1
+        self.finished.append(name)
         if name not in branch.completed:
             branch.completed.append(name)
 
@@ -258,53 +269,62 @@ class Model:
                 branch.queue.append(Activation(activation.node, name, value))
                 continue
             target, leaves = value
-            known = target if isinstance(target, str) else self.attach(target[0], target[1])
+            known = target if isinstance(target, str) else self.place(*target)[0]
             goto = goto or leaves
-            if leaves and isinstance(target, str) and branch.parent and known not in self.reach(branch, {branch.head}):
+            if leaves and branch.parent and known not in self.closure({branch.head} | branch.adopted):
                 branch.gotos.append(known)
             else:
                 branch.adopted.add(known)
-                branch.queue.append(Activation(known, known))
+                self.activate(branch, known)
         return goto
 
     # -- joins ---------------------------------------------------------------------------------------------------
+
+    def activate(self, branch: Branch, node: str) -> None:
+        """Decide that a node shall run; what its predecessors did before counts no longer."""
+        branch.fired.pop(node, None)
+        branch.queue.append(Activation(node, node))
 
     def settle(self, branch: Branch, node: str, goto: bool) -> None:
         """A node completed: start its successors in edge order, then whatever need not wait for it any longer."""
         targets = self.successors(node)
         at_once = [t for t in targets if not goto and (len(self.predecessors(t)) == 1 or self.in_loop(node, t))]
-        for target in targets:
-            if not goto and target not in at_once and node not in branch.fired.setdefault(target, []):
-                branch.fired[target].append(node)
-        live = self.alive(branch) | set(at_once)
-        seen: set[str] = set()
+        fired = [t for t in targets if not goto and t not in at_once]
+        can_run = self.closure({*self.alive(branch), *at_once, *fired})
+        given_up = self.closure({node}) - can_run  # could run until now
+        open_edges = {(s, t) for s in given_up for t in self.successors(s) if not self.in_loop(s, t)}
+        behind: list[list[str]] = []  # nodes given up for good, whose edges are to be looked at
+
+        def look(target: str) -> None:
+            loop = self.loop(target)
+            if any(p in can_run or (p, target) in open_edges for p in self.predecessors(target) if p not in loop):
+                return
+            if branch.fired.get(target):
+                self.activate(branch, target)
+            elif target in given_up and not any((p, t) in open_edges for t in loop for p in self.predecessors(t)):
+                given_up.difference_update(loop)
+                behind.append(loop)
+
         for target in targets:
             if target in at_once:
-                branch.queue.append(Activation(target, target))
-            else:
-                self.release(branch, target, live, seen)
-
-    def release(self, branch: Branch, node: str, live: set[str], seen: set[str]) -> None:
-        """Start a waiting join none of whose predecessors can still run; look behind a node that will not run."""
-        if node in seen:
-            return
-        seen.add(node)
-        can_run = self.closure(live)
-        if branch.fired.get(node):
-            if not any(p in can_run and not self.in_loop(p, node) for p in self.predecessors(node)):
-                del branch.fired[node]
-                branch.queue.append(Activation(node, node))
-        elif node not in can_run:
-            for successor in self.successors(node):
-                self.release(branch, successor, live, seen)
+                open_edges.discard((node, target))
+                self.activate(branch, target)
+                continue
+            if target in fired:
+                branch.fired.setdefault(target, set()).add(node)
+            if node in given_up and self.loop(node) == [node]:
+                open_edges.discard((node, target))
+                look(target)
+        if node in given_up and self.loop(node) != [node]:
+            behind.insert(0, self.loop(node))
+        for loop in behind:
+            for source, target in [(s, t) for s in loop for t in self.successors(s) if t not in loop]:
+                open_edges.discard((source, target))
+                look(target)
 
     def alive(self, branch: Branch) -> set[str]:
         """Nodes that are queued or delayed, and joins that have been reached and wait."""
         return {a.node for a in (*branch.queue, *branch.delayed)} | {n for n, by in branch.fired.items() if by}
-
-    def reach(self, branch: Branch, start: set[str]) -> set[str]:
-        """What a branch can reach itself: by edges from its member, or from what it enqueued."""
-        return self.closure(start | branch.adopted)
 
     def closure(self, start: set[str]) -> set[str]:
         """All that can be reached by edges from `start`, itself included."""
@@ -320,6 +340,10 @@ class Model:
         """Whether an edge lies inside a loop: its source can be reached back from its target."""
         return source in self.closure({target})
 
+    def loop(self, node: str) -> list[str]:
+        """The nodes that can be reached from a node and reach it back, in order of definition; at least itself."""
+        return [other for other in self.nodes if other in self.closure({node}) and node in self.closure({other})]
+
     # -- groups --------------------------------------------------------------------------------------------------
 
     def run_group(self, branch: Branch, group: Group) -> None:
@@ -327,6 +351,7 @@ class Model:
         errors: dict[str, str] = {}
         done: list[Branch] = []
         stopped = None
+        branch.cycles[group.id] = branch.cycles.get(group.id, 0) + 1
         for head in group.members:
             member = Branch(head, Scope(branch.scope), branch)
             member.queue.append(Activation(head, head))
@@ -338,25 +363,26 @@ class Model:
                 errors[head] = failure.error[1]
                 continue
             done.append(member)
+            branch.cycles.update(member.cycles)
             stopped = member.stopped
             if stopped:
                 break
         for member in done:
             self.join(branch, member)
-        if stopped:
-            branch.stopped, branch.last = stopped, None
-            return
-        self.judge(group, errors)
+        if not stopped:
+            self.judge(group, errors)
         branch.scope.set(group.id + ".__result__", None)
         branch.last = None
         self.finish(branch, group.id)
+        if stopped:
+            branch.stopped = stopped
+            return
         gotos = [("next", (target, True)) for member in done for target in member.gotos]
         self.settle(branch, group.id, self.follow(branch, Activation(group.id, group.id), gotos))
 
     def join(self, branch: Branch, member: Branch) -> None:
         """Take over what a member did."""
         branch.scope.replay(member.scope.log)
-        branch.completed += [name for name in member.completed if name not in branch.completed]
         branch.steps += member.steps
 
     def judge(self, group: Group, errors: dict[str, str]) -> None:
@@ -384,20 +410,21 @@ class Model:
         if (source, target) not in self.edges:
             self.edges.append((source, target))
 
-    def attach(self, part: Any, prefix: str) -> str:
-        """Put a fragment into the graph; its first node."""
-        return self.place(part, prefix)[0]
+    def define(self, node: Task | Group) -> None:
+        if node.id in self.nodes:
+            raise NameTaken(node.id)
+        self.nodes[node.id] = node
 
     def place(self, part: Any, prefix: str) -> tuple[str, str]:
         """Put a part into the graph: its first and its last node."""
         if part[0] == "task":
             name = prefix + part[1][0]
-            self.nodes.setdefault(name, Task(name, *part[1][1:]))
+            self.define(Task(name, *part[1][1:]))
             return name, name
         if part[0] == "group":
             heads = [self.place(member, prefix)[0] for member in part[2]]
             policy = ("critical", tuple(prefix + m for m in part[3][1])) if part[3][0] == "critical" else part[3]
-            self.nodes.setdefault(prefix + part[1], Group(prefix + part[1], tuple(heads), policy))
+            self.define(Group(prefix + part[1], tuple(heads), policy))
             return prefix + part[1], prefix + part[1]
         ends = [self.place(inner, prefix) for inner in part[1]]
         for (_, last), (first, _) in zip(ends, ends[1:], strict=False):
