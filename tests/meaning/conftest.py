@@ -12,4 +12,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if suite.compared:
         counts = ", ".join(f"{number} {placement}" for placement, number in suite.compared.items())
         terminalreporter.write_line(f"random workflows compared with the model: {counts}")
-        terminalreporter.write_line(f"repeat with GRAFLOW_FAST_SEED={suite.SEED} GRAFLOW_FAST_PROGRAMS={suite.PROGRAMS}")
+        again = f"GRAFLOW_FAST_SEED={suite.SEED} GRAFLOW_FAST_PROGRAMS={suite.PROGRAMS}"
+        terminalreporter.write_line(f"repeat with {again}")

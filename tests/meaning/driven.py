@@ -29,13 +29,11 @@ class Driven(Model):
         self.ids: dict[str, int] = {}
         self.names: list[str] = []
         self.branches: dict[int, Branch] = {}
-        self.order: dict[int, list[str]] = {}  # branch -> names in order of start
         self.prints: dict[int, list[str]] = {}
         self.failures: dict[int, Failure] = {}
         self.forks: dict[int, tuple[int, Group, int]] = {}  # first branch -> (parent branch, group, members)
         self.tags: dict[int, tuple[str, Any]] = {}
         self.attempts: dict[int, tuple[Activation, Any]] = {}  # reported when the seed says so
-        self.retries: dict[tuple[int, str], int] = {}
         self.cancelled = ""
         self.now = 0.0
         self.register()
@@ -91,7 +89,7 @@ class Driven(Model):
         if kind == RUN:
             self.start_task(ticket, name, branch, number, tag)
         elif kind == FORK:
-            self.order.setdefault(branch, []).append(name)
+            self.started.append(name)
             group, parent = self.nodes[name], self.branches[branch]
             assert isinstance(group, Group)
             parent.cycles[name] = parent.cycles.get(name, 0) + 1
@@ -112,7 +110,7 @@ class Driven(Model):
         assert isinstance(task, Task)
         alias, data = self.tags.get(tag, (name, None)) if tag else (name, None)
         activation = Activation(name, alias, data, number)
-        self.order.setdefault(branch_id, []).append(alias)
+        self.started.append(alias)
         if not number:
             branch.cycles[name] = branch.cycles.get(name, 0) + 1
         ctx = Context(self, branch, activation, task.max_cycles)

@@ -1,4 +1,4 @@
-"""The reference model: what a program means, as an interpreter that is slow, sequential and meant to be obviously right.
+"""The reference model: what a program means, as an interpreter that is slow, sequential and obviously right.
 
 It follows the written contract, not the engine: members run one after the other in order, a scope is a copied
 dictionary, and whether a join has to wait is answered by searching the graph from everything that can still run,
@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .program import Group, Outcome, Program, Task, make_player, mask
@@ -271,12 +272,16 @@ class Model:
             target, leaves = value
             known = target if isinstance(target, str) else self.place(*target)[0]
             goto = goto or leaves
-            if leaves and branch.parent and known not in self.closure({branch.head} | branch.adopted):
+            if leaves and branch.parent and not self.reaches(branch, known):
                 branch.gotos.append(known)
             else:
                 branch.adopted.add(known)
                 self.activate(branch, known)
         return goto
+
+    def reaches(self, branch: Branch, node: str) -> bool:
+        """Whether a branch can get to a node itself: by edges from its member, or from what it enqueued."""
+        return node in self.closure({branch.head} | branch.adopted)
 
     # -- joins ---------------------------------------------------------------------------------------------------
 
@@ -427,7 +432,7 @@ class Model:
             self.define(Group(prefix + part[1], tuple(heads), policy))
             return prefix + part[1], prefix + part[1]
         ends = [self.place(inner, prefix) for inner in part[1]]
-        for (_, last), (first, _) in zip(ends, ends[1:], strict=False):
+        for (_, last), (first, _) in pairwise(ends):
             self.add_edge(last, first)
         return ends[0][0], ends[-1][1]
 

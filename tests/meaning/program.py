@@ -94,7 +94,7 @@ def mask(name: str) -> str:
 
 
 def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """`make_player`, `create` and `as_policy`: nested, so that they cross to a worker by value and need no test module."""
+    """`make_player`, `create` and `as_policy`: nested, so that they cross to a worker by value."""
 
     def make_player(task: tuple[Any, ...]) -> Callable[..., Any]:
         """The script as `play(ctx, say, spawn, data)`; the engine and the model differ only in what they pass."""
@@ -122,7 +122,8 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                 elif op == "read":
                     say(f"{name}: {args[0]}={channel.get(args[0])!r} {channel.exists(args[0])}")
                 elif op == "keys":
-                    say(f"{name}: keys {[key for key in channel.keys() if '.' not in key and '+' not in key]}")
+                    keys = channel.keys()
+                    say(f"{name}: keys {[key for key in keys if '.' not in key and '+' not in key]}")
                 elif op == "result":
                     say(f"{name}: {args[0]} gave {ctx.get_result(args[0])!r}")
                 elif op == "counters":
@@ -147,8 +148,9 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 
     def create(task: tuple[Any, ...]) -> Any:
         """A graflow_fast task of a plain task."""
-        from graflow_fast import task as define
         from graflow_fast.core.retry import RetryPolicy
+
+        from graflow_fast import task as define
 
         name, _steps, _returns, max_retries, delay, max_cycles = task
         play = make_player(task)
@@ -198,8 +200,9 @@ make_player, create, as_policy = language()
 
 def build(program: Program) -> Any:
     """The program as a graflow_fast workflow (not yet run)."""
-    from graflow_fast import parallel, workflow
     from graflow_fast.core.task import ParallelGroup
+
+    from graflow_fast import parallel, workflow
 
     made: dict[str, Any] = {}
     wf = workflow("program")
@@ -229,7 +232,8 @@ def run(program: Program, placement: str) -> Outcome:
         except Exception as error:
             return Outcome(printed=mask(out.getvalue()), error=describe(error), failed=failures(error))
     channel = ctx.get_channel()
-    pairs = [(mask(key), mask(repr(channel.get(key)))) for key in channel.keys()]
+    keys = channel.keys()
+    pairs = [(mask(key), mask(repr(channel.get(key)))) for key in keys]
     return Outcome(
         result=repr(result),
         channel=tuple(pair for pair in pairs if "+" not in pair[0]),
@@ -244,7 +248,8 @@ def run(program: Program, placement: str) -> Outcome:
 def describe(error: BaseException) -> tuple[str, str, str]:
     """Type, message and cause of an error, iteration ids masked."""
     cause = error.__cause__
-    return type(error).__name__, mask(str(error)), "" if cause is None else f"{type(cause).__name__}: {mask(str(cause))}"
+    because = "" if cause is None else f"{type(cause).__name__}: {mask(str(cause))}"
+    return type(error).__name__, mask(str(error)), because
 
 
 def failures(error: BaseException) -> tuple[tuple[str, str], ...]:

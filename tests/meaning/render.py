@@ -70,11 +70,11 @@ def render_step(step: Step, owner: str) -> list[str]:
         "append": "channel.append({0!r}, {1!r})",
         "prepend": "channel.prepend({0!r}, {1!r})",
         "add": "channel.atomic_add({0!r}, {1!r})",
-        "delete": "print(f\"{{me}}: deleted {0} {{channel.delete({0!r})}}\")",
-        "read": "print(f\"{{me}}: {0}={{channel.get({0!r})!r}} {{channel.exists({0!r})}}\")",
-        "result": "print(f\"{{me}}: {0} gave {{ctx.get_result({0!r})!r}}\")",
-        "print": "print(f\"{{me}}: {0}\")",
-        "counters": "print(f\"{{me}}: cycle {{ctx.cycle_count}} retry {{ctx.retry_count}}\")",
+        "delete": 'print(f"{{me}}: deleted {0} {{channel.delete({0!r})}}")',
+        "read": 'print(f"{{me}}: {0}={{channel.get({0!r})!r}} {{channel.exists({0!r})}}")',
+        "result": 'print(f"{{me}}: {0} gave {{ctx.get_result({0!r})!r}}")',
+        "print": 'print(f"{{me}}: {0}")',
+        "counters": 'print(f"{{me}}: cycle {{ctx.cycle_count}} retry {{ctx.retry_count}}")',
         "keys": "print(f\"{{me}}: keys {{[k for k in channel.keys() if '.' not in k and '+' not in k]}}\")",
     }
     if op in simple:
@@ -83,7 +83,7 @@ def render_step(step: Step, owner: str) -> list[str]:
     *args, first, last = args
     condition = f"n < {last}" if first == 0 else f"n >= {first}" if last >= 99 else f"{first} <= n < {last}"
     if op == "next":
-        return [f"if {condition}:", *indent(render_next(*args, owner))]
+        return [f"if {condition}:", *indent(render_next(args[0], args[1], owner))]
     act = {
         "iterate": "ctx.next_iteration({0!r})",
         "terminate": "ctx.terminate_workflow({0!r})",

@@ -89,9 +89,14 @@ def simpler_task(task: Task) -> Iterator[Task]:
     for i, step in enumerate(task.steps):
         for simpler in simpler_step(step):
             yield replace(task, steps=(*task.steps[:i], simpler, *task.steps[i + 1 :]))
-    for name, plain in (("returns", None), ("max_retries", 0), ("delay", 0.0), ("max_cycles", None)):
-        if getattr(task, name) != plain:
-            yield replace(task, **{name: plain})
+    for simpler_options in (
+        replace(task, returns=None),
+        replace(task, max_retries=0),
+        replace(task, delay=0.0),
+        replace(task, max_cycles=None),
+    ):
+        if simpler_options != task:
+            yield simpler_options
 
 
 def simpler_step(step: Step) -> Iterator[Step]:

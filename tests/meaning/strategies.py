@@ -1,6 +1,6 @@
 """Hypothesis strategies for workflow programs: small graphs with everything the language has, mixed.
 
-Draws are arranged so that zero is the simplest choice, which is what shrinking aims at. Programs end: each control step acts on a bounded number of its task's runs, loops of edges leave by goto, and the few
+Programs end: each control step acts on a bounded number of its task's runs, loops of edges leave by goto, and the few
 that still multiply (a group that enqueues itself in every member) are rejected by the model's budget of attempts.
 """
 
@@ -52,7 +52,9 @@ def fragments(draw: Any) -> tuple[Any, ...]:
     """A leaf, a chain of leaves, a group, or a chain around a group."""
     a, b, c, d = (("task", draw(leaves(label)).plain()) for label in "abcd")
     group = ("group", "g", (b, ("chain", (c, d))), draw(st.sampled_from(["strict", "best_effort"])))
-    return draw(st.sampled_from([a, a, ("chain", (a, b)), group, ("chain", (a, group)), ("chain", (group, a))]))
+    shapes = [a, a, ("chain", (a, b)), group, ("chain", (a, group)), ("chain", (group, a))]
+    shape: tuple[Any, ...] = draw(st.sampled_from(shapes))
+    return shape
 
 
 @st.composite
@@ -124,7 +126,7 @@ class Layout:
         source, target = parts[last], parts[self.draw(st.integers(0, last - 1))]
         if source.startswith("t") and (source, target) not in self.edges:
             self.edges.append((source, target))
-            beyond = self.draw(st.sampled_from([*parts[last + 1 :], ("task", ("out", (("print", 0),), 3, 0, 0.0, None))]))
+            beyond = self.draw(st.sampled_from([*parts[last + 1 :], ("task", Task("out", (("print", 0),)).plain())]))
             self.exits[source] = ("next", beyond, True, self.draw(st.integers(1, 2)), FOREVER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from hypothesis import HealthCheck, Phase, given, reject, seed, settings
+from hypothesis.errors import Flaky
 
 from .model import Unsuitable, predict
 from .program import Outcome, Program, run
@@ -24,6 +26,10 @@ PLACEMENTS = ("inline", "thread", "process(1)", "process(2)", "auto")
 compared: Counter[str] = Counter()  # placement -> programs compared with the model, for the summary
 
 Check = Callable[[Program], "str | None"]  # what is wrong with how a program runs, if anything
+
+
+class Found(Exception):
+    """Stops the search."""
 
 
 class Differs(AssertionError):
@@ -49,15 +55,15 @@ def explore(check: Check, shard: int, examples: int = SHARD) -> None:
     )
     @given(programs())
     def explored(program: Program) -> None:
-        if wrong:
-            return
         try:
             if check(program):
                 wrong.append(program)
+                raise Found
         except Unsuitable:
             reject()
 
-    explored()
+    with contextlib.suppress(Found, Flaky):
+        explored()
     if wrong:
         small = minimize(wrong[0], lambda program: bool(complaint(check, program)))
         raise Differs(small, complaint(check, small) or complaint(check, wrong[0]) or "differs now and then", shard)
@@ -87,5 +93,5 @@ def difference(expected: Outcome, seen: Outcome, who: str) -> str | None:
     if expected == seen:
         return None
     names = [f.name for f in fields(Outcome) if getattr(expected, f.name) != getattr(seen, f.name)]
-    lines = [f"{name}:\n    model      {getattr(expected, name)!r}\n    {who:10} {getattr(seen, name)!r}" for name in names]
-    return f"{who} differs from the model in\n  " + "\n  ".join(lines)
+    told = [f"  {n}:\n    model      {getattr(expected, n)!r}\n    {who:10} {getattr(seen, n)!r}" for n in names]
+    return "\n".join([f"{who} differs from the model in", *told])

@@ -6,47 +6,38 @@ from typing import Any
 
 import pytest
 
-from .model import Activation, Branch, Failure, Model, Scope, predict
-from .program import Group, Program
+from .model import Branch, Failure, Model, Scope, predict
+from .program import Program
 from .suite import Differs, difference, explore
 
 
 class RunsJoinsTwice(Model):
-    """A join that fires on every predecessor."""
+    """A join that runs whenever a predecessor completes."""
 
-    def release(self, branch: Branch, node: str, live: set[str], seen: set[str]) -> None:
-        if branch.fired.pop(node, None):
-            branch.queue.append(Activation(node, node))
+    def in_loop(self, source: str, target: str) -> bool:
+        return True
 
 
 class CountsCompletions(Model):
-    """A join that waits for all its predecessors, skipped ones included."""
+    """A join that waits for every predecessor, also for those that will not run."""
 
-    def release(self, branch: Branch, node: str, live: set[str], seen: set[str]) -> None:
-        if len(branch.fired.get(node, ())) == len(self.predecessors(node)):
-            del branch.fired[node]
-            branch.queue.append(Activation(node, node))
+    def settle(self, branch: Branch, node: str, goto: bool) -> None:
+        for target in () if goto else self.successors(node):
+            branch.fired.setdefault(target, set()).add(node)
+            if len(branch.fired[target]) == len(self.predecessors(target)):
+                self.activate(branch, target)
 
 
 class ReplaysBackwards(Model):
-    """Members' writes replayed in the order of the last one first."""
+    """Members' writes replayed with those of the last member first."""
 
-    def run_group(self, branch: Branch, group: Group) -> None:
-        joins: list[Any] = []
-        real, self.join = self.join, lambda parent, member: joins.append((parent, member))  # type: ignore[method-assign]
-        judge = self.judge
-
-        def join_then_judge(group: Group, errors: dict[str, str]) -> None:
-            self.join, self.judge = real, judge  # type: ignore[method-assign]
-            for parent, member in reversed(joins):
-                self.join(parent, member)
-            judge(group, errors)
-
-        self.judge = join_then_judge  # type: ignore[method-assign]
-        try:
-            super().run_group(branch, group)
-        finally:
-            self.join, self.judge = real, judge  # type: ignore[method-assign]
+    def join(self, branch: Branch, member: Branch) -> None:
+        before = branch.scope.log
+        branch.scope.log = member.scope.log + before
+        branch.scope.data = Scope(branch.parent.scope if branch.parent else None).data
+        log, branch.scope.log = branch.scope.log, []
+        branch.scope.replay(log)
+        branch.steps += member.steps
 
 
 class SharesTheChannel(Model):
@@ -89,8 +80,8 @@ class IgnoresGoto(Model):
 class KeepsGotoInside(Model):
     """A goto out of a branch that runs in the branch."""
 
-    def reach(self, branch: Branch, start: set[str]) -> set[str]:
-        return set(self.nodes)
+    def reaches(self, branch: Branch, node: str) -> bool:
+        return True
 
 
 class StopsOnlyTheBranch(Model):

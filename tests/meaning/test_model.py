@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from .program import Group, Outcome, Program, Task, mask
 EVER = 99
 
 
-def T(name: str, *steps: tuple[Any, ...], **options: Any) -> Task:  # noqa: N802
+def T(name: str, *steps: tuple[Any, ...], **options: Any) -> Task:
     """A task that returns its own name."""
     return Task(name, steps, **{"returns": name, **options})
 
@@ -23,7 +24,7 @@ def T(name: str, *steps: tuple[Any, ...], **options: Any) -> Task:  # noqa: N802
 def flow(text: str, *nodes: Task | Group, start: str | None = None, max_steps: int | None = None) -> Program:
     """A program from `a>b>c; a>d` and the nodes that are more than plain tasks."""
     paths = [path.split(">") for path in text.replace(" ", "").split(";") if path]
-    edges = [edge for path in paths for edge in zip(path, path[1:], strict=False)]
+    edges = [edge for path in paths for edge in pairwise(path)]
     made = {node.id: node for node in nodes}
     members = [member for node in nodes if isinstance(node, Group) for member in node.members]
     named = dict.fromkeys([name for path in paths for name in path] + members)
@@ -52,6 +53,13 @@ def user(outcome: Outcome) -> dict[str, str]:
     return {key: value for key, value in outcome.channel if "." not in key}
 
 
+def error_of(program: Program) -> tuple[str, str, str]:
+    """The error that the program ends with."""
+    error = predict(program).error
+    assert error is not None
+    return error
+
+
 def goto(target: Any, first: int = 0, last: int = EVER) -> tuple[Any, ...]:
     """A goto that acts on some of its task's runs."""
     return ("next", target, True, first, last)
@@ -68,6 +76,7 @@ def leaf(label: str, *steps: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 PAIR = Group("g", ("a", "b"))
+BAD = T("f", ("fail", "x", 0, EVER))
 
 ORDERS: dict[str, tuple[Program, str]] = {
     "a chain runs in order": (flow("a>b>c"), "a b c"),
@@ -117,7 +126,7 @@ ORDERS: dict[str, tuple[Program, str]] = {
         "a e f h d b g z",
     ),
     "a failed branch's gotos are dropped": (
-        flow("g>z; q>r", Group("g", ("a", "b"), "best_effort"), T("a", goto("q"), extra("f")), T("f", ("fail", "x", 0, 9))),
+        flow("g>z; q>r", Group("g", ("a", "b"), "best_effort"), T("a", goto("q"), extra("f")), BAD),
         "a b g z",
     ),
     "terminate in a chain": (flow("a>b>c", T("b", ("terminate", "stop", 0, EVER))), "a b"),
@@ -208,9 +217,8 @@ def test_fork_sees_the_past_but_no_sibling() -> None:
 
 def test_replay_in_member_order() -> None:
     """At the join the last member's `set` wins and appends are concatenated in member order."""
-    program = flow(
-        "g>z", PAIR, T("a", ("set", "k0", "a"), ("append", "l0", "a")), T("b", ("set", "k0", "b"), ("append", "l0", "b"))
-    )
+    a, b = (T(name, ("set", "k0", name), ("append", "l0", name)) for name in "ab")
+    program = flow("g>z", PAIR, a, b)
     assert user(predict(program)) == {"k0": "'b'", "l0": "['a', 'b']"}
 
 
@@ -244,14 +252,14 @@ def test_result_is_the_last_tasks_and_none_of_a_group() -> None:
 
 def test_failures_name_what_failed() -> None:
     """No retries, retries exhausted, cancel, cycle limit and a group's failure are five errors."""
-    assert predict(flow("a", T("a", ("fail", "x", 0, EVER)))).error[0] == "GraflowRuntimeError"
-    assert predict(flow("a", T("a", ("fail", "x", 0, EVER), max_retries=2))).error[0] == "RetryLimitExceededError"
-    assert predict(flow("a", T("a", ("iterate", None, 0, 9), max_cycles=2))).error[0] == "CycleLimitExceededError"
-    cancelled = predict(flow("g>z", PAIR, T("b", ("cancel", "no", 0, EVER))))
-    assert cancelled.error[:2] == ("GraflowWorkflowCanceledError", "no")
-    failed = predict(flow("g>z", PAIR, T("b", ("fail", "x", 0, EVER))))
-    assert failed.error[:2] == ("ParallelGroupError", "Parallel group g failed: 1 task(s) failed")
-    assert [name for name, _ in failed.failed] == ["b"]
+    fail, iterate, cancel = ("fail", "x", 0, EVER), ("iterate", None, 0, 9), ("cancel", "no", 0, EVER)
+    assert error_of(flow("a", T("a", fail)))[::2] == ("GraflowRuntimeError", "ValueError: x")
+    assert error_of(flow("a", T("a", fail, max_retries=2)))[0] == "RetryLimitExceededError"
+    assert error_of(flow("a", T("a", iterate, max_cycles=2)))[0] == "CycleLimitExceededError"
+    assert error_of(flow("g>z", PAIR, T("b", cancel)))[:2] == ("GraflowWorkflowCanceledError", "no")
+    failed = flow("g>z", PAIR, T("b", fail))
+    assert error_of(failed)[:2] == ("ParallelGroupError", "Parallel group g failed: 1 task(s) failed")
+    assert [name for name, _ in predict(failed).failed] == ["b"]
 
 
 def test_live_sums_are_not_undone() -> None:
