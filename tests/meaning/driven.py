@@ -33,7 +33,7 @@ class Driven(Model):
         self.failures: dict[int, Failure] = {}
         self.forks: dict[int, tuple[int, Group, int]] = {}  # first branch -> (parent branch, group, members)
         self.tags: dict[int, tuple[str, Any]] = {}
-        self.attempts: dict[int, tuple[Activation, Any]] = {}  # reported when the seed says so
+        self.reports: dict[int, Any] = {}  # ticket -> what to call when the seed says so
         self.cancelled = ""
         self.now = 0.0
         self.register()
@@ -73,11 +73,9 @@ class Driven(Model):
 
     def go_on(self) -> None:
         """Report one attempt, or let time pass until a retry is due."""
-        if self.attempts:
-            tickets = sorted(self.attempts)
-            ticket = tickets[0] if self.random is None else self.random.choice(tickets)
-            _, report = self.attempts.pop(ticket)
-            report(ticket)
+        if self.reports and self.random:
+            ticket = self.random.choice(sorted(self.reports))
+            self.reports.pop(ticket)(ticket)
             return
         deadline = self.scheduler.deadline()
         assert deadline is not None, "nothing runs, nothing is due, and the run is not over"
@@ -100,7 +98,7 @@ class Driven(Model):
         elif kind == JOIN:
             self.join_group(ticket, tag, number, bool(cause))
         elif kind == ABANDON:
-            self.attempts.pop(ticket, None)
+            self.reports.pop(ticket, None)
         elif kind == OVERRUN:
             raise AssertionError(f"{name} overran")
 
@@ -118,9 +116,11 @@ class Driven(Model):
             result = make_player(task.plain())(ctx, self.prints[branch_id].append, spawn, data)
         except (ValueError, TypeError, CycleLimitExceededError) as error:
             branch.scope.set(alias + ".__result__", error)
-            self.attempts[ticket] = (activation, self.failing(branch_id, task, activation, error))
-            return
-        self.attempts[ticket] = (activation, self.completing(branch_id, task, activation, ctx, result))
+            self.reports[ticket] = self.failing(branch_id, task, activation, error)
+        else:
+            self.reports[ticket] = self.completing(branch_id, task, activation, ctx, result)
+        if self.random is None:
+            self.reports.pop(ticket)(ticket)
 
     def failing(self, branch_id: int, task: Task, activation: Activation, error: Exception) -> Any:
         """A report that a body raised."""

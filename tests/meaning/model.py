@@ -156,6 +156,8 @@ class Context:
 class Model:
     """One run of one program."""
 
+    count_failed_steps = False
+
     def __init__(self, program: Program, budget: int = 400) -> None:
         self.program, self.budget = program, budget
         self.nodes: dict[str, Task | Group] = {node.id: node for node in program.nodes}
@@ -365,6 +367,7 @@ class Model:
             except Failure as failure:
                 if failure.error[0] == "GraflowWorkflowCanceledError":
                     raise
+                branch.steps += member.steps if self.count_failed_steps else 0
                 errors[head] = failure.error[1]
                 continue
             done.append(member)

@@ -20,6 +20,16 @@ def render(program: Program) -> str:
         "from graflow_fast.core.retry import RetryPolicy",
         "from graflow_fast.core.task import ParallelGroup",
         "",
+        "",
+        "def begin(ctx, me, data):",
+        "    channel = ctx.get_channel()",
+        '    n = channel.get("n." + me, 0)',
+        '    channel.set("n." + me, n + 1)',
+        "    if data is not None:",
+        '        print(f"{me} got {data}")',
+        "    return channel, n",
+        "",
+        "",
         'with workflow("program") as wf:',
     ]
     groups = {node.id for node in program.nodes if isinstance(node, Group)}
@@ -49,9 +59,7 @@ def render_task(task: Plain, prefix: str = "") -> list[str]:
         options.append(f"max_retries={max_retries}")
     if max_cycles is not None:
         options.append(f"max_cycles={max_cycles}")
-    body = ["channel = ctx.get_channel()", f"me = {whole}"]
-    body += ['n = channel.get("n." + me, 0)', 'channel.set("n." + me, n + 1)']
-    body += ["if data is not None:", '    print(f"{me} got {data}")']
+    body = [f"me = {whole}", "channel, n = begin(ctx, me, data)"]
     for step in steps:
         body += render_step(step, variable(name))
     if isinstance(returns, tuple):

@@ -131,10 +131,10 @@ class Layout:
 
 
 @st.composite
-def programs(draw: Any) -> Program:
-    """A whole program of up to nine or so tasks, groups nested up to two deep."""
-    layout = Layout(draw, draw(st.integers(2, 9)))
-    head = layout.graph(2, 6)
+def programs(draw: Any, most: int = 9) -> Program:
+    """A whole program of up to `most` or so tasks, groups nested up to two deep."""
+    layout = Layout(draw, draw(st.integers(2, most)))
+    head = layout.graph(2, most * 2 // 3)
     names = [node.id if isinstance(node, Group) else node for node in layout.nodes]
     nodes = [node if isinstance(node, Group) else draw(scripted(node, names, layout)) for node in layout.nodes]
     limit = draw(st.integers(1, 8)) if draw(st.integers(0, 24)) == 24 else None

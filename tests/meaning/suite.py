@@ -40,7 +40,7 @@ class Differs(AssertionError):
         self.program, self.why = program, why
 
 
-def explore(check: Check, shard: int, examples: int = SHARD) -> None:
+def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9) -> None:
     """Give `check` this shard's programs; the first it objects to is made small and raised as `Differs`."""
     wrong: list[Program] = []
 
@@ -53,7 +53,7 @@ def explore(check: Check, shard: int, examples: int = SHARD) -> None:
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
-    @given(programs())
+    @given(programs(most))
     def explored(program: Program) -> None:
         try:
             if check(program):
