@@ -174,12 +174,12 @@ class Driven(Model):
         """Replay the members that count, ask the policy, and answer."""
         parent_id, group, _ = self.forks[first]
         parent = self.branches[parent_id]
-        errors: dict[str, str] = {}
+        errors: dict[str, Failure] = {}
         for index in range(count):
             member = self.branches[first + index]
             self.prints[parent_id] += self.prints[first + index]
             if first + index in self.failures:
-                errors[member.head] = self.failures[first + index].error[1]
+                errors[member.head] = self.failures[first + index]
                 continue
             parent.scope.replay(member.scope.log)
             parent.cycles.update(member.cycles)

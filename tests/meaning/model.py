@@ -355,7 +355,7 @@ class Model:
 
     def run_group(self, branch: Branch, group: Group) -> None:
         """Run the members in order, replay what they did in order, ask the policy, and go on as a task would."""
-        errors: dict[str, str] = {}
+        errors: dict[str, Failure] = {}
         done: list[Branch] = []
         stopped = None
         branch.cycles[group.id] = branch.cycles.get(group.id, 0) + 1
@@ -368,7 +368,7 @@ class Model:
                 if failure.error[0] == "GraflowWorkflowCanceledError":
                     raise
                 branch.steps += member.steps if self.count_failed_steps else 0
-                errors[head] = failure.error[1]
+                errors[head] = failure
                 continue
             done.append(member)
             branch.cycles.update(member.cycles)
@@ -393,9 +393,9 @@ class Model:
         branch.scope.replay(member.scope.log)
         branch.steps += member.steps
 
-    def judge(self, group: Group, errors: dict[str, str]) -> None:
+    def judge(self, group: Group, errors: dict[str, Failure]) -> None:
         """Ask the policy whether a group with these failed members failed."""
-        good, message = len(group.members) - len(errors), ""
+        good, message, first = len(group.members) - len(errors), "", next(iter(errors.values()), None)
         if group.policy == "strict" and errors:
             message = f"Parallel group {group.id} failed: {len(errors)} task(s) failed"
         elif group.policy[0] == "at_least" and good < group.policy[1]:
@@ -403,8 +403,9 @@ class Model:
         elif group.policy[0] == "critical":
             errors = {head: errors[head] for head in group.policy[1] if head in errors}
             message = f"Critical tasks failed: {list(errors)}" if errors else ""
-        if message:
-            raise Failure("ParallelGroupError", message, "", tuple(errors.items()))
+        if message and first:
+            failed = tuple((head, failure.error[1]) for head, failure in errors.items())
+            raise Failure("ParallelGroupError", message, f"{first.error[0]}: {first.error[1]}", failed)
 
     # -- the graph -----------------------------------------------------------------------------------------------
 
