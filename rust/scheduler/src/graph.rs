@@ -1,0 +1,314 @@
+//! Nodes and edges, append-only, and which of them form loops.
+//! Owns: structure. Must not know: what runs, branches, marks.
+use crate::error::CallError;
+use crate::ids::{EdgeId, NodeId, NONE};
+use crate::loops::{find_loops, Loops};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    first_out: EdgeId,
+    last_out: EdgeId,
+    first_in: EdgeId,
+    in_degree: u32,
+    component: u32,
+    group: u32,
+    priority: i32,
+    lane: u32,
+}
+
+/// One edge, and the next ones in its source's and its target's list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    pub source: NodeId,
+    pub target: NodeId,
+    pub next_out: EdgeId,
+    pub next_in: EdgeId,
+}
+
+/// What the latest additions mean for marks that exist already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Loops are as they were, but for new nodes: look only at edges from `edge` on whose source is older than `node`.
+    Appended { edge: EdgeId, node: NodeId },
+    /// An addition may have closed a loop through older nodes: all loops were found anew.
+    Rebuilt,
+}
+
+/// The graph. Node and edge ids are positions.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    nodes: Vec<Node>,
+    edges: Vec<Edge>,
+    groups: Vec<Arc<[NodeId]>>,
+    loops: Loops,
+    /// Nodes and edges below these were there when loops were last looked for.
+    known_nodes: u32,
+    known_edges: u32,
+    /// Edges that go back to an older or the same node: without one there are no loops.
+    backward: u32,
+    /// Unexamined edges: between known nodes (to one with successors), from known to new ones, and the reverse.
+    old_to_old: bool,
+    old_to_new: bool,
+    new_to_old: bool,
+}
+
+impl Graph {
+    pub fn node_count(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    pub fn edge_count(&self) -> u32 {
+        self.edges.len() as u32
+    }
+
+    pub fn loop_count(&self) -> u32 {
+        self.loops.count()
+    }
+
+    pub fn add_nodes(&mut self, count: u32) -> Result<NodeId, CallError> {
+        let first = self.node_count();
+        if u64::from(first) + u64::from(count) >= u64::from(NONE) {
+            return Err(CallError::Full);
+        }
+        let plain = Node {
+            first_out: NONE,
+            last_out: NONE,
+            first_in: NONE,
+            in_degree: 0,
+            component: NONE,
+            group: NONE,
+            priority: 0,
+            lane: 0,
+        };
+        self.nodes.resize(self.nodes.len() + count as usize, plain);
+        Ok(first)
+    }
+
+    pub fn add_node(&mut self, group: bool, priority: i32, lane: u32) -> Result<NodeId, CallError> {
+        let id = self.add_nodes(1)?;
+        let node = &mut self.nodes[id as usize];
+        node.priority = priority;
+        node.lane = lane;
+        if group {
+            node.group = self.groups.len() as u32;
+            self.groups.push(Arc::from([]));
+        }
+        Ok(id)
+    }
+
+    pub fn require(&self, node: NodeId) -> Result<(), CallError> {
+        if node < self.node_count() {
+            Ok(())
+        } else {
+            Err(CallError::UnknownNode(node))
+        }
+    }
+
+    /// Adds an edge; one that is there already stays the only one.
+    pub fn add_edge(&mut self, source: NodeId, target: NodeId) -> Result<(), CallError> {
+        self.require(source)?;
+        self.require(target)?;
+        if self.find_edge(source, target).is_some() {
+            return Ok(());
+        }
+        let id = self.edge_count();
+        if id + 1 == NONE {
+            return Err(CallError::Full);
+        }
+        self.note_for_loops(source, target);
+        let to = &mut self.nodes[target as usize];
+        let next_in = std::mem::replace(&mut to.first_in, id);
+        to.in_degree += 1;
+        self.edges.push(Edge {
+            source,
+            target,
+            next_out: NONE,
+            next_in,
+        });
+        let from = &mut self.nodes[source as usize];
+        let last = std::mem::replace(&mut from.last_out, id);
+        if last == NONE {
+            from.first_out = id;
+        } else {
+            self.edges[last as usize].next_out = id;
+        }
+        Ok(())
+    }
+
+    fn note_for_loops(&mut self, source: NodeId, target: NodeId) {
+        if target <= source {
+            self.backward += 1;
+        }
+        match (source < self.known_nodes, target < self.known_nodes) {
+            (true, true) => {
+                self.old_to_old |= source == target || self.nodes[target as usize].first_out != NONE
+            }
+            (true, false) => self.old_to_new = true,
+            (false, true) => self.new_to_old = true,
+            (false, false) => {}
+        }
+    }
+
+    /// Searches the source's and the target's list in step, so that the shorter one bounds the cost.
+    fn find_edge(&self, source: NodeId, target: NodeId) -> Option<EdgeId> {
+        let mut out = self.nodes[source as usize].first_out;
+        let mut back = self.nodes[target as usize].first_in;
+        while out != NONE && back != NONE {
+            if self.edges[out as usize].target == target {
+                return Some(out);
+            }
+            if self.edges[back as usize].source == source {
+                return Some(back);
+            }
+            out = self.edges[out as usize].next_out;
+            back = self.edges[back as usize].next_in;
+        }
+        None
+    }
+
+    pub fn set_members(&mut self, group: NodeId, members: &[NodeId]) -> Result<(), CallError> {
+        self.require(group)?;
+        for member in members {
+            self.require(*member)?;
+        }
+        let slot = self.nodes[group as usize].group;
+        if slot == NONE {
+            return Err(CallError::NotAGroup(group));
+        }
+        self.groups[slot as usize] = Arc::from(members);
+        Ok(())
+    }
+
+    /// The members, when the node is a group.
+    pub fn members(&self, node: NodeId) -> Option<&Arc<[NodeId]>> {
+        match self.nodes[node as usize].group {
+            NONE => None,
+            slot => Some(&self.groups[slot as usize]),
+        }
+    }
+
+    pub fn is_group(&self, node: NodeId) -> bool {
+        self.nodes[node as usize].group != NONE
+    }
+
+    pub fn first_out(&self, node: NodeId) -> EdgeId {
+        self.nodes[node as usize].first_out
+    }
+
+    pub fn first_in(&self, node: NodeId) -> EdgeId {
+        self.nodes[node as usize].first_in
+    }
+
+    pub fn in_degree(&self, node: NodeId) -> u32 {
+        self.nodes[node as usize].in_degree
+    }
+
+    pub fn edge(&self, edge: EdgeId) -> Edge {
+        self.edges[edge as usize]
+    }
+
+    /// The loop a node is part of, or `NONE`.
+    pub fn component(&self, node: NodeId) -> u32 {
+        self.nodes[node as usize].component
+    }
+
+    /// The nodes of a loop.
+    pub fn loop_members(&self, component: u32) -> &[NodeId] {
+        self.loops.members(component)
+    }
+
+    /// Whether an edge stays inside one loop.
+    pub fn is_internal(&self, edge: Edge) -> bool {
+        let component = self.component(edge.source);
+        component != NONE && component == self.component(edge.target)
+    }
+
+    pub fn priority(&self, node: NodeId) -> i32 {
+        self.nodes[node as usize].priority
+    }
+
+    /// The lane whose limit applies; groups have none, their members may.
+    pub fn lane(&self, node: NodeId) -> u32 {
+        let node = &self.nodes[node as usize];
+        if node.group == NONE {
+            node.lane
+        } else {
+            0
+        }
+    }
+
+    pub fn successors(&self, node: NodeId) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut next = self.first_out(node);
+        while next != NONE {
+            let edge = self.edge(next);
+            found.push(edge.target);
+            next = edge.next_out;
+        }
+        found
+    }
+
+    pub fn predecessors(&self, node: NodeId) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut next = self.first_in(node);
+        while next != NONE {
+            let edge = self.edge(next);
+            found.push(edge.source);
+            next = edge.next_in;
+        }
+        found.reverse();
+        found
+    }
+
+    /// Whether `analyse` has something to look at.
+    pub fn changed(&self) -> bool {
+        self.known_nodes != self.node_count() || self.known_edges != self.edge_count()
+    }
+
+    /// Finds the loops that the latest additions made.
+    pub fn analyse(&mut self) -> Change {
+        let appended = Change::Appended {
+            edge: self.known_edges,
+            node: self.known_nodes,
+        };
+        let anew = self.backward > 0 && (self.old_to_old || (self.old_to_new && self.new_to_old));
+        let from = if anew { 0 } else { self.known_nodes };
+        if anew {
+            self.loops = Loops::default();
+            for node in &mut self.nodes {
+                node.component = NONE;
+            }
+        }
+        if self.backward > 0 && self.known_edges != self.edge_count() {
+            for members in find_loops(self, from) {
+                let component = self.loops.add(&members);
+                for member in members {
+                    self.nodes[member as usize].component = component;
+                }
+            }
+        }
+        self.known_nodes = self.node_count();
+        self.known_edges = self.edge_count();
+        self.old_to_old = false;
+        self.old_to_new = false;
+        self.new_to_old = false;
+        if anew {
+            Change::Rebuilt
+        } else {
+            appended
+        }
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+            + self.edges.capacity() * size_of::<Edge>()
+            + self
+                .groups
+                .iter()
+                .map(|group| group.len() * size_of::<NodeId>())
+                .sum::<usize>()
+            + self.groups.capacity() * size_of::<Arc<[NodeId]>>()
+            + self.loops.memory_bytes()
+    }
+}

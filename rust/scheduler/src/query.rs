@@ -1,0 +1,151 @@
+//! Questions about a run that change nothing: progress, checkpoints, explanations, size.
+//! Owns: reading. Must not know: how any of it came about.
+use crate::activation::Activation;
+use crate::error::CallError;
+use crate::event::Work;
+use crate::graph::Graph;
+use crate::ids::{EdgeId, Micros, NodeId, NONE};
+use crate::scheduler::Scheduler;
+use crate::story::Reason;
+use crate::transition::EdgeState;
+
+impl Scheduler {
+    /// When `next` might have something new although no event came.
+    pub fn deadline(&self) -> Option<Micros> {
+        if self.ended {
+            return None;
+        }
+        let retry = self.timers.first().map(|(deadline, _)| *deadline);
+        let cancel = self.cancel.as_ref().map(|cancel| cancel.deadline);
+        retry.into_iter().chain(cancel).min()
+    }
+
+    /// Attempts that the driver owes a report on: running tasks and joins to answer.
+    pub fn in_flight(&self) -> usize {
+        self.tickets.owed()
+    }
+
+    /// Whether `Finished` has been handed out.
+    pub fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Completed attempts in branch 0 and in all joined branches.
+    pub fn steps(&self) -> u64 {
+        self.root.steps
+    }
+
+    /// How often a node completed in branch 0; an iterating task counts when it stops iterating.
+    pub fn executions(&self, node: NodeId) -> Result<u32, CallError> {
+        self.graph.require(node)?;
+        Ok(if self.graph.changed() {
+            0
+        } else {
+            self.root.marks.node(node).executions
+        })
+    }
+
+    /// Branch 0's queue, then its delayed retries, in order.
+    pub fn pending_work(&self) -> Vec<Work> {
+        let work = |activation: &Activation| Work {
+            node: activation.node,
+            tag: activation.tag,
+            cause: activation.cause(),
+        };
+        let mut all: Vec<Work> = self.root.queue.in_order().iter().map(work).collect();
+        all.extend(self.root.delayed.in_order().map(work));
+        all
+    }
+
+    /// Branch 0's marks: edge and 1 for pending, 2 for fired, 3 for both. Edges are numbered as they were first added.
+    pub fn edge_marks(&self) -> Vec<(EdgeId, u8)> {
+        self.root
+            .marks
+            .edges()
+            .into_iter()
+            .map(|(edge, state)| (edge, state as u8))
+            .collect()
+    }
+
+    /// A node's successors, in edge order.
+    pub fn successors(&self, node: NodeId) -> Result<Vec<NodeId>, CallError> {
+        self.graph.require(node)?;
+        Ok(self.graph.successors(node))
+    }
+
+    /// A node's predecessors, in edge order.
+    pub fn predecessors(&self, node: NodeId) -> Result<Vec<NodeId>, CallError> {
+        self.graph.require(node)?;
+        Ok(self.graph.predecessors(node))
+    }
+
+    /// Why a node ran, waits, was skipped or never came up, and which nodes that is due to.
+    pub fn explain(&self, node: NodeId) -> Result<(Reason, Vec<NodeId>), CallError> {
+        self.graph.require(node)?;
+        let (reason, who) = self.story.reason(node);
+        if self.graph.changed() {
+            return Ok((reason, who.into_iter().collect()));
+        }
+        let mark = self.root.marks.node(node);
+        if mark.active > 0 && self.ended {
+            return Ok((Reason::Abandoned, Vec::new()));
+        }
+        if mark.active == 0 && mark.pending > 0 {
+            return Ok((Reason::WaitsFor, self.pending_sources(&self.graph, node)));
+        }
+        let related = match reason {
+            Reason::Join | Reason::SkippedNoPredecessor if who.is_none() => {
+                self.graph.predecessors(node)
+            }
+            Reason::NeverReached => Vec::new(),
+            Reason::Root
+            | Reason::Successor
+            | Reason::Join
+            | Reason::NextTask
+            | Reason::Goto
+            | Reason::Iteration
+            | Reason::Retry
+            | Reason::Member
+            | Reason::Resumed
+            | Reason::WaitsFor
+            | Reason::SkippedByGoto
+            | Reason::SkippedNoPredecessor
+            | Reason::Abandoned => who.into_iter().collect(),
+        };
+        Ok((reason, related))
+    }
+
+    fn pending_sources(&self, graph: &Graph, node: NodeId) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut next = graph.first_in(node);
+        while next != NONE {
+            let edge = graph.edge(next);
+            match self.root.marks.edge(next) {
+                EdgeState::Pending | EdgeState::PendingFired => found.push(edge.source),
+                EdgeState::Idle | EdgeState::Fired => {}
+            }
+            next = edge.next_in;
+        }
+        found.reverse();
+        found
+    }
+
+    /// What the graph, the marks and the books take.
+    pub fn memory_bytes(&self) -> usize {
+        self.graph.memory_bytes()
+            + self.story.memory_bytes()
+            + self.tickets.memory_bytes()
+            + self.root.marks.memory_bytes()
+            + self.root.queue.memory_bytes()
+            + self
+                .branches
+                .values()
+                .map(|branch| branch.marks.memory_bytes() + 400)
+                .sum::<usize>()
+            + self
+                .forks
+                .values()
+                .map(|fork| fork.steps.capacity() * 4)
+                .sum::<usize>()
+    }
+}
