@@ -1,1 +1,28 @@
-//! The process pool of `graflow_fast`.
+//! The process pool of `graflow_fast`: who runs what, and how it gets there.
+//!
+//! ```text
+//! caller ──submit──> Reactor ──Tasks, Define──> [socket pair] ──> WorkerEnd ──next──> body
+//!        <──events──         <──Reports, Request──             <──       <──report──
+//!                        both sides: ClaimTable (shared memory, one word per task in flight)
+//! ```
+//!
+//! It knows tickets, bytes and processes; it does not know tasks, scopes, graphs or Python.
+mod batch;
+mod claims;
+mod frame;
+mod inbox;
+mod os;
+mod outbox;
+mod payload;
+mod reactor;
+mod tickets;
+mod worker;
+mod worker_end;
+
+pub use claims::{ClaimTable, CLAIM_BYTES};
+pub use frame::{FrameError, MAX_BODY};
+pub use inbox::Frame;
+pub use os::die_with_parent;
+pub use payload::{Payload, Shared};
+pub use reactor::{Cancelled, Event, PoolError, Reactor, Woken};
+pub use worker_end::{Blocked, EndError, Task, WorkerEnd};

@@ -1,0 +1,46 @@
+"""Packages that are needed only for some features, and features that graflow_fast does not have.
+
+Owns the two error messages for them, and nothing else. Must not know the features.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NoReturn
+
+__all__ = ["AbsentFeatureError", "absent", "import_extra"]
+
+
+class AbsentFeatureError(ImportError):
+    """A part of graflow that graflow_fast leaves out on purpose."""
+
+
+def absent(module: str, feature: str) -> NoReturn:
+    """Refuse to import a module that stands where graflow has one.
+
+    Args:
+        module: The module's ``__name__``.
+        feature: What it would be, as in "graflow_fast has no ...".
+
+    Raises:
+        AbsentFeatureError: Always.
+    """
+    raise AbsentFeatureError(f"graflow_fast has no {feature}: it is a local executor; use graflow for it.", name=module)
+
+
+def import_extra(module: str, extra: str, purpose: str) -> Any:
+    """Import a package that is not among the required ones.
+
+    Args:
+        module: What to import.
+        extra: The extra of graflow-fast that installs it.
+        purpose: What it is needed for, to start the error message with.
+
+    Raises:
+        ImportError: It is not installed; the message says what to install.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(f"{purpose} needs {package}: pip install 'graflow-fast[{extra}]'", name=package) from error

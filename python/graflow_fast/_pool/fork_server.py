@@ -1,0 +1,182 @@
+"""The coordinator's handle on the template process: start it, ask it for workers, hear of their ends.
+
+Owns the control socket and what came over it. Must not know links, claims or tasks. See `_worker/template.py` for the
+protocol.
+"""
+
+import _socket
+import marshal
+import os
+import select
+import signal
+import sys
+import time
+
+_BOOT = "import sys; sys.path[:] = sys.argv[3:]; from graflow_fast._worker.template import main; main({}, {})"
+_CONTROL = 3  # the template's descriptor
+_MESSAGE_BYTES = 1 << 16
+
+
+class ForkServer:
+    """A running template process."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        self._control = ours
+        self._errors = os.memfd_create("graflow-template", os.MFD_CLOEXEC)
+        self.exits: dict[int, tuple[int, int]] = {}  # pid -> status, peak rss
+        self._forked: dict[int, tuple[int, int]] = {}  # number -> pid, pidfd
+        self._failed: dict[int, str] = {}
+        self._open = True
+        try:
+            self.pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, *_interpreter_flags(), "-c", _BOOT.format(_CONTROL, os.getpid()), "-", "-", *_path()],
+                {**os.environ, **environment},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, self._errors, 1),
+                    (os.POSIX_SPAWN_DUP2, self._errors, 2),
+                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CONTROL),
+                ],
+                setpgroup=0,
+                setsigmask=[],
+                setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGCHLD],
+            )
+        except BaseException:
+            ours.close()
+            os.close(self._errors)
+            raise
+        finally:
+            theirs.close()
+
+    def fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
+        """Ask for a worker; `forked` has the answer."""
+        raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+        self._send(("fork", number, boot), [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)])
+
+    def kill(self, pid: int, grace: float) -> None:
+        """End a worker and its process group: SIGTERM, and SIGKILL after `grace` seconds."""
+        self._send(("kill", pid, grace))
+
+    def forked(self, number: int) -> tuple[int, int]:
+        """The pid and process descriptor of a worker that was asked for; waits."""
+        while number not in self._forked:
+            if number in self._failed:
+                raise RuntimeError(f"no worker could be started: {self._failed.pop(number)}")
+            if not self._receive(30.0):
+                raise RuntimeError("the template process does not answer" + self._said())
+        return self._forked.pop(number)
+
+    def wait_for_exit(self, pid: int, wait: float) -> tuple[int, int] | None:
+        """The wait status and peak memory in bytes of a worker, if it ends in time."""
+        deadline = time.monotonic() + wait
+        while pid not in self.exits:
+            left = deadline - time.monotonic()
+            try:
+                if not self._receive(max(0.0, left)) and left <= 0:
+                    return None
+            except RuntimeError:
+                return None
+        return self.exits[pid]
+
+    def end(self, grace: float) -> None:
+        """End the template and its workers, and wait for that."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._send(("end", grace))
+        except RuntimeError:
+            pass
+        self._control.close()
+        for _, pidfd in self._forked.values():
+            os.close(pidfd)
+        os.close(self._errors)
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass  # the program reaps its children itself
+
+    def disown(self) -> None:
+        """In a forked child: close our copies of the descriptors."""
+        if self._open:
+            self._open = False
+            self._control.close()
+            os.close(self._errors)
+
+    def is_alive(self) -> bool:
+        """False once the template has ended."""
+        if not self._open:
+            return False
+        try:
+            return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
+        except ChildProcessError:
+            return False
+
+    def _send(self, message: tuple[object, ...], ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
+        try:
+            self._control.sendmsg([marshal.dumps(message)], ancillary or [])
+        except OSError as error:
+            raise RuntimeError(f"the template process is gone ({error})" + self._said()) from None
+
+    def _receive(self, wait: float) -> bool:
+        poller = select.poll()
+        poller.register(self._control.fileno(), select.POLLIN)
+        if not poller.poll(wait * 1000):
+            return False
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(
+                _MESSAGE_BYTES, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC
+            )
+        except OSError:
+            data, ancillary = b"", []
+        if not data:
+            raise RuntimeError("the template process is gone" + self._said())
+        message = marshal.loads(data)
+        if message[0] == "forked":
+            (pidfd,) = (fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i"))
+            self._forked[message[1]] = (message[2], pidfd)
+        elif message[0] == "failed":
+            self._failed[message[1]] = message[2]
+        elif message[0] == "exited":
+            self.exits[message[1]] = (message[2], message[3])
+        return True
+
+    def _said(self) -> str:
+        """What the template has written, as the end of an error."""
+        try:
+            text = os.pread(self._errors, 1 << 16, 0).decode(errors="replace").strip()
+        except OSError:
+            return ""
+        return f":\n{text[-4000:]}" if text else ""
+
+
+def _path() -> list[str]:
+    return [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]
+
+
+def _interpreter_flags() -> list[str]:
+    """The options under which this interpreter runs, for the template."""
+    flags = ["-S"] if _can_skip_site() else []
+    for name, option in (
+        ("dont_write_bytecode", "B"),
+        ("bytes_warning", "b"),
+        ("optimize", "O"),
+        ("no_user_site", "s"),
+    ):
+        if count := getattr(sys.flags, name):
+            flags.append("-" + option * int(count))
+    for key, value in sys._xoptions.items():
+        flags += ["-X", key if value is True else f"{key}={value}"]
+    for option in sys.warnoptions:
+        flags += ["-W", option]
+    return flags
+
+
+def _can_skip_site() -> bool:
+    """True if `site` has done nothing but what the template gets told: the search path."""
+    if "sitecustomize" in sys.modules or "usercustomize" in sys.modules:
+        return False
+    # Import hooks of editable installs are put there by .pth files.
+    return not any("editable" in getattr(finder, "__name__", type(finder).__name__).lower() for finder in sys.meta_path)

@@ -1,0 +1,49 @@
+"""What a worker writes to its standard output and error, at the level of descriptors.
+
+Each is an unlinked file in memory that both sides hold: the worker never waits for a reader, and what it said before it
+died is still there. What was read is freed.
+"""
+
+import ctypes
+import os
+
+_KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
+_TAIL = 64 * 1024
+
+
+class Stream:
+    """One captured stream."""
+
+    def __init__(self, name: str) -> None:
+        self.fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        self._read = 0
+        self._freed = 0
+
+    def drain(self) -> bytes:
+        """What was written since the last call."""
+        parts = []
+        while part := os.pread(self.fd, 1 << 20, self._read):
+            self._read += len(part)
+            parts.append(part)
+        self._free()
+        return b"".join(parts)
+
+    def tail(self, size: int = _TAIL) -> bytes:
+        """The end of all that was written, as far as it is kept."""
+        end = os.fstat(self.fd).st_size
+        return os.pread(self.fd, size, max(0, end - size))
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _free(self) -> None:
+        """Give back the memory of what was read, but for a tail to show in errors."""
+        end = (self._read - _TAIL) & ~0xFFFF
+        if end - self._freed < 1 << 20:
+            return
+        libc = ctypes.CDLL(None)
+        libc.fallocate(self.fd, _KEEP_SIZE_PUNCH_HOLE, ctypes.c_int64(self._freed), ctypes.c_int64(end - self._freed))
+        self._freed = end

@@ -1,0 +1,243 @@
+"""A set of worker processes: start, replace, kill and end them, and say how they ended.
+
+Owns processes and their descriptors. Must not know tasks; what travels to workers is the core's (`ProcessPool.core`).
+"""
+
+import os
+import signal
+import sys
+from _socket import AF_UNIX, SOCK_STREAM, socketpair
+from dataclasses import dataclass, field
+
+from graflow_fast import _core
+from graflow_fast._pool.cores import thread_environment
+from graflow_fast._pool.fork_server import ForkServer, _path
+from graflow_fast._pool.output import Stream
+from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
+
+#: The output of this many ended workers is kept for whoever asks late.
+_KEPT = 16
+
+
+@dataclass(frozen=True)
+class ExitInfo:
+    """How a worker ended."""
+
+    pid: int
+    #: The signal that killed it, or None.
+    signal: int | None
+    #: Its exit code, or None.
+    code: int | None
+    #: The most memory it had resident, in bytes; None if nobody could tell.
+    peak_rss_bytes: int | None
+    #: The end of what it wrote to its standard error.
+    stderr_tail: str
+    #: Where it was when it crashed, if Python's fault handler could write it.
+    faulthandler_trace: str | None
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            try:
+                return f"killed by {signal.Signals(self.signal).name}"
+            except ValueError:
+                return f"killed by signal {self.signal}"
+        return "ended" if self.code is None else f"exited with code {self.code}"
+
+
+@dataclass
+class _Worker:
+    number: int
+    stdout: Stream = field(default_factory=lambda: Stream("graflow-stdout"))
+    stderr: Stream = field(default_factory=lambda: Stream("graflow-stderr"))
+    pid: int = 0
+
+    def close(self) -> None:
+        self.stdout.close()
+        self.stderr.close()
+
+
+class ProcessPool:
+    """Worker processes that are started on first use and replaced when they die.
+
+    Use it from one thread at a time. After a `LOST` event call `refill`.
+    """
+
+    def __init__(self, workers: int, loop: str = DEFAULT_LOOP) -> None:
+        if workers < 1:
+            raise ValueError(f"a pool needs at least one worker, not {workers}")
+        self.size = workers
+        self.loop = loop
+        self.closed = False
+        self._owner = os.getpid()
+        self._core: _core.Pool | None = None
+        self._server: ForkServer | None = None
+        self._workers: dict[int, _Worker] = {}  # by the core's index; ended ones stay for a while
+        self._awaited: list[int] = []  # asked for, and not yet known to be there
+
+    @property
+    def core(self) -> _core.Pool:
+        """The core that talks to the workers, with all of them started."""
+        self.start()
+        self._await_workers()
+        assert self._core is not None
+        return self._core
+
+    def start(self) -> None:
+        """Begin starting the workers, without waiting for them."""
+        self._check()
+        if self._core is not None:
+            return
+        self._core = _core.Pool()
+        self._server = ForkServer(thread_environment(self.size))
+        for _ in range(self.size):
+            self._fork()
+
+    def refill(self) -> list[int]:
+        """Start workers in the place of those that are gone; the new ones."""
+        core = self.core
+        assert self._server is not None
+        missing = self.size - len(core.workers())
+        if missing <= 0:
+            return []
+        self._check_that_workers_can_start()
+        if not self._server.is_alive():
+            self._server.end(0)
+            self._server = ForkServer(thread_environment(self.size))
+        new = [self._fork() for _ in range(missing)]
+        self._await_workers()
+        self._forget_old()
+        return new
+
+    def pid(self, worker: int) -> int:
+        """The process of a worker."""
+        self._await_workers()
+        return self._workers[worker].pid
+
+    def kill(self, worker: int, grace: float = 0.0) -> None:
+        """End a worker and its process group: SIGTERM, and SIGKILL after `grace` seconds. `LOST` follows."""
+        self._check()
+        self._await_workers()
+        if self._server is not None and worker in self._workers:
+            self._server.kill(self._workers[worker].pid, grace)
+
+    def recycle(self, worker: int) -> None:
+        """Let a worker finish what it has begun and end, and start another one at once."""
+        core = self.core
+        if worker in core.workers():
+            core.stop_worker(worker)
+            self.refill()
+
+    def exit_info(self, pid: int, wait: float = 1.0) -> ExitInfo:
+        """How a worker ended; waits a moment for the news."""
+        self._check()
+        exit = self._server.wait_for_exit(pid, wait) if self._server is not None else None
+        worker = next((worker for worker in self._workers.values() if worker.pid == pid), None)
+        text = worker.stderr.tail().decode(errors="replace") if worker is not None else ""
+        at = text.rfind("Fatal Python error:")
+        trace = text[at:].strip() if at >= 0 else None
+        if exit is None:
+            return ExitInfo(pid, None, None, None, text, trace)
+        status, peak = exit
+        if os.WIFSIGNALED(status):
+            return ExitInfo(pid, os.WTERMSIG(status), None, peak, text, trace)
+        return ExitInfo(pid, None, os.WEXITSTATUS(status), peak, text, trace)
+
+    def drain_output(self, worker: int) -> tuple[bytes, bytes]:
+        """What a worker has written to its standard output and error since the last call."""
+        found = self._workers.get(worker)
+        return (found.stdout.drain(), found.stderr.drain()) if found is not None else (b"", b"")
+
+    def worker_rss(self, worker: int) -> int:
+        """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""
+        import psutil
+
+        total = 0
+        try:
+            process = psutil.Process(self.pid(worker))
+            for each in (process, *process.children(recursive=True)):
+                total += each.memory_info().rss
+        except (psutil.Error, KeyError):
+            pass
+        return total
+
+    def shutdown(self, grace: float = 0.2) -> None:
+        """End all workers: idle ones at once, others are killed after `grace` seconds."""
+        if self.closed or os.getpid() != self._owner:
+            return
+        self.closed = True
+        self._core = None  # closes the links, which idle workers take as the end
+        if self._server is not None:
+            self._server.end(grace)
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+
+    def is_reusable(self) -> bool:
+        """True if nothing of an earlier run is left in it."""
+        return not self.closed and (self._core is None or self._core.backlog() == 0)
+
+    def disown(self) -> None:
+        """In a forked child: close our copies of the descriptors, and touch nothing else."""
+        self.closed = True
+        self._core = None
+        if self._server is not None:
+            self._server.disown()
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+
+    def _fork(self) -> int:
+        assert self._core is not None
+        assert self._server is not None
+        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+        claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
+        index = self._core.add_worker(ours.detach(), os.dup(claims), 0)
+        worker = self._workers[index] = _Worker(index)
+        boot = {
+            "loop": self.loop,
+            "path": _path(),
+            "argv": sys.argv,
+            "cwd": os.getcwd(),
+            "prefix": sys.prefix,
+            "exec_prefix": sys.exec_prefix,
+        }
+        try:
+            self._server.fork(index, boot, [theirs.fileno(), claims, worker.stdout.fd, worker.stderr.fd])
+        finally:
+            theirs.close()
+            os.close(claims)
+        self._awaited.append(index)
+        return index
+
+    def _await_workers(self) -> None:
+        while self._awaited:
+            assert self._core is not None
+            assert self._server is not None
+            index = self._awaited.pop()
+            pid, pidfd = self._server.forked(index)
+            self._workers[index].pid = pid
+            if index in self._core.workers():
+                self._core.set_process(index, pid, pidfd)
+            else:
+                os.close(pidfd)
+
+    def _check(self) -> None:
+        if os.getpid() != self._owner:
+            raise RuntimeError("this pool belongs to the parent process")
+        if self.closed:
+            raise RuntimeError("the pool was shut down")
+
+    def _check_that_workers_can_start(self) -> None:
+        """Stop replacing workers that fail before they run anything."""
+        assert self._server is not None
+        for pid, (status, _) in self._server.exits.items():
+            if os.WIFEXITED(status) and os.WEXITSTATUS(status) == CANNOT_START:
+                raise RuntimeError(f"workers cannot start:\n{self.exit_info(pid).stderr_tail}")
+
+    def _forget_old(self) -> None:
+        """Close the output of workers that ended long ago."""
+        assert self._core is not None
+        alive = set(self._core.workers())
+        ended = [index for index in self._workers if index not in alive]
+        for index in ended[:-_KEPT]:
+            self._workers.pop(index).close()

@@ -1,0 +1,79 @@
+"""Warm pools: workers outlive a run and serve the next one.
+
+A pool serves one run at a time; two runs at once get two pools. A pool is used again only if a new one would see the
+same surroundings (search path, directory, environment). All pools end with the program; a forked child has none.
+"""
+
+import atexit
+import os
+import sys
+import threading
+
+from graflow_fast._pool.process_pool import ProcessPool
+from graflow_fast._worker.main import DEFAULT_LOOP
+
+#: Pools that wait for the next run; beyond that the oldest ends.
+_MAX_IDLE = 2
+#: These change from test to test and mean nothing to workers.
+_IGNORED = {"PYTEST_CURRENT_TEST"}
+
+_lock = threading.Lock()
+_idle: list[tuple[object, ProcessPool]] = []
+_busy: dict[ProcessPool, object] = {}
+
+
+def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
+    """A pool for one run, warm if there is one that fits."""
+    key = _key(workers, loop)
+    with _lock:
+        for index, (its_key, pool) in enumerate(_idle):
+            if its_key == key:
+                del _idle[index]
+                break
+        else:
+            pool = ProcessPool(workers, loop)
+        _busy[pool] = key
+    return pool
+
+
+def checkin(pool: ProcessPool) -> None:
+    """Give a pool back; one that still has tasks is ended."""
+    with _lock:
+        key = _busy.pop(pool, None)
+        if key is not None and pool.is_reusable():
+            _idle.append((key, pool))
+            surplus = [pool for _, pool in _idle[:-_MAX_IDLE]]
+            del _idle[:-_MAX_IDLE]
+        else:
+            surplus = [pool]
+    for each in surplus:
+        each.shutdown()
+
+
+def shutdown_all() -> None:
+    """End every pool of this process."""
+    with _lock:
+        pools = [pool for _, pool in _idle] + list(_busy)
+        _idle.clear()
+        _busy.clear()
+    for pool in pools:
+        pool.shutdown()
+
+
+def _key(workers: int, loop: str) -> object:
+    environment = frozenset(item for item in os.environ.items() if item[0] not in _IGNORED)
+    return workers, loop, tuple(sys.path), os.getcwd(), environment
+
+
+def _forget_all() -> None:
+    """In a forked child: the pools are the parent's."""
+    global _lock
+    _lock = threading.Lock()
+    for pool in [pool for _, pool in _idle] + list(_busy):
+        pool.disown()
+    _idle.clear()
+    _busy.clear()
+
+
+atexit.register(shutdown_all)
+os.register_at_fork(after_in_child=_forget_all)

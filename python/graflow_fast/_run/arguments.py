@@ -1,0 +1,88 @@
+"""Filling a body's parameters: the call, injection, binding, the channel, the default, the value of the task before.
+
+One function for inline, thread and worker bodies; where the values come from is behind the channel it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graflow_fast.channels.base import Channel
+from graflow_fast.core.definition import Definition, Parameter
+
+#: There is no single task before, so it returned nothing.
+NOTHING: Any = object()
+
+
+def fill_arguments(
+    definition: Definition,
+    task_id: str,
+    bound: dict[str, Any],
+    channel: Channel,
+    previous: Any = NOTHING,
+    positional: int = 0,
+    given: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the keyword arguments for a body.
+
+    Args:
+        definition: the task's definition.
+        task_id: for the message when a parameter stays open.
+        bound: parameters bound at instantiation.
+        channel: where open parameters are looked up.
+        previous: a function without arguments that gives the value of the single task before, or `NOTHING`.
+        positional: how many of the first parameters the call fills itself.
+        given: keyword arguments of the call, stronger than all others.
+
+    Raises:
+        TypeError: a parameter without default stays open.
+    """
+    arguments = dict(bound)
+    if given:
+        arguments.update(given)
+    open_parameters: list[Parameter] = []
+    look_up = definition.resolve_keyword_args
+    for parameter in definition.parameters[positional:]:
+        name = parameter.name
+        if name in arguments:
+            continue
+        if look_up:
+            if channel.exists(parameter.result_key):
+                arguments[name] = channel.get(parameter.result_key)
+                continue
+            if channel.exists(name):
+                arguments[name] = channel.get(name)
+                continue
+        if parameter.required:
+            open_parameters.append(parameter)
+    if open_parameters:
+        _fill_from_previous(open_parameters, previous, task_id, arguments, look_up)
+    return arguments
+
+
+def _fill_from_previous(
+    open_parameters: list[Parameter], previous: Any, task_id: str, arguments: dict[str, Any], looked_up: bool
+) -> None:
+    value = NOTHING if previous is NOTHING else previous()
+    for parameter in open_parameters:
+        if isinstance(value, Mapping) and parameter.name in value and not parameter.takes_mapping:
+            arguments[parameter.name] = value[parameter.name]
+        elif value is not NOTHING and len(open_parameters) == 1:
+            arguments[parameter.name] = value
+        else:
+            raise TypeError(_open_parameter_message(task_id, parameter, value, len(open_parameters), looked_up))
+
+
+def _open_parameter_message(task_id: str, parameter: Parameter, value: Any, count: int, looked_up: bool) -> str:
+    places = ["it is not bound"]
+    if looked_up:
+        places.append(f"the channel has neither '{parameter.result_key}' nor '{parameter.name}'")
+    places.append("it has no default")
+    if value is NOTHING:
+        places.append("no single task before it returned a value")
+    elif isinstance(value, Mapping):
+        places.append("the mapping that the task before returned does not hold it")
+    else:
+        places.append(f"the task before returned one {type(value).__name__} but {count} parameters are still open")
+    return f"Task '{task_id}' has no value for parameter '{parameter.name}': {', '.join(places)}"

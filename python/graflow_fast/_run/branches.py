@@ -1,0 +1,214 @@
+"""Forks and branches of a run: what each sees and wrote, how it ended, and the replay at the join.
+
+Owns the driver's record of a branch; the scheduler owns which of them may run.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run.output import ForkOutput, OutputStream
+from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
+from graflow_fast.core.handler import TaskResult
+
+if TYPE_CHECKING:
+    from graflow_fast.channels.base import Channel
+    from graflow_fast.core.context import ExecutionContext
+
+
+class Branch:
+    """One FIFO run: the workflow's own (``fork`` is None) or a member's.
+
+    Attributes:
+        context: the execution context that its bodies see, made when first asked for.
+        failure: the error that ended it, if one did.
+        placement: where its group said that bodies run, None to follow the run's executor.
+    """
+
+    __slots__ = ("_channel", "_context", "_output", "failure", "fork", "id", "index", "placement")
+
+    def __init__(self, branch_id: int, fork: Fork | None, index: int, placement: str | None) -> None:
+        self.id = branch_id
+        self.fork = fork
+        self.index = index
+        self.placement = placement
+        self.failure: BaseException | None = None
+        self._context: ExecutionContext | None = None
+        self._channel: Channel | None = None
+        self._output: OutputStream | None = None
+
+    @property
+    def context(self) -> ExecutionContext:
+        """The execution context of this branch."""
+        if self._context is None:
+            assert self.fork is not None
+            parent = self.fork.parent.context
+            self._context = parent.create_branch_context(self.fork.member_name(self.index), self.channel)
+        return self._context
+
+    @property
+    def channel(self) -> Channel:
+        """What this branch sees of the channel."""
+        if self._channel is None:
+            assert self.fork is not None
+            parent = self.fork.parent
+            name = f"{parent.channel.name}_{self.fork.member_name(self.index)}"
+            self._channel = BranchChannel(name, parent.channel, self.fork.live)
+        return self._channel
+
+    @property
+    def output(self) -> OutputStream:
+        """Where its bodies' output goes."""
+        if self._output is None:
+            self._output = OutputStream() if self.fork is None else self.fork.output.stream(self.index)
+        return self._output
+
+    def log(self) -> list[Operation]:
+        """Return what it wrote."""
+        return self._channel.log if isinstance(self._channel, BranchChannel) else []
+
+
+class RootBranch(Branch):
+    """The workflow's own branch, which writes to the run's channel directly."""
+
+    __slots__ = ()
+
+    def __init__(self, context: ExecutionContext) -> None:
+        super().__init__(0, None, 0, None)
+        self._context = context
+        self._channel = context.channel
+
+
+class Fork:
+    """A group that is running.
+
+    Attributes:
+        ticket: of the group's activation; group: the executable; parent: the branch that it runs in.
+        first: the id of its first branch; members: the ids of its members' nodes.
+    """
+
+    def __init__(
+        self,
+        ticket: int,
+        group: Any,
+        parent: Branch,
+        first: int,
+        members: list[str],
+        live: LiveStore,
+        live_output: bool,
+    ) -> None:
+        self.ticket = ticket
+        self.group = group
+        self.group_name: str = group.task_id
+        self.parent = parent
+        self.first = first
+        self.members = members
+        self.live = live
+        self.output = ForkOutput(parent.output, live_output)
+        self.started = time.time()
+        self.logs: dict[int, list[Operation]] = {}
+        self.errors: dict[int, BaseException] = {}
+        self.cycles: dict[int, dict[str, int]] = {}
+        self.view: int | None = None
+
+    def member_name(self, index: int) -> str:
+        """Return the name of a member."""
+        return self.members[index]
+
+    def end_branch(self, branch: Branch | None, index: int, ok: bool) -> None:
+        """Keep a branch's writes for the join, or drop them when it failed."""
+        if branch is not None:
+            if ok:
+                log = branch.log()
+                if log:
+                    self.logs[index] = log
+                if branch._context is not None:
+                    self.cycles[index] = branch._context.cycle_controller.cycle_counts
+            else:
+                self.errors[index] = branch.failure or RuntimeError("the branch ended without saying why")
+        self.output.end(index)
+
+    def replay(self, count: int) -> None:
+        """Do the first ``count`` members' writes on the parent's channel, in member order."""
+        channel = self.parent.channel
+        for index in range(count):
+            log = self.logs.pop(index, None)
+            if log is not None:
+                replay(log, channel, self.live)
+            cycles = self.cycles.pop(index, None)
+            if cycles is not None:
+                self.parent.context.cycle_controller.cycle_counts.update(cycles)
+
+    def results(self) -> dict[str, TaskResult]:
+        """Return what the policy is asked about: each member's success, in member order."""
+        now = time.time()
+        return {
+            name: TaskResult(
+                task_id=name,
+                success=index not in self.errors,
+                error=_as_exception(self.errors.get(index)),
+                error_message=str(self.errors[index]) if index in self.errors else None,
+                duration=now - self.started,
+                timestamp=now,
+            )
+            for index, name in enumerate(self.members)
+        }
+
+
+class BranchTable:
+    """The branches and forks under way, by the scheduler's branch ids."""
+
+    def __init__(self, root: Branch) -> None:
+        self.root = root
+        self._branches: dict[int, Branch] = {0: root}
+        self._forks: dict[int, Fork] = {}
+        self._firsts: list[int] = []
+
+    def add_fork(self, fork: Fork) -> None:
+        """Note a group that started; its branches' ids follow each other from ``fork.first``."""
+        self._forks[fork.first] = fork
+        if not self._firsts or fork.first > self._firsts[-1]:
+            self._firsts.append(fork.first)
+        else:
+            self._firsts.append(fork.first)
+            self._firsts.sort()
+
+    def branch(self, branch_id: int) -> Branch:
+        """Return a branch, made when it is first asked for."""
+        found = self._branches.get(branch_id)
+        if found is None:
+            fork = self.fork_of(branch_id)
+            placement = _group_placement(fork)
+            found = self._branches[branch_id] = Branch(branch_id, fork, branch_id - fork.first, placement)
+        return found
+
+    def fork_of(self, branch_id: int) -> Fork:
+        """Return the fork that a branch belongs to."""
+        return self._forks[self._firsts[bisect_right(self._firsts, branch_id) - 1]]
+
+    def fork(self, first: int) -> Fork:
+        """Return the fork whose first branch has that id."""
+        return self._forks[first]
+
+    def take_branch(self, branch_id: int) -> Branch | None:
+        """Forget a branch that ended; None when it never ran anything here."""
+        return self._branches.pop(branch_id, None)
+
+    def end_fork(self, fork: Fork) -> None:
+        """Forget a fork that joined."""
+        del self._forks[fork.first]
+        self._firsts.remove(fork.first)
+
+
+def _group_placement(fork: Fork) -> str | None:
+    backend = fork.group._execution_config.get("backend")
+    if backend is None:
+        return fork.parent.placement
+    name = getattr(backend, "name", str(backend)).upper()
+    return {"DIRECT": "inline", "THREADING": "thread", "PROCESS": "process"}.get(name, fork.parent.placement)
+
+
+def _as_exception(error: BaseException | None) -> Exception | None:
+    return error if isinstance(error, Exception) else None

@@ -1,0 +1,38 @@
+"""Calling a body without a scheduler: ``task.run()`` in unit tests and in custom handlers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run.arguments import NOTHING, fill_arguments
+from graflow_fast.core import registry
+
+if TYPE_CHECKING:
+    from graflow_fast.core.task import TaskWrapper
+
+
+def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call the task's body with its arguments filled; outside of a run, with a context made for this call."""
+    from graflow_fast.core.context import ExecutionContext, TaskExecutionContext
+    from graflow_fast.core.graph import TaskGraph
+
+    context = task._execution_context
+    if context is None:
+        graph = TaskGraph()
+        graph.add_node(task)
+        context = ExecutionContext.create(graph, task.task_id)
+        context.cycle_controller.increment(task.task_id)
+    task_context = context.current_task_context
+    if task_context is None or task_context._base_task_id != task.task_id:
+        task_context = TaskExecutionContext(task.task_id, context)
+    previous = getattr(task_context, "previous", NOTHING)
+    arguments = fill_arguments(
+        task._definition, task.task_id, task._bound_kwargs, context.channel, previous, len(args), kwargs
+    )
+    outer, registry.running.task_context = registry.running.task_context, task_context
+    try:
+        if task.inject_context:
+            return task.func(task_context, *args, **arguments)
+        return task.func(*args, **arguments)
+    finally:
+        registry.running.task_context = outer

@@ -1,0 +1,608 @@
+"""The driver of one run: it asks the scheduler what to do next, has bodies run where they belong, and reports back.
+
+Owns the order in which effects are applied. It decides nothing about what may run (the scheduler does), nor how
+workers are
+talked to (`processes` does).
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._core import Scheduler
+from graflow_fast._run import explain
+from graflow_fast._run.arguments import NOTHING, fill_arguments
+from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
+from graflow_fast._run.failures import Failures
+from graflow_fast._run.nodes import NodeTable
+from graflow_fast._run.output import CapturedThreads
+from graflow_fast._run.packing import unpacked
+from graflow_fast._run.placement import INLINE, PROCESS, THREAD, Placement
+from graflow_fast._run.scope import LiveStore
+from graflow_fast.core import registry
+from graflow_fast.core.handlers.group_policy import resolve_group_policy
+from graflow_fast.core.task import Executable, TaskWrapper
+from graflow_fast.core.task_context import TaskExecutionContext, base_task_id
+from graflow_fast.exceptions import (
+    GraflowRuntimeError,
+    GraflowWorkflowCanceledError,
+    StepLimitExceededError,
+    as_runtime_error,
+)
+
+if TYPE_CHECKING:
+    from graflow_fast.core.context import ExecutionContext
+
+RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
+COMPLETED, TERMINATED, CANCELLED, FAILED, MAX_STEPS, OVERRAN = range(6)
+ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
+
+BRANCH_FAILED = 1
+
+EXECUTION_LIMIT = 10_000
+
+_STOP_REASONS = {
+    COMPLETED: "completed",
+    TERMINATED: "terminated",
+    CANCELLED: "canceled",
+    FAILED: "failed",
+    MAX_STEPS: "max_steps",
+    OVERRAN: "failed",
+}
+
+
+class Attempt:
+    """A running attempt: what the driver needs to know when its outcome comes.
+
+    Attributes:
+        task_id: the name it runs under (an iteration has its own); base_id: the node's name.
+    """
+
+    __slots__ = (
+        "base_id",
+        "branch",
+        "call",
+        "cause",
+        "handled",
+        "node",
+        "number",
+        "started",
+        "tag",
+        "task",
+        "task_id",
+        "ticket",
+    )
+
+    def __init__(self, ticket: int, node: int, branch: Branch, number: int, task: Executable, base_id: str) -> None:
+        self.ticket = ticket
+        self.node = node
+        self.branch = branch
+        self.number = number
+        self.task = task
+        self.base_id = base_id
+        self.task_id = base_id
+        self.call: Any = NOTHING
+        self.cause = -1
+        self.tag = 0
+        self.started = 0.0
+        #: Whether a registered handler ran it, which stores results itself.
+        self.handled = False
+
+
+class Run:
+    """One execution of a context's graph."""
+
+    def __init__(self, context: ExecutionContext, handlers: dict[str, Any]) -> None:
+        settings = context.settings
+        self.context = context
+        self.settings = settings
+        self.scheduler = Scheduler(
+            parallel=settings.schedule == "parallel",
+            max_steps=None if context.max_steps is None else max(0, context.max_steps - context.steps),
+            execution_limit=EXECUTION_LIMIT,
+        )
+        self.nodes = NodeTable(self.scheduler, context.graph)
+        self.root = RootBranch(context)
+        self.branches = BranchTable(self.root)
+        self.live = LiveStore(context.channel)
+        self.placement = Placement(settings, handlers)
+        self.handlers = handlers
+        self.failures = Failures()
+        self.running: dict[int, Attempt] = {}
+        self.last_result: Any = None
+        self.group_count = 0
+        self.silent = bool(getattr(context.tracer, "silent", False))
+        self._tags: dict[int, tuple[str, Any, int]] = {}
+        self._last_tag = 0
+        self._steps_before = context.steps
+        self._threads: Any = None
+        self._processes: Any = None
+        self._parallel = settings.schedule == "parallel"
+
+    # --- the loop
+
+    def execute(self) -> Any:
+        """Run to the end; return the last task's result or raise what ended the run."""
+        context = self.context
+        context._run = self
+        self.placement.check(self.nodes.tasks)
+        workflow = getattr(context, "_workflow", None)
+        self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
+        self._start()
+        try:
+            action = self.scheduler.next(time.monotonic())
+            while True:
+                while action is not None:
+                    action = self._carry_out(action)
+                if self.scheduler.finished():
+                    break
+                self._wait()
+                action = self._next()
+        finally:
+            self._close()
+            context.steps = self._steps_before + self.scheduler.steps
+        return unpacked(self.last_result)
+
+    def _start(self) -> None:
+        context = self.context
+        now = time.monotonic()
+        names = list(context.pending)
+        context.pending.clear()
+        if context.resume_state is not None:
+            from graflow_fast._run.resume import resume
+
+            resume(self, names, now)
+            return
+        starts = []
+        for name in names:
+            node = self.nodes.resolve(name)
+            if node is None:
+                available = ", ".join(self.nodes.names[:5])
+                raise GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+            starts.append(node)
+        self.scheduler.start(starts, now)
+
+    def _next(self) -> Any:
+        if self._processes is not None and not self._processes.has_room():
+            # Notices are free to carry out; new work waits until the pool wants it.
+            return None
+        return self.scheduler.next(time.monotonic())
+
+    def _carry_out(self, action: tuple[int, int, int, int, int, int, int]) -> Any:
+        """Do one action; return the next one."""
+        kind, ticket, node, branch_id, number, tag, cause = action
+        if kind == RUN:
+            return self._run_task(ticket, node, branch_id, number, tag, cause)
+        if kind == FORK:
+            self._fork(ticket, node, branch_id, tag, cause)
+        elif kind == BRANCH_ENDED:
+            fork = self.branches.fork_of(branch_id)
+            fork.end_branch(self.branches.take_branch(branch_id), number, tag != BRANCH_FAILED)
+        elif kind == JOIN:
+            self._join(ticket, node, number, tag, bool(cause))
+        elif kind == ABANDON:
+            self._abandon(ticket)
+        elif kind == FINISHED:
+            self._finish(node, number)
+            return None
+        elif kind == OVERRUN:
+            branch = self.branches.branch(branch_id)
+            branch.failure = StepLimitExceededError(self.nodes.names[node], EXECUTION_LIMIT + 1, EXECUTION_LIMIT)
+        return self._next()
+
+    def _wait(self) -> None:
+        """Wait until a body reports or a deadline passes."""
+        deadline = self.scheduler.deadline()
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if self._processes is not None and self._processes.busy():
+            if self._threads is not None and self._threads.busy():
+                timeout = 0.005 if timeout is None else min(timeout, 0.005)
+                self._threads.collect(self, 0.0)
+            self._processes.collect(timeout)
+        elif self._threads is not None and self._threads.busy():
+            self._threads.collect(self, timeout)
+        elif timeout is not None:
+            time.sleep(timeout)
+        elif self._processes is None or self._processes.has_room():
+            raise GraflowRuntimeError(
+                "Internal error: nothing is running and nothing may start, but the run is not finished. "
+                f"In flight: {self.scheduler.in_flight()}; waiting: {self.scheduler.pending_work()}"
+            )
+
+    # --- tasks
+
+    def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
+        task = self.nodes.tasks[node]
+        branch = self.root if branch_id == 0 else self.branches.branch(branch_id)
+        attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
+        attempt.cause = cause
+        if tag:
+            attempt.tag = tag
+            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        place = self.placement.of(task, branch, self._parallel)
+        if place == INLINE:
+            return self._run_inline(attempt)
+        self.prepare(attempt)
+        self.running[ticket] = attempt
+        if place == PROCESS:
+            self._process_side().submit(attempt)
+        elif place == THREAD:
+            self._thread_side().submit(self, attempt)
+        return self._next()
+
+    def _run_inline(self, attempt: Attempt) -> Any:
+        context = self.prepare(attempt)
+        branch = attempt.branch
+        task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
+        outer_running, registry.running.task_context = registry.running.task_context, task_context
+        outer_context, context.current_task_context = context.current_task_context, task_context
+        self._inline = attempt
+        try:
+            result = self.call_body(attempt, context, task_context)
+        except Exception as error:
+            self.failed(attempt, error)
+            return self._next()
+        finally:
+            context.current_task_context = outer_context
+            registry.running.task_context = outer_running
+        self._store_result(branch, attempt, result)
+        directives = None
+        if task_context.directives is not None:
+            directives = self.directives(attempt, task_context.directives)
+        return self._completed(attempt, result, directives)
+
+    def prepare(self, attempt: Attempt) -> ExecutionContext:
+        """Count the attempt and tell the tracer; return the context that the body sees."""
+        context = attempt.branch.context
+        task = attempt.task
+        base_id = attempt.base_id
+        definition = getattr(task, "_definition", None)
+        if definition is not None:
+            if definition.max_cycles is not None:
+                context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
+            if definition.retry_policy is not None:
+                context.retry_controller.set_node_policy(attempt.task_id, definition.retry_policy)
+            elif definition.max_retries is not None:
+                context.retry_controller.set_node_max_retries(attempt.task_id, definition.max_retries)
+        if attempt.number == 0:
+            counts = context.cycle_controller.cycle_counts
+            counts[base_id] = counts.get(base_id, 0) + 1
+            if context.retry_controller.retry_counts:
+                context.retry_controller.retry_counts.pop(attempt.task_id, None)
+        if self.silent:
+            context.tracer.record_task(attempt.task_id)
+        else:
+            context.tracer.on_task_start(self._traced(attempt), context)
+        return context
+
+    def call_body(self, attempt: Attempt, context: ExecutionContext, task_context: TaskExecutionContext) -> Any:
+        """Call the body in this thread, through its handler when it asked for a registered one."""
+        task = attempt.task
+        handler = self.handlers.get(task.handler_type)
+        if handler is not None:
+            task.set_execution_context(context)
+            task_context.previous = self.previous_of(attempt)
+            attempt.handled = True
+            return handler.execute_task(task, context)
+        if not isinstance(task, TaskWrapper):
+            task.set_execution_context(context)
+            return task.run()
+        definition = task._definition
+        positional = () if attempt.call is NOTHING or attempt.call is None else (unpacked(attempt.call),)
+        if definition.parameters or task._bound_kwargs:
+            arguments = fill_arguments(
+                definition,
+                attempt.task_id,
+                task._bound_kwargs,
+                context.channel,
+                self.previous_of(attempt),
+                len(positional),
+            )
+        else:
+            arguments = {}
+        if definition.inject_context:
+            return definition.func(task_context, *positional, **arguments)
+        return definition.func(*positional, **arguments)
+
+    def previous_of(self, attempt: Attempt) -> Any:
+        """Return a function that gives the value of the single task before, or `NOTHING` when there is none."""
+        cause = attempt.cause
+        if cause < 0 or self.nodes.tasks[cause].is_group:
+            return NOTHING
+        key = f"{self.nodes.names[cause]}.__result__"
+        channel = attempt.branch.channel
+        return lambda: channel.get(key)
+
+    def _store_result(self, branch: Branch, attempt: Attempt, result: Any) -> None:
+        if attempt.tag:
+            del self._tags[attempt.tag]
+        if attempt.handled:
+            return
+        channel = branch.channel
+        channel.set(f"{attempt.task_id}.__result__", result)
+        if attempt.task_id is not attempt.base_id:
+            channel.set(f"{attempt.base_id}.__result__", result)
+
+    def _completed(self, attempt: Attempt, result: Any, directives: list[tuple[int, int, int]] | None) -> Any:
+        """Note that a body returned, apply its directives, and return the next action."""
+        branch = attempt.branch
+        cancelled = directives is not None and any(kind == CANCEL for kind, _, _ in directives)
+        if branch.fork is None:
+            if not cancelled:
+                self.context._completed[attempt.task_id] = None
+            self.last_result = result
+        if not self.silent:
+            branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=None)
+        if directives is None and self._processes is None and self._checkpoint is None:
+            return self.scheduler.complete_next(attempt.ticket, None, time.monotonic())
+        checkpoint = self._pop_checkpoint(branch)
+        self.scheduler.complete(attempt.ticket, directives, time.monotonic())
+        if checkpoint is not None and not cancelled:
+            self._write_checkpoint(checkpoint)
+        return self._next()
+
+    def failed(self, attempt: Attempt, error: BaseException) -> None:
+        """Note that a body raised: repeat it if its policy says so, else its branch fails."""
+        branch = attempt.branch
+        context = branch.context
+        if not self.silent:
+            context.tracer.on_task_end(
+                self._traced(attempt), context, result=None, error=error if isinstance(error, Exception) else None
+            )
+        if not attempt.handled:
+            branch.channel.set(f"{attempt.task_id}.__result__", error)
+        if not isinstance(error, Exception):
+            branch.failure = error
+            self.scheduler.fail(attempt.ticket, None, time.monotonic())
+            return
+        delay = self.failures.retry_delay(context, attempt.task_id, error)
+        if delay is None:
+            branch.failure = self.failures.final_error(context, attempt.task_id, error)
+        self.scheduler.fail(attempt.ticket, delay, time.monotonic())
+
+    def failed_for_good(self, attempt: Attempt, error: Exception) -> None:
+        """Note that a body failed in a way that another attempt would only repeat."""
+        attempt.branch.context.retry_controller.set_node_max_retries(attempt.task_id, 0)
+        self.failed(attempt, error)
+
+    def concurrent_root(self, branch: Branch) -> bool:
+        """Say whether several bodies may run in this branch at once."""
+        return self._parallel and branch.fork is None
+
+    def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
+        """Note that a body that ran elsewhere returned; its writes have been applied already."""
+        self._store_result(attempt.branch, attempt, result)
+        applied = None if directives is None else self.directives(attempt, directives)
+        self._completed_elsewhere(attempt, result, applied)
+
+    def _completed_elsewhere(self, attempt: Attempt, result: Any, directives: Any) -> None:
+        branch = attempt.branch
+        if branch.fork is None:
+            if directives is None or all(kind != CANCEL for kind, _, _ in directives):
+                self.context._completed[attempt.task_id] = None
+            self.last_result = result
+        if not self.silent:
+            branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=None)
+        checkpoint = self._pop_checkpoint(branch)
+        self.scheduler.complete(attempt.ticket, directives, time.monotonic())
+        if checkpoint is not None:
+            self._write_checkpoint(checkpoint)
+
+    def _traced(self, attempt: Attempt) -> Executable:
+        """Return what tracers are shown: the task, under an iteration's own name if it is one."""
+        if attempt.task_id is attempt.base_id or not isinstance(attempt.task, TaskWrapper):
+            return attempt.task
+        return TaskWrapper(attempt.task_id, attempt.task._definition, register_to_context=False)
+
+    # --- directives
+
+    #: The attempt whose body runs in the driver's thread; the checkpoint asked for.
+    _inline: Attempt | None = None
+    _checkpoint: tuple[dict[str, Any], str | None] | None = None
+
+    def directives(self, attempt: Attempt, asked: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
+        """Turn what a body asked for into the scheduler's terms, attaching what is new."""
+        applied: list[tuple[int, int, int]] = []
+        tracer = attempt.branch.context.tracer
+        for directive in asked:
+            kind = directive[0]
+            if kind == "next":
+                _, executable, goto = directive
+                new = executable.task_id not in self.nodes.ids
+                node = self.nodes.attach(executable, None)
+                if new and executable.is_group:
+                    self.group_count += attempt.branch.fork is None
+                applied.append((GOTO if goto else ENQUEUE, node, 0))
+                self._trace_added(tracer, executable, attempt.task_id, False, new, goto)
+            elif kind == "iterate":
+                _, name, data = directive
+                applied.append((ITERATE, attempt.node, self.new_tag(name, data, attempt.cause)))
+                self._trace_added(tracer, attempt.task, attempt.task_id, True, True, False, name)
+            elif kind == "terminate":
+                self.context.ctrl_message = directive[1]
+                applied.append((TERMINATE, attempt.node, 0))
+            elif kind == "cancel":
+                error = GraflowWorkflowCanceledError(directive[1] or "Workflow canceled", task_id=attempt.task_id)
+                self.failures.cancelled[attempt.node] = error
+                applied.append((CANCEL, attempt.node, 0))
+            else:
+                self._checkpoint = (directive[1], directive[2])
+        return applied
+
+    def new_tag(self, name: str, data: Any, cause: int) -> int:
+        """Return the tag by which the scheduler will name an iteration; it is used once."""
+        self._last_tag += 1
+        self._tags[self._last_tag] = (name, data, cause)
+        return self._last_tag
+
+    def iteration(self, tag: int) -> tuple[str, Any] | None:
+        """Return the id and data of the iteration with that tag, None for an ordinary activation."""
+        if not tag:
+            return None
+        name, data, _ = self._tags[tag]
+        return name, unpacked(data)
+
+    def running_as(self, task_id: str) -> Attempt | None:
+        """Return the attempt that is running under that id, if there is one."""
+        if self._inline is not None and self._inline.task_id == task_id:
+            return self._inline
+        return next((attempt for attempt in self.running.values() if attempt.task_id == task_id), None)
+
+    def _trace_added(
+        self, tracer: Any, executable: Executable, parent: str, iteration: bool, new: bool, goto: bool, name: str = ""
+    ) -> None:
+        if not self.silent:
+            tracer.on_dynamic_task_added(
+                task_id=name or executable.task_id,
+                parent_task_id=parent,
+                is_iteration=iteration,
+                metadata={"task_type": type(executable).__name__, "is_new_task": new, "goto": goto},
+            )
+
+    # --- groups
+
+    def _fork(self, ticket: int, node: int, branch_id: int, first: int, cause: int) -> None:
+        group: Any = self.nodes.tasks[node]
+        parent = self.branches.branch(branch_id)
+        names = [self.nodes.names[member] for member in self.nodes.members[node]]
+        context = parent.context
+        base_id = self.nodes.names[node]
+        counts = context.cycle_controller.cycle_counts
+        counts[base_id] = counts.get(base_id, 0) + 1
+        if self.silent:
+            context.tracer.record_task(base_id)
+        else:
+            context.tracer.on_task_start(group, context)
+            context.tracer.on_parallel_group_start(base_id, names, context)
+        live_output = self.settings.output == "live"
+        self.branches.add_fork(Fork(ticket, group, parent, first, names, self.live, live_output))
+
+    def _join(self, ticket: int, node: int, count: int, first: int, stopped: bool) -> None:
+        fork = self.branches.fork(first)
+        parent = fork.parent
+        self.branches.end_fork(fork)
+        if self._processes is not None and fork.view is not None:
+            self._processes.forget_view(fork.view)
+        fork.replay(count)
+        error: Exception | None = None
+        if not stopped:
+            try:
+                policy = resolve_group_policy(fork.group._execution_config.get("policy", "strict"))
+                policy.on_group_finished(fork.group_name, fork.group.tasks, fork.results(), parent.context)
+            except Exception as raised:
+                error = raised
+        name = fork.group_name
+        if not self.silent:
+            parent.context.tracer.on_parallel_group_end(name, fork.members, parent.context)
+            parent.context.tracer.on_task_end(fork.group, parent.context, result=None, error=error)
+        parent.channel.set(f"{name}.__result__", error)
+        if error is not None:
+            parent.failure = self._group_error(fork, error)
+            self.scheduler.fail(ticket, None, time.monotonic())
+            return
+        if parent.fork is None:
+            self.last_result = None
+            self.context._completed[name] = None
+        checkpoint = self._pop_checkpoint(parent)
+        self.scheduler.complete(ticket, None, time.monotonic())
+        if checkpoint is not None:
+            self._write_checkpoint(checkpoint)
+
+    def _group_error(self, fork: Fork, error: Exception) -> BaseException:
+        """Return what the parent's branch fails with; the first member's error is its cause, exits pass through."""
+        for index in sorted(fork.errors):
+            if not isinstance(fork.errors[index], Exception):
+                return fork.errors[index]
+        wrapped = as_runtime_error(error)
+        if wrapped is not error:
+            wrapped.__cause__ = error
+        elif fork.errors and wrapped.__cause__ is None:
+            wrapped.__cause__ = fork.errors[min(fork.errors)]
+        return wrapped
+
+    def _abandon(self, ticket: int) -> None:
+        attempt = self.running.pop(ticket, None)
+        if attempt is None:
+            return
+        if self._processes is not None:
+            self._processes.abandon(attempt)
+        if not self.silent:
+            context = attempt.branch.context
+            context.tracer.on_task_end(self._traced(attempt), context, result=None, error=None)
+
+    # --- the end
+
+    def _finish(self, node: int, reason: int) -> None:
+        context = self.context
+        context.stop_reason = _STOP_REASONS[reason]
+        if reason == CANCELLED:
+            raise self.failures.cancelled[node]
+        if reason in (FAILED, OVERRAN):
+            error = self.root.failure
+            assert error is not None, "the root branch failed without an error"
+            raise error
+        if reason == MAX_STEPS:
+            warnings.warn(
+                f"Workflow stopped after max_steps={context.max_steps} tasks; "
+                f"waiting to run: {', '.join(self._waiting()[:5]) or 'nothing'}",
+                stacklevel=_user_stack_level(),
+            )
+
+    def _waiting(self) -> list[str]:
+        return [self.nodes.names[node] for node, _, _ in self.scheduler.pending_work()]
+
+    def _close(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
+        if self._processes is not None:
+            self._processes.close()
+
+    def _pop_checkpoint(self, branch: Branch) -> tuple[dict[str, Any], str | None] | None:
+        if branch.fork is not None:
+            return None  # written when the outermost group has joined
+        request, self._checkpoint = self._checkpoint, None
+        return request
+
+    def _write_checkpoint(self, request: tuple[dict[str, Any], str | None]) -> None:
+        from graflow_fast.core.checkpoint import CheckpointManager
+
+        self.context.steps = self._steps_before + self.scheduler.steps
+        metadata, path = request
+        CheckpointManager.create_checkpoint(self.context, path=path, metadata=metadata)
+
+    def explain(self, task_id: str) -> str:
+        """Say in one sentence why a task ran, waits or was skipped."""
+        return explain.sentence(self, task_id)
+
+    # --- who runs bodies elsewhere
+
+    def _process_side(self) -> Any:
+        if self._processes is None:
+            from graflow_fast._run.processes import Processes
+
+            self._processes = Processes(self)
+        return self._processes
+
+    def _thread_side(self) -> Any:
+        if self._threads is None:
+            from graflow_fast._run.threads import Threads
+
+            self._threads = Threads(self.settings.resolved_workers(), CapturedThreads())
+        return self._threads
+
+
+def _user_stack_level() -> int:
+    """Return the ``stacklevel`` that makes a warning point at the caller outside this package."""
+    import sys
+
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("graflow_fast"):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+__all__ = ["Attempt", "Run", "base_task_id"]

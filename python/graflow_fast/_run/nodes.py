@@ -1,0 +1,130 @@
+"""The nodes of a run: names and tasks by the scheduler's integer ids, and attaching what a body adds.
+
+Owns the mapping between the user's graph and the scheduler's; decides nothing about order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.core import registry
+from graflow_fast.exceptions import DuplicateTaskError, GraflowRuntimeError
+
+if TYPE_CHECKING:
+    from graflow_fast._core import Scheduler
+    from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.task import Executable
+
+
+class NodeTable:
+    """Names, tasks and ids of everything that a run may execute.
+
+    Attributes:
+        names: id -> name; tasks: id -> executable; ids: name -> id.
+        members: group's id -> its members' ids.
+    """
+
+    def __init__(self, scheduler: Scheduler, graph: TaskGraph) -> None:
+        self.scheduler = scheduler
+        self.graph = graph
+        self.names: list[str] = []
+        self.tasks: list[Executable] = []
+        self.ids: dict[str, int] = {}
+        self.members: dict[int, list[int]] = {}
+        #: The edges in the scheduler's numbering, as (source, target).
+        self.edges: list[tuple[int, int]] = []
+        self._lanes: dict[int, int] = {}
+        self._load(list(graph.nodes), [task["task"] for task in graph.nodes.values()])
+        for source, target in graph.get_edges():
+            self._edge(source, target)
+
+    def add(self, task: Executable, name: str | None = None) -> int:
+        """Add an executable (with its members, if it is a group) that is not there yet; return its id."""
+        task_id = task.task_id if name is None else name
+        found = self.ids.get(task_id)
+        if found is not None:
+            return found
+        definition = getattr(task, "_definition", None)
+        priority = 0 if definition is None else definition.priority
+        lane = 0 if definition is None or definition.max_concurrency is None else self._lane(definition)
+        node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
+        self.names.append(task_id)
+        self.tasks.append(task)
+        self.ids[task_id] = node
+        if task.is_group:
+            self._add_members(node, task)
+        return node
+
+    def attach(self, executable: Executable, group_name: Any) -> int:
+        """Make what a body passed to ``next_task`` part of the run; return the id of the node to activate.
+
+        An executable whose name the graph has already stands for that node. ``group_name`` names unnamed groups.
+
+        Raises:
+            DuplicateTaskError: a fragment brings another task under a name that is taken.
+        """
+        from graflow_fast.core.task import SequentialTask, TaskReference
+
+        start = executable.leftmost if isinstance(executable, SequentialTask) else executable
+        known = self.ids.get(start.task_id)
+        if known is not None and start._links is None:
+            return known
+        if isinstance(start, TaskReference):
+            raise GraflowRuntimeError(f"next_task(): no task '{start.task_id}' is left in the graph")
+        if start._links is None and not start.is_group:
+            self.graph.add_node(start)
+            return self.add(start)
+        component = registry.linked_component(start)
+        for task in component:
+            node = self.ids.get(task.task_id)
+            if node is not None:
+                if self.tasks[node] is not task and not isinstance(task, TaskReference) and task is not start:
+                    raise DuplicateTaskError(task.task_id)
+                continue
+            if task.task_id not in self.graph.nodes:
+                self.graph.add_node(task)
+            task._owner = self.graph
+            self.add(task)
+        registry.add_free_edges(component, self._new_edge)
+        return self.ids[start.task_id]
+
+    def resolve(self, name: str) -> int | None:
+        """Return the id of a node by name, also when the user's graph got it after the start."""
+        found = self.ids.get(name)
+        if found is None and self.graph.has_node(name):
+            found = self.add(self.graph.get_node(name), name)
+        return found
+
+    def _load(self, names: list[str], tasks: list[Executable]) -> None:
+        for name, task in zip(names, tasks, strict=True):
+            self.add(task, name)
+
+    def _add_members(self, group: int, task: Any) -> None:
+        # Members may be groups and may be added under this call; the list is complete only after it.
+        self.members[group] = []
+        ids = [self.add(member) for member in task.tasks]
+        self.members[group] = ids
+        self.scheduler.set_members(group, ids)
+
+    def _edge(self, source: str, target: str) -> None:
+        edge = (self._known(source), self._known(target))
+        self.scheduler.add_edge(*edge)
+        self.edges.append(edge)
+
+    def _known(self, name: str) -> int:
+        found = self.resolve(name)
+        if found is None:
+            raise GraflowRuntimeError(f"An edge names task '{name}', which is not in the graph")
+        return found
+
+    def _new_edge(self, source: str, target: str) -> None:
+        if target not in self.graph.successors(source):
+            self.graph.add_edge(source, target)
+            self._edge(source, target)
+
+    def _lane(self, definition: Any) -> int:
+        lane = self._lanes.get(id(definition))
+        if lane is None:
+            lane = self._lanes[id(definition)] = len(self._lanes) + 1
+            self.scheduler.set_lane_limit(lane, int(definition.max_concurrency))
+        return lane

@@ -1,0 +1,191 @@
+"""What bodies print, log and warn, released in the order of the sequential run.
+
+Each branch has an `OutputStream`; the first unfinished member of a fork flows straight through to its parent, later
+ones are
+kept until their turn. Owns that order and the capture of a thread's prints; knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from typing import Any
+
+#: One piece of output: (kind, content); kinds are the constants below.
+Piece = tuple[int, Any]
+
+STDOUT, STDERR, LOG, WARNING = range(4)
+
+
+class OutputStream:
+    """The output of one branch, and where it goes."""
+
+    __slots__ = ("flows", "fork", "held", "index")
+
+    def __init__(self, fork: ForkOutput | None = None, index: int = 0) -> None:
+        self.fork = fork
+        self.index = index
+        self.held: list[Piece] = []
+        self.flows = fork is None
+
+    def write(self, pieces: list[Piece]) -> None:
+        """Show pieces now if it is this branch's turn, else keep them."""
+        if not pieces:
+            return
+        if self.flowing():
+            for piece in pieces:
+                show(piece)
+        else:
+            self.held.extend(pieces)
+
+    def flowing(self) -> bool:
+        """Say whether everything before this branch has been shown."""
+        if self.flows or self.fork is None:
+            return True
+        if self.fork.turn == self.index and self.fork.parent.flowing():
+            self.flows = True
+            self._show_held()
+        return self.flows
+
+    def _show_held(self) -> None:
+        held, self.held = self.held, []
+        for piece in held:
+            show(piece)
+
+
+class ForkOutput:
+    """The outputs of a fork's branches: whose turn it is, and what the others said meanwhile.
+
+    With ``live`` every branch flows at once.
+    """
+
+    __slots__ = ("ended", "live", "parent", "streams", "turn")
+
+    def __init__(self, parent: OutputStream, live: bool = False) -> None:
+        self.parent = parent
+        self.live = live
+        self.turn = 0
+        self.streams: dict[int, OutputStream] = {}
+        self.ended: set[int] = set()
+
+    def stream(self, index: int) -> OutputStream:
+        """Return the stream of the branch with that index."""
+        found = self.streams.get(index)
+        if found is None:
+            found = self.streams[index] = OutputStream(self, index)
+            found.flows = self.live
+        return found
+
+    def end(self, index: int) -> None:
+        """Note that a branch has ended; the next unfinished one gets its turn, finished ones on the way are shown."""
+        if index != self.turn:
+            self.ended.add(index)
+            return
+        self._leave(index)
+        self.turn += 1
+        while self.turn in self.ended:
+            self.ended.discard(self.turn)
+            self._leave(self.turn)
+            self.turn += 1
+        following = self.streams.get(self.turn)
+        if following is not None:
+            following.flowing()
+
+    def _leave(self, index: int) -> None:
+        stream = self.streams.pop(index, None)
+        if stream is not None and stream.held:
+            held, stream.held = stream.held, []
+            self.parent.write(held)
+
+
+def show(piece: Piece) -> None:
+    """Bring a piece of output to where the caller of ``execute()`` sees it."""
+    kind, content = piece
+    if kind == STDOUT:
+        sys.stdout.write(content)
+    elif kind == STDERR:
+        sys.stderr.write(content)
+    elif kind == LOG:
+        record = logging.makeLogRecord(content)
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
+    else:
+        message, category, filename, lineno = content
+        warnings.warn_explicit(message, category, filename, lineno)
+
+
+class _Capture(threading.local):
+    pieces: list[Piece] | None = None
+
+
+_capture = _Capture()
+
+
+class _CapturingStream:
+    """Stands in for ``sys.stdout`` or ``sys.stderr``: keeps what a capturing thread writes, passes on the rest."""
+
+    def __init__(self, original: Any, kind: int) -> None:
+        self._original = original
+        self._kind = kind
+
+    def write(self, text: str) -> int:
+        pieces = _capture.pieces
+        if pieces is None:
+            return int(self._original.write(text) or 0)
+        pieces.append((self._kind, text))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        if _capture.pieces is None:
+            self._original.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+
+class CapturedThreads:
+    """While entered, threads that call `capture` keep their output to themselves."""
+
+    _guard = threading.Lock()
+    _users = 0
+    _saved: tuple[Any, Any] | None = None
+
+    def __enter__(self) -> CapturedThreads:
+        cls = CapturedThreads
+        with cls._guard:
+            if cls._users == 0:
+                cls._saved = (sys.stdout, sys.stderr)
+                sys.stdout = _CapturingStream(sys.stdout, STDOUT)  # type: ignore[assignment]
+                sys.stderr = _CapturingStream(sys.stderr, STDERR)  # type: ignore[assignment]
+            cls._users += 1
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        cls = CapturedThreads
+        with cls._guard:
+            cls._users -= 1
+            if cls._users == 0 and cls._saved is not None:
+                if isinstance(sys.stdout, _CapturingStream):
+                    sys.stdout = cls._saved[0]
+                if isinstance(sys.stderr, _CapturingStream):
+                    sys.stderr = cls._saved[1]
+                cls._saved = None
+
+
+class capture:
+    """Keep what this thread prints, as pieces."""
+
+    def __enter__(self) -> list[Piece]:
+        self._outer = _capture.pieces
+        _capture.pieces = []
+        return _capture.pieces
+
+    def __exit__(self, *exc_info: object) -> None:
+        _capture.pieces = self._outer

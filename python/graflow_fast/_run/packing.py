@@ -1,0 +1,46 @@
+"""Values that stay bytes in the coordinator: wrapping, and reading them without loading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graflow_fast._run import crossing
+from graflow_fast._run.scope import BranchChannel
+from graflow_fast.channels._packed import Packed
+from graflow_fast.channels.base import Channel
+from graflow_fast.channels.memory_channel import MemoryChannel
+
+
+def load_packed(data: bytes) -> Any:
+    """Return the value of bytes that a worker sent."""
+    return crossing.loads(data)
+
+
+def packed_value(channel: Channel, key: str) -> bytes | None:
+    """Return the value under ``key`` as bytes, None when there is none; a value that is bytes already is not loaded."""
+    raw = _raw(channel, key)
+    if type(raw) is Packed:
+        return raw.data
+    if not channel.exists(key):
+        return None
+    return crossing.dumps(channel.get(key))
+
+
+def unpacked(value: Any) -> Any:
+    """Return a value, loaded if it is still bytes."""
+    return value.value() if type(value) is Packed else value
+
+
+def _raw(channel: Channel, key: str) -> Any:
+    while isinstance(channel, BranchChannel):
+        if key in channel.live.keys:
+            channel = channel.live.root
+        elif channel.has_written(key):
+            return channel._own.get(key)
+        elif channel.hides_parent(key):
+            return None
+        else:
+            channel = channel.parent
+    if isinstance(channel, MemoryChannel) and channel.exists(key):
+        return channel.data.get(key)
+    return None

@@ -1,0 +1,76 @@
+"""Where a body runs: a property of the program (its options, the group, the executor), never of timing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.core.task import TaskWrapper
+from graflow_fast.exceptions import ConfigError, as_runtime_error
+
+if TYPE_CHECKING:
+    from graflow_fast._run.branches import Branch
+    from graflow_fast._run.settings import Settings
+    from graflow_fast.core.task import Executable
+
+INLINE, THREAD, PROCESS = "inline", "thread", "process"
+
+_HANDLERS = {"direct": INLINE, "thread": THREAD, "process": PROCESS}
+
+
+class Placement:
+    """Decides for each task where its body runs.
+
+    Strongest first: the task's own ``handler``, its group's backend, the run's executor. Under ``auto`` members of
+    groups,
+    all tasks of a parallel schedule and tasks with limits go to the pool, all others run inline.
+    """
+
+    def __init__(self, settings: Settings, handlers: dict[str, Any]) -> None:
+        self.executor = settings.resolved_executor()
+        self.default_limits = settings.timeout is not None or settings.memory_limit is not None
+        self.handlers = handlers
+
+    def of(self, task: Executable, branch: Branch, parallel: bool) -> str:
+        """Return where the body of a task runs in a branch."""
+        if not isinstance(task, TaskWrapper):
+            return INLINE
+        definition = task._definition
+        if definition.handler is not None:
+            return _HANDLERS.get(definition.handler, INLINE)
+        if branch.placement is not None:
+            return branch.placement
+        if self.executor != "auto":
+            return self.executor
+        if branch.fork is not None or parallel or self.default_limits:
+            return PROCESS
+        if definition.timeout is not None or definition.memory_limit is not None:
+            return PROCESS
+        return INLINE
+
+    def check(self, tasks: list[Executable]) -> None:
+        """Refuse what can't be honoured before anything starts.
+
+        Raises:
+            GraflowRuntimeError: a task names a handler that is neither built in nor registered.
+            ConfigError: a limit is asked for where no process could be stopped.
+        """
+        for task in tasks:
+            if not isinstance(task, TaskWrapper):
+                continue
+            definition = task._definition
+            handler = definition.handler
+            if handler is not None and handler not in _HANDLERS and handler not in self.handlers:
+                supported = ", ".join(dict.fromkeys([*_HANDLERS, *self.handlers]))
+                raise as_runtime_error(
+                    ValueError(f"Unknown handler type: {handler}. Supported: {supported} (task '{task.task_id}')")
+                )
+            if definition.timeout is None and definition.memory_limit is None and not self.default_limits:
+                continue
+            place = _HANDLERS.get(handler, INLINE) if handler is not None else self.executor
+            if place in (INLINE, THREAD):
+                limit = "memory_limit" if definition.memory_limit is not None else "timeout"
+                asked = f"handler={handler!r}" if handler is not None else f"executor={place!r}"
+                raise ConfigError(
+                    f"Task '{task.task_id}' has a {limit}, but {asked} runs it in this process, which can't be "
+                    "stopped. Use executor='auto' or 'process', or drop the limit"
+                )

@@ -1,0 +1,396 @@
+"""Bodies in worker processes: submit attempts to the pool, apply what comes back, answer what workers ask.
+
+Owns one run's use of a pool. It knows what a report means for the run; how it travels is the pool's affair.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._pool.registry import checkin, checkout
+from graflow_fast._run import crossing
+from graflow_fast._run.arguments import NOTHING
+from graflow_fast._run.branches import Branch, Fork
+from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.output import STDERR, STDOUT, Piece
+from graflow_fast._run.packing import load_packed, packed_value
+from graflow_fast._run.requests import Requests
+from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._worker import effects
+from graflow_fast.channels._packed import Packed
+from graflow_fast.core.task import TaskWrapper
+from graflow_fast.exceptions import (
+    RemoteTaskError,
+    TaskMemoryError,
+    TaskSerializationError,
+    TaskTimeoutError,
+    WorkerCrashedError,
+)
+
+if TYPE_CHECKING:
+    from graflow_fast._run.driver import Attempt, Run
+
+REPORT, REQUEST, LOST, TIMEOUT = range(4)
+FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
+
+#: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
+POISON_AFTER = 3
+
+_MEMORY_INTERVAL = 0.05
+
+#: Seconds between asking a worker to end and making it.
+_GRACE = 0.5
+
+
+class Processes:
+    """One run's pool of worker processes."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.pool = checkout(run.settings.resolved_workers())
+        self.core = self.pool.core
+        self.table = DefinitionTable.of_pool(self.pool)
+        self.table.epoch += 1
+        self.requests = Requests(run, self)
+        self._outer = (crossing.find_key, crossing.find_definition)
+        crossing.find_definition = self.table.find
+        self._root_view: int | None = None
+        self._views: list[int] = []
+        self._deaths: dict[tuple[int, int], int] = {}
+        self._killed_for: dict[int, BaseException] = {}
+        self._memory_limits: dict[int, int] = {}
+        self._next_memory_check = 0.0
+
+    # --- submitting
+
+    def busy(self) -> bool:
+        """Say whether a task is in the pool."""
+        return self.core.backlog() > 0
+
+    def has_room(self) -> bool:
+        """Say whether the pool wants more tasks now."""
+        return self.core.room() > 0
+
+    def submit(self, attempt: Attempt) -> None:
+        """Give an attempt to the pool; what can't be sent fails the attempt."""
+        run = self.run
+        task: Any = attempt.task
+        definition = task._definition
+        try:
+            keys = self.table.keys_for(definition, attempt.task_id)
+            bound = None
+            if task._bound_kwargs:
+                bound = self._pack_bound(attempt.task_id, task._bound_kwargs)
+            extra = self._extra(attempt, definition)
+        except TaskSerializationError as error:
+            run.running.pop(attempt.ticket, None)
+            run.failed(attempt, error)
+            return
+        view = self._view(attempt.branch)
+        payload = pickle.dumps((attempt.task_id, keys[0], view, bound, extra), protocol=crossing.PROTOCOL)
+        timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
+        memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
+        if memory_limit is not None:
+            self._memory_limits[attempt.ticket] = memory_limit
+        attempt.started = time.time()
+        self.core.submit(attempt.ticket, payload, (*keys, view), timeout)
+
+    def _pack_bound(self, task_id: str, bound: dict[str, Any]) -> bytes:
+        try:
+            return crossing.dumps(bound)
+        except Exception as error:
+            for name, value in bound.items():
+                try:
+                    crossing.dumps(value)
+                except Exception as inner:
+                    raise explain_unpicklable(task_id, f"argument '{name}'", value, inner) from inner
+            raise explain_unpicklable(task_id, "arguments", bound, error) from error
+
+    def _extra(self, attempt: Attempt, definition: Any) -> dict[str, Any] | None:
+        """Return what a worker must know beyond the plain case, None in the plain case."""
+        if not definition.inject_context and not definition.parameters:
+            return None
+        branch = attempt.branch
+        extra: dict[str, Any] = {}
+        if attempt.task_id is not attempt.base_id:
+            extra["base"] = attempt.base_id
+        if attempt.call is not NOTHING and attempt.call is not None:
+            extra["call"] = attempt.call.data if type(attempt.call) is Packed else crossing.dumps(attempt.call)
+        context = branch._context
+        if context is not None:
+            cycles = context.cycle_controller
+            count = cycles.get_cycle_count(attempt.base_id)
+            limit = cycles.node_max_cycles.get(attempt.base_id)
+            if count > 1 or limit is not None:
+                extra["cycles"] = (count, limit)
+            retries = context.retry_controller
+            tries = retries.get_retry_count(attempt.task_id)
+            max_retries = retries.node_max_retries.get(attempt.task_id)
+            if tries or max_retries is not None:
+                extra["retries"] = (tries, max_retries)
+        if branch.fork is None:
+            extra["group_count"] = self.run.group_count
+            extra["values"] = self._declared(branch, definition)
+        else:
+            if attempt.task_id != branch.fork.member_name(branch.index):
+                extra["member"] = branch.fork.member_name(branch.index)
+            if branch.log():
+                extra["values"] = self._declared(branch, definition)
+        self._add_previous(attempt, definition, extra)
+        return extra or None
+
+    def _add_previous(self, attempt: Attempt, definition: Any, extra: dict[str, Any]) -> None:
+        if attempt.cause < 0 or not any(parameter.required for parameter in definition.parameters):
+            return
+        if self.run.nodes.tasks[attempt.cause].is_group:
+            return
+        packed = packed_value(attempt.branch.channel, f"{self.run.nodes.names[attempt.cause]}.__result__")
+        if packed is not None:
+            extra["previous"] = packed
+
+    def _declared(self, branch: Branch, definition: Any) -> dict[str, bytes | None]:
+        """Return the channel's values for the parameters of a body, as bytes."""
+        if not definition.resolve_keyword_args:
+            return {}
+        values: dict[str, bytes | None] = {}
+        for parameter in definition.parameters:
+            for key in (parameter.result_key, parameter.name):
+                values[key] = packed_value(branch.channel, key)
+        return values
+
+    def _view(self, branch: Branch) -> int:
+        fork = branch.fork
+        if fork is None:
+            if self._root_view is None:
+                self._root_view = self._define_view(self.run.context, False, {})
+            return self._root_view
+        if fork.view is None:
+            fork.view = self._define_view(fork.parent.context, True, self._fork_values(fork))
+        return fork.view
+
+    def _fork_values(self, fork: Fork) -> dict[str, bytes | None]:
+        """Return the values that the members declare, to be sent once to each worker."""
+        values: dict[str, bytes | None] = {}
+        seen: set[int] = set()
+        for member in fork.group.tasks:
+            if isinstance(member, TaskWrapper) and id(member._definition) not in seen:
+                seen.add(id(member._definition))
+                values.update(self._declared(fork.parent, member._definition))
+        return values
+
+    def _define_view(self, context: Any, shared: bool, values: dict[str, bytes | None]) -> int:
+        key: int = next(self.table.keys)
+        content = (
+            shared,
+            context.session_id,
+            context.trace_id,
+            context.scope_name,
+            context.cycle_controller.default_max_cycles,
+            context.default_max_retries,
+            self.run.settings.seed,
+            values,
+        )
+        self.core.define(key, pickle.dumps(content, protocol=crossing.PROTOCOL))
+        self._views.append(key)
+        # User code may have run since the last fork, so captured state is looked at again.
+        self.table.epoch += 1
+        return key
+
+    def forget_view(self, key: int) -> None:
+        """Tell the workers that nothing names a view any more."""
+        self._views.remove(key)
+        self.core.forget(key)
+
+    # --- what comes back
+
+    def collect(self, timeout: float | None) -> None:
+        """Wait for the pool to have news and apply all of it."""
+        if self._memory_limits:
+            timeout = _MEMORY_INTERVAL if timeout is None else min(timeout, _MEMORY_INTERVAL)
+            self._check_memory()
+        timeout = self.requests.earliest_deadline(timeout)
+        for event in self.core.poll(timeout):
+            kind = event[0]
+            if kind == REPORT:
+                self._report(*event[1:])
+            elif kind == REQUEST:
+                self.requests.answer(event[1], event[2], event[3])
+            elif kind == LOST:
+                self._lost(*event[1:])
+            else:
+                self._timed_out(*event[1:])
+        self.requests.expire()
+
+    def _report(
+        self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
+    ) -> None:
+        run = self.run
+        self._memory_limits.pop(ticket, None)
+        attempt = run.running.pop(ticket, None)
+        self.requests.release(ticket)
+        if attempt is None:
+            return
+        value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
+        if not record:
+            run.reported(attempt, value, None)
+            return
+        log, directives, pieces, error = pickle.loads(record)
+        if pieces:
+            attempt.branch.output.write(pieces)
+        if flags & DESCRIPTORS:
+            attempt.branch.output.write(self._last_output(worker))
+        if log:
+            self._apply(attempt.branch.channel, log)
+        if flags & FAILED:
+            self._failed(attempt, error)
+            return
+        run.reported(attempt, value, None if directives is None else [self._restored(item) for item in directives])
+
+    def _apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
+        for operation, key, data, expires in log:
+            ttl = None if expires is None else max(0.0, expires - time.time())
+            if operation == "set":
+                channel.set(key, Packed(data, load_packed), ttl)  # type: ignore[arg-type]
+            elif operation == "append":
+                channel.append(key, load_packed(data), ttl)  # type: ignore[arg-type]
+            elif operation == "prepend":
+                channel.prepend(key, load_packed(data), ttl)  # type: ignore[arg-type]
+            elif operation == "delete":
+                channel.delete(key)
+            else:
+                channel.clear()
+
+    def _restored(self, directive: tuple[Any, ...]) -> tuple[Any, ...]:
+        kind = directive[0]
+        if kind == "next":
+            return kind, effects.restore(crossing.loads(directive[1])), directive[2]
+        if kind == "iterate":
+            return kind, directive[1], None if directive[2] is None else Packed(directive[2], load_packed)
+        return directive
+
+    def _failed(self, attempt: Attempt, packed: tuple[bytes | None, str, str, str]) -> None:
+        data, name, message, trace = packed
+        error: BaseException
+        try:
+            if data is None:
+                raise ValueError
+            error = crossing.loads(data)
+            if not isinstance(error, BaseException):
+                raise TypeError
+        except Exception:
+            error = RemoteTaskError(attempt.task_id, name, message, trace)
+        else:
+            if isinstance(error, TaskSerializationError) and error.task_id == "?":
+                error = TaskSerializationError(attempt.task_id, error.what, error.path, error.cause)
+            attach_remote_traceback(error, trace)
+        self.run.failed(attempt, error)
+
+    # --- deaths and limits
+
+    def _lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
+        if ticket < 0:
+            self.pool.refill()
+            return
+        info = self.pool.exit_info(pid)
+        pieces = self._last_output(worker)
+        self.pool.refill()
+        self.requests.release(ticket)
+        self._memory_limits.pop(ticket, None)
+        attempt = self.run.running.pop(ticket, None)
+        if attempt is None:
+            return
+        attempt.branch.output.write(pieces)
+        error: Any = self._killed_for.pop(ticket, None)
+        if error is None:
+            where = (attempt.branch.id, attempt.node)
+            self._deaths[where] = self._deaths.get(where, 0) + 1
+            error = WorkerCrashedError(
+                attempt.task_id,
+                attempt.number + 1,
+                info.signal,
+                info.code,
+                info.peak_rss_bytes,
+                "\n".join(info.stderr_tail.splitlines()[-20:]),
+                info.faulthandler_trace or "",
+            )
+            if self._deaths[where] >= POISON_AFTER:
+                self.run.failed_for_good(attempt, error)
+                return
+        self.run.failed(attempt, error)
+
+    def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
+        attempt = self.run.running.get(ticket)
+        if attempt is None or ticket in self._killed_for:
+            return
+        definition = attempt.task._definition  # type: ignore[attr-defined]
+        limit = definition.timeout if definition.timeout is not None else self.run.settings.timeout
+        self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
+        self.pool.kill(worker, grace=_GRACE)
+
+    def _last_output(self, worker: int) -> list[Piece]:
+        """Return what a worker wrote to its descriptors, around Python or before it died."""
+        out, err = self.pool.drain_output(worker)
+        written = ((STDOUT, out), (STDERR, err))
+        return [(kind, data.decode(errors="replace")) for kind, data in written if data]
+
+    def _check_memory(self) -> None:
+        now = time.monotonic()
+        if now < self._next_memory_check:
+            return
+        self._next_memory_check = now + _MEMORY_INTERVAL
+        for ticket, limit in list(self._memory_limits.items()):
+            worker = self.core.running_on(ticket)
+            if worker < 0 or ticket in self._killed_for:
+                continue
+            used = self.pool.worker_rss(worker)
+            attempt = self.run.running.get(ticket)
+            if used > limit and attempt is not None:
+                self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
+                self.pool.kill(worker, grace=0.0)
+
+    # --- stopping
+
+    def abandon(self, attempt: Attempt) -> None:
+        """Stop an attempt whose outcome no longer matters."""
+        ticket = attempt.ticket
+        self._memory_limits.pop(ticket, None)
+        self.requests.release(ticket)
+        if self.core.cancel(ticket) == 2:
+            worker = self.core.running_on(ticket)
+            if worker >= 0:
+                self.pool.kill(worker, grace=0.0)
+
+    def close(self) -> None:
+        """Give the pool back; whatever is still running in it is stopped first."""
+        for attempt in list(self.run.running.values()):
+            self.abandon(attempt)
+        self.run.running.clear()
+        self.requests.close()
+        for key in self._views:
+            self.core.forget(key)
+        crossing.find_key, crossing.find_definition = self._outer
+        checkin(self.pool)
+
+
+class RemoteTraceback(Exception):
+    """The traceback of an exception in the worker where it was raised, as text; stands as its cause."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+def attach_remote_traceback(error: BaseException, text: str) -> None:
+    """Let an exception show the worker's traceback when it is printed here."""
+    innermost = error
+    seen = set()
+    while innermost.__cause__ is not None and id(innermost) not in seen:
+        seen.add(id(innermost))
+        innermost = innermost.__cause__
+    if innermost.__cause__ is None:
+        innermost.__cause__ = RemoteTraceback(text)

@@ -1,0 +1,264 @@
+"""What a branch sees of the channel: its parent as it was at the fork, plus its own writes, kept as a log for the join.
+
+The parent stands still while its branches run, so nothing is copied at the fork. Owns overlays, logs and live keys;
+knows
+nothing of tasks, and not where the values come from.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from graflow_fast.channels._packed import Packed
+from graflow_fast.channels.base import Channel
+
+#: One write of a branch: (operation, key, value, expiry in seconds since the epoch or None).
+Operation = tuple[str, Any, Any, "float | None"]
+
+_MISSING: Any = object()
+_DELETED: Any = object()
+
+
+class LiveStore:
+    """The keys that ``atomic_add`` or ``lock`` touched: shared by all branches, read and written at once.
+
+    Attributes:
+        root: the run's own channel, where live values are.
+        keys: the live keys.
+        guard: held for every live operation, so each is one step.
+    """
+
+    __slots__ = ("guard", "keys", "listeners", "root")
+
+    def __init__(self, root: Channel) -> None:
+        self.root = root
+        self.keys: set[str] = set()
+        self.guard = threading.RLock()
+        #: Called (without arguments) when a key becomes live, for views that cache.
+        self.listeners: list[Any] = []
+
+    def touch(self, key: str, seen_by: Channel) -> None:
+        """Make a key live, starting with the value that the branch touching it sees."""
+        with self.guard:
+            if key in self.keys:
+                return
+            if isinstance(seen_by, BranchChannel) and seen_by.exists(key):
+                self.root.set(key, seen_by.read(key))
+            self.keys.add(key)
+            for listener in self.listeners:
+                listener()
+
+
+class _Extended:
+    """A list of the parent with items added at its ends by this branch; joined only when it is read."""
+
+    __slots__ = ("after", "before", "expires")
+
+    def __init__(self) -> None:
+        self.before: list[Any] = []
+        self.after: list[Any] = []
+        self.expires: float | None = None
+
+
+class BranchChannel(Channel):
+    """The channel as a branch sees it."""
+
+    def __init__(self, name: str, parent: Channel, live: LiveStore | None = None) -> None:
+        super().__init__(name)
+        self.parent = parent
+        self.live: LiveStore = live or getattr(parent, "live", None) or LiveStore(parent)
+        #: This branch's writes since the fork, in order.
+        self.log: list[Operation] = []
+        self._own: dict[str, Any] = {}
+        self._expiry: dict[str, float] = {}
+        self._cleared = False
+        self._locks_held = 0
+
+    # --- reading
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value that this branch sees under ``key``, else ``default``."""
+        if self._locks_held:
+            self.live.touch(key, self)
+        if key in self.live.keys:
+            return self.live.root.get(key, default)
+        return self.read(key, default)
+
+    def has_written(self, key: str) -> bool:
+        """Say whether this branch itself wrote a value under ``key``."""
+        value = self._look(key)
+        return value is not _MISSING and value is not _DELETED
+
+    def hides_parent(self, key: str) -> bool:
+        """Say whether the parent's value under ``key`` is out of sight here (deleted or cleared)."""
+        return self._cleared or self._look(key) is _DELETED
+
+    def read(self, key: str, default: Any = None) -> Any:
+        """Return what this branch sees under ``key``, live or not: its own write, else its parent's value."""
+        value = self._look(key)
+        if value is _MISSING:
+            return default if self._cleared else self.parent.get(key, default)
+        if type(value) is _Extended:
+            base = None if self._cleared else self.parent.get(key)
+            joined = [*reversed(value.before), *(base or ()), *value.after]
+            self._own[key] = joined
+            return joined
+        if type(value) is Packed:
+            value = self._own[key] = value.value()
+        return default if value is _DELETED else value
+
+    def exists(self, key: str) -> bool:
+        """Say whether this branch sees a value under ``key``."""
+        if key in self.live.keys:
+            return self.live.root.exists(key)
+        value = self._look(key)
+        if value is _MISSING:
+            return not self._cleared and self.parent.exists(key)
+        return value is not _DELETED
+
+    def keys(self) -> list[str]:
+        """Return the keys that this branch sees, older ones first."""
+        seen: dict[str, None] = {} if self._cleared else dict.fromkeys(self.parent.keys())
+        for key in list(self._own):
+            if self._look(key) is _DELETED:
+                seen.pop(key, None)
+            elif key in self._own:
+                seen[key] = None
+        for key in self.live.keys:
+            if self.live.root.exists(key):
+                seen[key] = None
+        return list(seen)
+
+    def _look(self, key: str) -> Any:
+        if self._expiry and key in self._expiry and time.time() > self._expiry[key]:
+            del self._expiry[key]
+            self._own[key] = _DELETED
+        return self._own.get(key, _MISSING)
+
+    # --- writing
+
+    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
+        """Store a value; the parent sees it after the join."""
+        if self._goes_live(key):
+            self.live.root.set(key, value, ttl)
+            return
+        self._own[key] = value
+        self.log.append(("set", key, value, self._expires(key, ttl)))
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; return whether it was there."""
+        if self._goes_live(key):
+            return self.live.root.delete(key)
+        existed = self.exists(key)
+        self._own[key] = _DELETED
+        self._expiry.pop(key, None)
+        self.log.append(("delete", key, None, None))
+        return existed
+
+    def clear(self) -> None:
+        """Remove everything."""
+        self._own.clear()
+        self._expiry.clear()
+        self._cleared = True
+        self.log.append(("clear", "", None, None))
+
+    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Add an item at the end of the list under ``key``; return its length."""
+        if self._goes_live(key):
+            return self.live.root.append(key, value, ttl)
+        return self._extend("append", key, value, ttl)
+
+    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Add an item at the front of the list under ``key``; return its length."""
+        if self._goes_live(key):
+            return self.live.root.prepend(key, value, ttl)
+        return self._extend("prepend", key, value, ttl)
+
+    def _extend(self, operation: str, key: str, value: Any, ttl: int | None) -> int:
+        own = self._look(key)
+        base_length = 0
+        if own is _DELETED:
+            own = self._own[key] = []
+        elif own is _MISSING or type(own) is _Extended:
+            base = None if self._cleared else self.parent.get(key)
+            if base is not None or (not self._cleared and self.parent.exists(key)):
+                _check_list(key, base)
+                base_length = len(base)
+            if own is _MISSING:
+                own = self._own[key] = _Extended()
+        elif type(own) is Packed:
+            own = self._own[key] = own.value()
+        self.log.append((operation, key, value, self._expires(key, ttl)))
+        if type(own) is _Extended:
+            (own.after if operation == "append" else own.before).append(value)
+            return base_length + len(own.before) + len(own.after)
+        _check_list(key, own)
+        if operation == "append":
+            own.append(value)
+        else:
+            own.insert(0, value)
+        return len(own)
+
+    def _expires(self, key: str, ttl: int | None) -> float | None:
+        if ttl is None:
+            return self._expiry.get(key)
+        self._expiry[key] = time.time() + ttl
+        return self._expiry[key]
+
+    # --- live operations
+
+    def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
+        """Add to a number and return the sum; nobody else gets the same, and it is not undone by a failure."""
+        self.live.touch(key, self)
+        with self.live.guard:
+            return self.live.root.atomic_add(key, amount)
+
+    @contextmanager
+    def lock(self, key: str, timeout: float = 10.0) -> Iterator[None]:
+        """Hold the lock ``key``: inside, reads and writes are seen by, and see, every other holder.
+
+        Raises:
+            TimeoutError: it was not free within ``timeout`` seconds.
+        """
+        with self.live.root.lock(key, timeout):
+            self._locks_held += 1
+            try:
+                yield
+            finally:
+                self._locks_held -= 1
+
+    def _goes_live(self, key: str) -> bool:
+        if self._locks_held:
+            self.live.touch(key, self)
+        return key in self.live.keys
+
+
+def replay(log: list[Operation], target: Channel, live: LiveStore) -> None:
+    """Do a branch's writes on its parent's channel; what became live meanwhile is there already."""
+    for operation, key, value, expires in log:
+        if key in live.keys:
+            continue
+        ttl = None if expires is None else max(0.0, expires - time.time())
+        if operation == "set":
+            target.set(key, value, ttl)  # type: ignore[arg-type]
+        elif operation == "append":
+            target.append(key, _loaded(value), ttl)  # type: ignore[arg-type]
+        elif operation == "prepend":
+            target.prepend(key, _loaded(value), ttl)  # type: ignore[arg-type]
+        elif operation == "delete":
+            target.delete(key)
+        else:
+            target.clear()
+
+
+def _loaded(value: Any) -> Any:
+    return value.value() if type(value) is Packed else value
+
+
+def _check_list(key: str, value: Any) -> None:
+    if not isinstance(value, list):
+        raise TypeError(f"Key '{key}' exists but is not a list")

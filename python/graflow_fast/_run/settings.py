@@ -1,0 +1,105 @@
+"""How a run is executed: options of `execute` and `workflow`, the environment, defaults. Knows nothing of the graph."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from graflow_fast.core.definition import parse_bytes
+from graflow_fast.exceptions import ConfigError
+
+_CHOICES = {
+    "executor": ("auto", "inline", "thread", "process"),
+    "schedule": ("sequential", "parallel"),
+    "output": ("ordered", "live"),
+    "keep_results": ("all", "needed", "none"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run; None where the next level decides.
+
+    Attributes:
+        executor: where bodies run: auto, inline, thread or process.
+        max_workers: worker processes or threads; None: the usable cores.
+        schedule: sequential (FIFO) or parallel (everything ready at once).
+        max_concurrency: how many tasks run at once under ``schedule="parallel"``; None: what the workers can take.
+        output: ordered (as the sequential run prints) or live.
+        timeout: seconds an attempt may take, for tasks that don't say; memory_limit: bytes, likewise.
+        keep_results: which results to keep: all, needed (by what is still to run), or none.
+        seed: what tasks' seeds are derived from.
+    """
+
+    executor: str | None = None
+    max_workers: int | None = None
+    schedule: str = "sequential"
+    max_concurrency: int | None = None
+    output: str = "ordered"
+    timeout: float | None = None
+    memory_limit: int | None = None
+    keep_results: str = "all"
+    seed: int = 0
+
+    @classmethod
+    def of_workflow(cls, **options: Any) -> Settings:
+        """Make settings from the options given to ``workflow(...)``."""
+        return cls().merged(options)
+
+    def merged(self, options: dict[str, Any]) -> Settings:
+        """Return these settings with the given ones on top; None leaves a setting as it is.
+
+        Raises:
+            ConfigError: an unknown option, or a value out of range.
+        """
+        known = {field.name for field in fields(self)}
+        for name in options:
+            if name not in known:
+                import difflib
+
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(known))}"
+                raise ConfigError(f"Unknown option {name!r}{hint}")
+        given = {name: value for name, value in options.items() if value is not None}
+        for name, choices in _CHOICES.items():
+            if name in given and given[name] not in choices:
+                raise ConfigError(f"{name}={given[name]!r} is unknown; choose one of {', '.join(choices)}")
+        for name in ("max_workers", "max_concurrency"):
+            if name in given and (not isinstance(given[name], int) or given[name] < 1):
+                raise ConfigError(f"{name}={given[name]!r} must be a positive whole number")
+        if "timeout" in given and not given["timeout"] > 0:
+            raise ConfigError(f"timeout={given['timeout']!r} must be a positive number of seconds")
+        if "memory_limit" in given:
+            given["memory_limit"] = parse_bytes(given["memory_limit"])
+        return replace(self, **given)
+
+    def resolved_executor(self) -> str:
+        """Return the executor: the one set, else ``GRAFLOW_FAST_EXECUTOR``, else auto.
+
+        Raises:
+            ConfigError: the environment names an unknown one.
+        """
+        name = self.executor or os.environ.get("GRAFLOW_FAST_EXECUTOR") or "auto"
+        if name not in _CHOICES["executor"]:
+            raise ConfigError(
+                f"GRAFLOW_FAST_EXECUTOR={name!r} is unknown; choose one of {', '.join(_CHOICES['executor'])}"
+            )
+        return name
+
+    def resolved_workers(self) -> int:
+        """Return the number of workers: the one set, else ``GRAFLOW_FAST_WORKERS``, else the usable cores.
+
+        Raises:
+            ConfigError: the environment gives no positive number.
+        """
+        if self.max_workers is not None:
+            return self.max_workers
+        text = os.environ.get("GRAFLOW_FAST_WORKERS")
+        if text:
+            if not text.isdigit() or int(text) < 1:
+                raise ConfigError(f"GRAFLOW_FAST_WORKERS={text!r} must be a positive whole number")
+            return int(text)
+        from graflow_fast._pool.cores import usable_cores
+
+        return usable_cores()

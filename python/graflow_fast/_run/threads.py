@@ -1,0 +1,87 @@
+"""Bodies in threads of this process: submit, and collect their outcomes in the driver's thread."""
+
+from __future__ import annotations
+
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run.output import CapturedThreads, Piece, capture
+from graflow_fast.core import registry
+from graflow_fast.core.task_context import TaskExecutionContext
+
+if TYPE_CHECKING:
+    from graflow_fast._run.driver import Attempt, Run
+
+
+class Threads:
+    """The thread pool of one run."""
+
+    def __init__(self, workers: int, captured: CapturedThreads) -> None:
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="graflow_fast")
+        self._outcomes: queue.SimpleQueue[tuple[Attempt, Any, Any, Any, list[Piece]]] = queue.SimpleQueue()
+        self._captured = captured
+        self._captured.__enter__()
+        self._busy = 0
+
+    def busy(self) -> bool:
+        """Say whether a body is under way."""
+        return self._busy > 0
+
+    def submit(self, run: Run, attempt: Attempt) -> None:
+        """Have a body run in a thread."""
+        self._busy += 1
+        attempt.branch.context  # noqa: B018 - make it here, in the driver's thread
+        self._executor.submit(self._run, run, attempt)
+
+    def collect(self, run: Run, timeout: float | None) -> None:
+        """Wait for an outcome and report it, and all others that are there."""
+        try:
+            outcome = self._outcomes.get(timeout=timeout) if timeout != 0.0 else self._outcomes.get_nowait()
+        except queue.Empty:
+            return
+        while True:
+            self._report(run, *outcome)
+            try:
+                outcome = self._outcomes.get_nowait()
+            except queue.Empty:
+                return
+
+    def close(self) -> None:
+        """Let go of the threads; a body that was abandoned goes on until it returns, unheard."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._captured.__exit__()
+
+    def _run(self, run: Run, attempt: Attempt) -> None:
+        context = attempt.branch.context
+        task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
+        registry.running.task_context = task_context
+        if not run.concurrent_root(attempt.branch):
+            context.current_task_context = task_context
+        result: Any = None
+        raised: BaseException | None = None
+        with capture() as pieces:
+            try:
+                result = run.call_body(attempt, context, task_context)
+            except BaseException as error:
+                raised = error
+        registry.running.task_context = None
+        self._outcomes.put((attempt, result, raised, task_context.directives, pieces))
+
+    def _report(
+        self,
+        run: Run,
+        attempt: Attempt,
+        result: Any,
+        raised: BaseException | None,
+        directives: Any,
+        pieces: list[Piece],
+    ) -> None:
+        self._busy -= 1
+        if run.running.pop(attempt.ticket, None) is None:
+            return
+        attempt.branch.output.write(pieces)
+        if raised is not None:
+            run.failed(attempt, raised)
+        else:
+            run.reported(attempt, result, directives)

@@ -1,0 +1,158 @@
+"""The worker's main loop: take a task, run its body, report its effects. Everything else is asked of the coordinator.
+
+Owns what this process has loaded (definitions, views); knows nothing of graphs, branches or other workers.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from graflow_fast._run import crossing
+from graflow_fast._run.arguments import NOTHING, fill_arguments
+from graflow_fast._worker import effects, output
+from graflow_fast._worker.remote import View, WorkerContext
+from graflow_fast.core import registry
+from graflow_fast.core.definition import Definition
+from graflow_fast.core.task_context import TaskExecutionContext
+
+if TYPE_CHECKING:
+    from graflow_fast._core import WorkerLink
+
+#: Flags of a report.
+PLAIN, FAILED, EFFECTS = 0, 1, 2
+
+
+def run(link: WorkerLink) -> None:
+    """Run tasks until the coordinator says stop or is gone."""
+    worker = Worker(link)
+    output.install()
+    while True:
+        item = link.next()
+        if item is None:
+            return
+        worker.run_task(*item)
+
+
+class Worker:
+    """What this process has loaded, and the running of one task after the other."""
+
+    def __init__(self, link: WorkerLink) -> None:
+        self.link = link
+        self.definitions: dict[int, Definition] = {}
+        self.views: dict[int, View] = {}
+        self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
+        crossing.find_definition = self.definition
+        crossing.find_key = self.keys.get
+
+    def run_task(self, ticket: int, payload: bytes) -> None:
+        """Run one task and report it, whatever it does."""
+        task_id, key, view_key, bound, extra = pickle.loads(payload)
+        context: WorkerContext | None = None
+        task_context: TaskExecutionContext | None = None
+        try:
+            definition = self.definitions.get(key)
+            if definition is None:
+                definition = self.definition(key)
+            arguments: dict[str, Any] = {} if bound is None else crossing.loads(bound)
+            positional: tuple[Any, ...] = ()
+            if definition.inject_context or definition.parameters:
+                view = self.views.get(view_key)
+                if view is None:
+                    view = self.view(view_key)
+                context = WorkerContext(self.link, ticket, view, task_id, extra)
+                previous: Any = NOTHING
+                if extra is not None:
+                    if "call" in extra:
+                        positional = (crossing.loads(extra["call"]),)
+                    if "previous" in extra:
+                        packed = extra["previous"]
+                        previous = lambda: crossing.loads(packed)  # noqa: E731
+                if definition.parameters:
+                    arguments = fill_arguments(
+                        definition, task_id, arguments, context.channel, previous, len(positional)
+                    )
+            task_context = registry.running.task_context = TaskExecutionContext(
+                task_id, context, None if extra is None else extra.get("base")
+            )
+            if definition.inject_context:
+                context.current_task_context = task_context  # type: ignore[union-attr]
+                result = definition.func(task_context, *positional, **arguments)
+            else:
+                result = definition.func(*positional, **arguments)
+            packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
+            record = self._record(task_id, context, task_context)
+        except BaseException as error:
+            self._report_failure(ticket, task_id, context, error)
+            return
+        finally:
+            registry.running.task_context = None
+        if record is None:
+            self.link.report(ticket, PLAIN, packed_result, b"")
+        else:
+            self.link.report(ticket, EFFECTS, packed_result, record)
+
+    def _record(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> bytes | None:
+        """Return the effects record of a body that returned, None when there is nothing in it."""
+        log = context.writes() if context is not None else None
+        directives = task_context.directives
+        pieces = output.take()
+        if not log and directives is None and pieces is None:
+            return None
+        return effects.pack(task_id, log, directives, pieces, None)
+
+    def _report_failure(self, ticket: int, task_id: str, context: Any, error: BaseException) -> None:
+        try:
+            log = context.writes() if context is not None else None
+            record = effects.pack(task_id, log, None, output.take(), effects.pack_error(error, _user_traceback(error)))
+        except Exception as unpackable:
+            # The writes can't cross, so the attempt is reported without them, with the reason.
+            failure = effects.pack_error(unpackable, _user_traceback(error))
+            record = effects.pack(task_id, None, None, output.take(), failure)
+        self.link.report(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
+
+    def definition(self, key: int) -> Definition:
+        """Return the definition with that key, loading it when it is first named."""
+        found = self.definitions.get(key)
+        if found is not None:
+            return found
+        blob = self.link.definition(key)
+        if blob is None:
+            raise pickle.UnpicklingError(f"definition {key} was never sent to this worker")
+        # Made before its content is loaded, for the content may name it (a task that enqueues itself).
+        made = self.definitions[key] = Definition.__new__(Definition)
+        try:
+            made.__dict__.update(crossing.loads(blob))
+        except BaseException as error:
+            del self.definitions[key]
+            raise effects.unloadable(error) from error
+        self.keys[made] = key
+        return made
+
+    def view(self, key: int) -> View:
+        """Return the view of the channel with that key, loading it when it is first named."""
+        for forgotten in self.link.take_forgotten():
+            self.views.pop(forgotten, None)
+            self.definitions.pop(forgotten, None)
+        blob = self.link.definition(key)
+        if blob is None:
+            raise pickle.UnpicklingError(f"view {key} was never sent to this worker")
+        made = self.views[key] = View(*pickle.loads(blob))
+        return made
+
+
+def _user_traceback(error: BaseException) -> str:
+    """Return the traceback as text, from the first frame that is not ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if not name.startswith("graflow_fast."):
+            break
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except Exception:
+        return f"{type(error).__name__} (its traceback could not be formatted: {sys.exc_info()[1]!r})"

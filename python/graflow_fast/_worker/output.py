@@ -1,0 +1,105 @@
+"""Keeping what bodies print, log and warn in a worker, as pieces that travel with their report."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+from graflow_fast._run.output import LOG, STDERR, STDOUT, WARNING, Piece
+
+_pieces: list[Piece] = []
+
+
+def install() -> None:
+    """Put keepers in the place of this process's standard streams, root logger and warning display."""
+    sys.stdout = _Keeper(STDOUT)
+    sys.stderr = _Keeper(STDERR)
+    root = logging.getLogger()
+    root.handlers[:] = [_LogKeeper()]
+    root.setLevel(logging.NOTSET)
+    logging.raiseExceptions = False
+    warnings.showwarning = _keep_warning
+    warnings.simplefilter("always")
+
+
+def take() -> list[Piece] | None:
+    """Return what was kept since the last call, None when it is nothing."""
+    if not _pieces:
+        return None
+    taken = _pieces[:]
+    _pieces.clear()
+    return taken
+
+
+class _Keeper:
+    """A text stream that keeps what is written to it."""
+
+    encoding = "utf-8"
+    errors = "replace"
+    closed = False
+
+    def __init__(self, kind: int) -> None:
+        self._kind = kind
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        _pieces.append((self._kind, text))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+    def isatty(self) -> bool:
+        return False
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return 1 if self._kind == STDOUT else 2
+
+
+class _LogKeeper(logging.Handler):
+    """Keeps log records; the coordinator's own tree decides which of them show."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        content = dict(record.__dict__)
+        content["msg"] = record.getMessage()
+        content["args"] = None
+        if record.exc_info:
+            content["exc_text"] = logging.Formatter().formatException(record.exc_info)
+        content["exc_info"] = None
+        plain = {
+            name: value
+            for name, value in content.items()
+            if value is None or isinstance(value, (str, int, float, bool))
+        }
+        _pieces.append((LOG, plain))
+
+
+def _keep_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    shown = category if category.__module__ == "builtins" else UserWarning
+    _pieces.append((WARNING, (str(message), shown, filename, lineno)))

@@ -1,0 +1,394 @@
+"""What a worker knows of the run: views of the channel and the graph that ask the coordinator, and their context.
+
+Owns caching of what can't change while the worker looks; knows nothing of how the coordinator answers.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run import crossing
+from graflow_fast._run.scope import BranchChannel
+from graflow_fast.channels.base import Channel
+from graflow_fast.core.context import ExecutionContext
+from graflow_fast.core.cycle import CycleController
+from graflow_fast.core.retry import RetryController
+from graflow_fast.core.task import TaskReference
+
+if TYPE_CHECKING:
+    from graflow_fast._core import WorkerLink
+
+_ABSENT: Any = object()
+
+
+def ask(link: WorkerLink, ticket: int, *question: Any) -> Any:
+    """Ask the coordinator and wait for the answer; its exceptions are raised here."""
+    ok, answer = pickle.loads(link.request(ticket, pickle.dumps(question, protocol=crossing.PROTOCOL)))
+    if ok:
+        return answer
+    raise crossing.loads(answer)
+
+
+class View:
+    """The channel as it was when a group forked (or a task of the workflow's own branch started).
+
+    Attributes:
+        shared: whether all tasks that name this view see the same values, so what one read serves the others.
+        values: key -> value as bytes, None for a key that is not there.
+    """
+
+    __slots__ = (
+        "default_max_cycles",
+        "default_max_retries",
+        "group_count",
+        "scope_name",
+        "seed",
+        "session_id",
+        "shared",
+        "trace_id",
+        "values",
+    )
+
+    def __init__(
+        self,
+        shared: bool,
+        session_id: str,
+        trace_id: str,
+        scope_name: str,
+        default_max_cycles: int,
+        default_max_retries: int,
+        seed: Any,
+        values: dict[str, bytes | None],
+    ) -> None:
+        self.shared = shared
+        self.session_id = session_id
+        self.trace_id = trace_id
+        self.scope_name = scope_name
+        self.default_max_cycles = default_max_cycles
+        self.default_max_retries = default_max_retries
+        self.seed = seed
+        self.values = values
+
+
+class RemoteChannel(Channel):
+    """The channel as the coordinator has it for one task: reading asks, once for each key."""
+
+    def __init__(self, link: WorkerLink, ticket: int, values: dict[str, bytes | None]) -> None:
+        super().__init__("remote")
+        self.link = link
+        self.ticket = ticket
+        self.values = values
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value under ``key``, else ``default``."""
+        packed = self._packed(key)
+        return default if packed is None else crossing.loads(packed)
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is a value under ``key``."""
+        return self._packed(key) is not None
+
+    def keys(self) -> list[str]:
+        """Return all keys."""
+        found: list[str] = ask(self.link, self.ticket, "keys")
+        return found
+
+    def _packed(self, key: str) -> bytes | None:
+        packed = self.values.get(key, _ABSENT)
+        if packed is _ABSENT:
+            packed = self.values[key] = ask(self.link, self.ticket, "get", key)
+        return packed  # type: ignore[no-any-return]
+
+    # A branch keeps its writes to itself, so none of these is ever called.
+
+    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
+        """Refuse: writes go through the branch's log."""
+        raise NotImplementedError
+
+    def delete(self, key: str) -> bool:
+        """Refuse: writes go through the branch's log."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Refuse: writes go through the branch's log."""
+        raise NotImplementedError
+
+    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Refuse: writes go through the branch's log."""
+        raise NotImplementedError
+
+    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Refuse: writes go through the branch's log."""
+        raise NotImplementedError
+
+    def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
+        """Refuse: live operations go to the live store."""
+        raise NotImplementedError
+
+
+class RemoteRoot(Channel):
+    """The live values, which are always asked for."""
+
+    def __init__(self, link: WorkerLink, ticket: int) -> None:
+        super().__init__("live")
+        self.link = link
+        self.ticket = ticket
+
+    def _do(self, operation: str, key: str, *arguments: Any) -> Any:
+        return ask(self.link, self.ticket, "live", operation, key, arguments)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value that everybody sees now."""
+        packed = self._do("get", key)
+        return default if packed is None else crossing.loads(packed)
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is a value now."""
+        return bool(self._do("exists", key))
+
+    def keys(self) -> list[str]:
+        """Return all keys."""
+        found: list[str] = ask(self.link, self.ticket, "keys")
+        return found
+
+    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
+        """Set the value for everybody."""
+        self._do("set", key, crossing.dumps(value), ttl)
+
+    def delete(self, key: str) -> bool:
+        """Remove the key for everybody."""
+        return bool(self._do("delete", key))
+
+    def clear(self) -> None:
+        """Refuse: the live store is never cleared as a whole."""
+        raise NotImplementedError
+
+    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Append for everybody."""
+        return int(self._do("append", key, crossing.dumps(value), ttl))
+
+    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Prepend for everybody."""
+        return int(self._do("prepend", key, crossing.dumps(value), ttl))
+
+    def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
+        """Add, for everybody."""
+        result: int | float = self._do("atomic_add", key, amount)
+        return result
+
+    @contextmanager
+    def lock(self, key: str, timeout: float = 10.0) -> Iterator[None]:
+        """Hold a lock that all tasks of the run share."""
+        ask(self.link, self.ticket, "lock", key, timeout)
+        try:
+            yield
+        finally:
+            ask(self.link, self.ticket, "unlock", key)
+
+
+class _NoGuard:
+    """The coordinator does one live operation at a time, so nothing is guarded here."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc_info: object) -> None:
+        return None
+
+
+class RemoteLive:
+    """Which keys are live, kept fresh by the epoch that the coordinator shares with its workers."""
+
+    __slots__ = ("_epoch", "_keys", "guard", "link", "root", "ticket")
+
+    def __init__(self, link: WorkerLink, ticket: int) -> None:
+        self.link = link
+        self.ticket = ticket
+        self.root = RemoteRoot(link, ticket)
+        self.guard = _NoGuard()
+        self._epoch = 0
+        self._keys: frozenset[str] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The live keys."""
+        epoch = self.link.live_epoch()
+        if epoch != self._epoch:
+            self._keys = frozenset(ask(self.link, self.ticket, "live_keys"))
+            self._epoch = epoch
+        return self._keys
+
+    def touch(self, key: str, seen_by: Channel) -> None:
+        """Make a key live, starting with the value seen here."""
+        if key in self.keys:
+            return
+        written = isinstance(seen_by, BranchChannel) and seen_by.has_written(key)
+        ask(self.link, self.ticket, "touch", key, crossing.dumps(seen_by.read(key)) if written else None)  # type: ignore[attr-defined]
+
+
+class RemoteGraph:
+    """The run's graph: asking for a node gives a reference to it, for ``next_task`` and edges."""
+
+    def __init__(self, link: WorkerLink, ticket: int) -> None:
+        self._link = link
+        self._ticket = ticket
+
+    def get_node(self, task_id: str) -> TaskReference:
+        """Return a reference to a task of the graph.
+
+        Raises:
+            KeyError: there is no such task.
+        """
+        if not self._ask("can_get", task_id):
+            raise KeyError(f"Task {task_id} not found in graph")
+        return TaskReference(task_id)
+
+    def has_node(self, task_id: str) -> bool:
+        """Say whether the graph has a task of that name."""
+        return bool(self._ask("has_node", task_id))
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the nodes."""
+        names: list[str] = self._ask("nodes")
+        return names
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """All edges as (from, to)."""
+        return self.get_edges()
+
+    def get_edges(self) -> list[tuple[str, str]]:
+        """Return all edges as (from, to)."""
+        found: list[tuple[str, str]] = self._ask("get_edges")
+        return found
+
+    def successors(self, node: str) -> list[str]:
+        """Return what follows a node."""
+        found: list[str] = self._ask("successors", node)
+        return found
+
+    def predecessors(self, node: str) -> list[str]:
+        """Return what a node follows."""
+        found: list[str] = self._ask("predecessors", node)
+        return found
+
+    def get_start_nodes(self) -> list[str]:
+        """Return the nodes that can start a run."""
+        found: list[str] = self._ask("get_start_nodes")
+        return found
+
+    def get_parallel_group_members(self, group_id: str) -> list[str]:
+        """Return a group's members."""
+        found: list[str] = self._ask("get_parallel_group_members", group_id)
+        return found
+
+    def __str__(self) -> str:
+        return str(self._ask("draw"))
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        return ask(self._link, self._ticket, "graph", method, arguments)
+
+
+class WorkerContext(ExecutionContext):
+    """The execution context of one body in a worker."""
+
+    def __init__(self, link: WorkerLink, ticket: int, view: View, task_id: str, extra: dict[str, Any] | None) -> None:
+        # Deliberately without the base's constructor: a body pays only for what it uses.
+        self._link = link
+        self._ticket = ticket
+        self._view = view
+        self._extra = extra
+        self._task_id = task_id
+        self._lazy: dict[str, Any] = {}
+        member = task_id if extra is None else extra.get("member", task_id)
+        self._member = member
+        self.current_task_context = None
+        self._run = None
+
+    @property
+    def channel(self) -> BranchChannel:  # type: ignore[override]
+        """The channel as this task sees it."""
+        found: BranchChannel | None = self._lazy.get("channel")
+        if found is None:
+            extra = self._extra
+            values = self._view.values
+            if not self._view.shared or (extra is not None and "values" in extra):
+                values = {} if extra is None else dict(extra.get("values", ()))
+            parent = RemoteChannel(self._link, self._ticket, values)
+            live: Any = RemoteLive(self._link, self._ticket)
+            found = self._lazy["channel"] = BranchChannel("task", parent, live)
+        return found
+
+    def writes(self) -> list[Any]:
+        """Return the log of what this task wrote."""
+        channel = self._lazy.get("channel")
+        return [] if channel is None else channel.log
+
+    @property
+    def graph(self) -> Any:  # type: ignore[override]
+        """The run's graph."""
+        return RemoteGraph(self._link, self._ticket)
+
+    @property
+    def session_id(self) -> str:  # type: ignore[override]
+        """The id of this branch."""
+        return f"{self._view.session_id}_{self._member}" if self._in_branch else self._view.session_id
+
+    @property
+    def trace_id(self) -> str:  # type: ignore[override]
+        """The id of the run."""
+        return self._view.trace_id
+
+    @property
+    def scope_name(self) -> str:  # type: ignore[override]
+        """What distinguishes this branch in generated names."""
+        return f"{self._view.scope_name}/{self._member}" if self._in_branch else self._view.scope_name
+
+    @property
+    def _in_branch(self) -> bool:
+        return self._view.shared
+
+    @property
+    def cycle_controller(self) -> CycleController:  # type: ignore[override]
+        """This task's cycle count and limit."""
+        found: CycleController | None = self._lazy.get("cycles")
+        if found is None:
+            found = self._lazy["cycles"] = CycleController(self._view.default_max_cycles)
+            base = self._task_id if self._extra is None else self._extra.get("base", self._task_id)
+            count, limit = (1, None) if self._extra is None else self._extra.get("cycles", (1, None))
+            found.cycle_counts[base] = count
+            if limit is not None:
+                found.set_node_max_cycles(base, limit)
+        return found
+
+    @property
+    def retry_controller(self) -> RetryController:  # type: ignore[override]
+        """This task's retry count and limit."""
+        found: RetryController | None = self._lazy.get("retries")
+        if found is None:
+            found = self._lazy["retries"] = RetryController(self._view.default_max_retries)
+            count, limit = (0, None) if self._extra is None else self._extra.get("retries", (0, None))
+            if count:
+                found.retry_counts[self._task_id] = count
+            if limit is not None:
+                found.set_node_max_retries(self._task_id, limit)
+        return found
+
+    @property
+    def _original_config(self) -> dict[str, Any]:  # type: ignore[override]
+        return {"seed": self._view.seed}
+
+    def group_name(self, task_id: str, serial: int) -> str:
+        """Return the name of the next unnamed group made by this body."""
+        if self._in_branch or self._extra is None:
+            return f"{task_id}.ParallelGroup_{serial}"
+        return f"ParallelGroup_{self._extra['group_count'] + serial}"
+
+    def checkpoint_now(self, task_id: str, metadata: dict[str, Any], path: str | None) -> tuple[str, Any]:
+        """Have the coordinator write a checkpoint that resumes at this task."""
+        written: tuple[str, Any] = ask(self._link, self._ticket, "checkpoint", task_id, metadata, path)
+        return written

@@ -1,0 +1,179 @@
+"""The template process: a clean, single-threaded interpreter that forks workers on request.
+
+Owns the workers as their parent: it forks, signals and reaps them, which makes it the one place where a process id
+cannot have been reused. Must not know tasks or frames. It talks to the coordinator in small marshalled tuples over one
+socket (protocol below) and ends, with all its workers, when that socket or the coordinator ends.
+
+To the template: ``("fork", number, boot)`` with four descriptors (link, claims, stdout, stderr),
+``("kill", pid, grace)``, ``("end", grace)``.
+From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", number, why)``,
+``("exited", pid, status, peak_rss_bytes)``.
+"""
+
+# Imported before the first worker is asked for: keep this list short, a cold start waits for it.
+import _socket
+import marshal
+import os
+import select
+import signal
+import sys
+import time
+from types import FrameType
+
+MESSAGE_BYTES = 1 << 18
+
+
+class _Template:
+    """The fork server's state: its control socket and its children."""
+
+    def __init__(self, control: _socket.socket, coordinator: int) -> None:
+        self.control = control
+        self.children: dict[int, int] = {}  # process descriptor -> pid
+        self.deadlines: dict[int, float] = {}  # pid -> when SIGTERM becomes SIGKILL
+        self.poller = select.poll()
+        self.poller.register(control.fileno(), select.POLLIN)
+        # The socket may also be open in children that the user's program forked: watch the process itself, too.
+        self.coordinator = os.pidfd_open(coordinator)
+        self.poller.register(self.coordinator, select.POLLIN)
+        if os.getppid() != coordinator:
+            os._exit(0)
+
+    def serve(self) -> None:
+        grace = 0.0
+        while True:
+            ended = False
+            for fd, _ in self.poller.poll(self._patience()):
+                if fd in self.children:
+                    self._reap(fd)
+                elif fd == self.coordinator:
+                    ended = True
+                elif (answer := self._take_request()) is not None:
+                    ended, grace = True, answer
+            self._kill_overdue()
+            if ended:
+                break
+        self._end(grace)
+
+    def _patience(self) -> int | None:
+        if not self.deadlines:
+            return None
+        return max(0, int((min(self.deadlines.values()) - time.monotonic()) * 1000) + 1)
+
+    def _take_request(self) -> float | None:
+        """Handle one request; the grace in seconds when it was the last one."""
+        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC)
+        fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
+        if not data:
+            return 0.0
+        request = marshal.loads(data)
+        if request[0] == "fork":
+            self._fork(request[1], request[2], fds)
+        elif request[0] == "kill":
+            self._kill(request[1], request[2])
+        elif request[0] == "end":
+            return float(request[1])
+        return None
+
+    def _fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
+        try:
+            template = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                from graflow_fast._worker.main import main
+
+                main(template, boot, *fds)  # never returns
+        except OSError as error:
+            self._tell(("failed", number, str(error)))
+            return
+        finally:
+            for fd in fds:
+                os.close(fd)
+        try:
+            os.setpgid(pid, pid)  # as the child does: whoever comes first
+        except OSError:
+            pass
+        child = os.pidfd_open(pid)
+        self.children[child] = pid
+        self.poller.register(child, select.POLLIN)
+        self._tell(("forked", number, pid), child)
+
+    def _kill(self, pid: int, grace: float) -> None:
+        if pid not in self.children.values():
+            return
+        if grace > 0:
+            _signal_group(pid, signal.SIGTERM)
+            self.deadlines[pid] = time.monotonic() + grace
+        else:
+            _signal_group(pid, signal.SIGKILL)
+
+    def _kill_overdue(self) -> None:
+        now = time.monotonic()
+        for pid in [pid for pid, due in self.deadlines.items() if due <= now]:
+            del self.deadlines[pid]
+            _signal_group(pid, signal.SIGKILL)
+
+    def _reap(self, child: int) -> None:
+        pid = self.children.pop(child)
+        self.poller.unregister(child)
+        os.close(child)
+        self.deadlines.pop(pid, None)
+        # Not reaped yet, so the number is still its own: whatever it has left in its group goes with it.
+        _signal_group(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        self._tell(("exited", pid, status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
+
+    def _tell(self, message: tuple[object, ...], fd: int | None = None) -> None:
+        ancillary = [] if fd is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))]
+        try:
+            self.control.sendmsg([marshal.dumps(message)], ancillary)
+        except OSError:
+            pass  # the coordinator is gone; the poll will say so
+
+    def _end(self, grace: float) -> None:
+        """Give workers (whose links have ended, too) a moment to leave by themselves, then kill what is left."""
+        self.poller.unregister(self.control.fileno())
+        self.poller.unregister(self.coordinator)
+        deadline = time.monotonic() + grace
+        while self.children and (left := deadline - time.monotonic()) > 0:
+            for fd, _ in self.poller.poll(left * 1000):
+                self._reap(fd)
+        for pid in self.children.values():
+            _signal_group(pid, signal.SIGKILL)
+        for fd in list(self.children):
+            self._reap(fd)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    for send in (os.killpg, os.kill):  # the group may not exist yet, in the first moment after the fork
+        try:
+            send(pid, number)
+        except OSError:
+            continue
+        return
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing. A handler and not SIG_IGN, as that would be inherited by what tasks execute."""
+
+
+def main(control_fd: int, coordinator: int) -> None:
+    """Serve until the coordinator is done or gone."""
+    os.closerange(control_fd + 1, os.sysconf("SC_OPEN_MAX"))
+    os.set_inheritable(control_fd, False)
+    signal.signal(signal.SIGINT, _ignore)
+    template = _Template(_socket.socket(fileno=control_fd), coordinator)
+
+    import gc
+    import site
+
+    import graflow_fast._worker.main
+
+    graflow_fast._worker.main.preload()
+    if sys.flags.no_site and not hasattr(sys.modules["builtins"], "exit"):
+        site.setquit()
+        site.setcopyright()
+        site.sethelper()
+    gc.collect()
+    gc.freeze()
+    template.serve()
+    os._exit(0)

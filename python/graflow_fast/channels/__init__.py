@@ -1,0 +1,1 @@
+"""Channels: how tasks share values."""

@@ -1,0 +1,366 @@
+"""The state of one run that users see: `ExecutionContext`, one per run and one per branch of it.
+
+Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not
+decide what
+runs next: `graflow_fast._run` does.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+import zlib
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.channels.factory import ChannelFactory
+from graflow_fast.core.cycle import CycleController
+from graflow_fast.core.retry import RetryController
+from graflow_fast.core.task_context import TaskExecutionContext
+from graflow_fast.exceptions import ConfigError
+from graflow_fast.trace.noop import NoopTracer
+
+if TYPE_CHECKING:
+    from graflow_fast.channels.base import Channel
+    from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.task import Executable
+    from graflow_fast.trace.base import Tracer
+
+__all__ = ["ExecutionContext", "TaskExecutionContext", "create_execution_context", "execute_with_cycles"]
+
+DEFAULT_MAX_CYCLES = 10
+
+
+class ExecutionContext:
+    """One run of a graph, or one branch of it.
+
+    Attributes:
+        graph: the graph that runs.
+        start_node: where it starts.
+        max_steps: after how many completed tasks the run stops; None: no limit.
+        session_id: the id of this run or branch; trace_id: the id shared by all branches of a run.
+        channel: what the tasks share.
+        cycle_controller, retry_controller: the counters of loops and retries.
+        steps: how many tasks and groups completed.
+        stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``,
+        ``"max_steps"``,
+            or None before that.
+        ctrl_message: the message of the terminate or cancel that ended it.
+        checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
+    """
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        start_node: str | None = None,
+        max_steps: int | None = None,
+        default_max_cycles: int = DEFAULT_MAX_CYCLES,
+        default_max_retries: int = 0,
+        steps: int = 0,
+        channel_backend: str = "memory",
+        config: dict[str, Any] | None = None,
+        parent_context: ExecutionContext | None = None,
+        session_id: str | None = None,
+        trace_id: str | None = None,
+        tracer: Tracer | None = None,
+        llm_client: Any = None,
+        prompt_manager: Any = None,
+        channel: Channel | None = None,
+    ) -> None:
+        for name, value in (("llm_client", llm_client), ("prompt_manager", prompt_manager)):
+            if value is not None:
+                raise ConfigError(f"{name} is not part of graflow_fast; use graflow for LLMs and prompts")
+        self.parent_context = parent_context
+        self.session_id = session_id or uuid.uuid4().hex
+        self.trace_id = trace_id or (parent_context.trace_id if parent_context else self.session_id)
+        self.tracer: Tracer = tracer if tracer is not None else NoopTracer()
+        self.graph = graph
+        self.start_node = start_node
+        self.max_steps = max_steps
+        self.default_max_retries = default_max_retries
+        self.steps = steps
+        self._original_config: dict[str, Any] = dict(config) if config else {}
+        self._channel_backend_type = channel_backend
+        self.channel: Channel = (
+            ChannelFactory.create_channel(backend=channel_backend, name=self.session_id, **self._original_config)
+            if channel is None
+            else channel
+        )
+        self.cycle_controller = CycleController(default_max_cycles)
+        self.retry_controller = RetryController(default_max_retries)
+        self.current_task_context: TaskExecutionContext | None = None
+        self.ctrl_message: str | None = None
+        self.stop_reason: str | None = None
+        self._completed: dict[str, None] = {}
+        self.checkpoint_metadata: dict[str, Any] = {}
+        self.last_checkpoint_path: str | None = None
+        #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.state`.
+        self.pending: deque[str] = deque([start_node] if start_node else [])
+        #: What else a checkpoint left: iterations under way and half-filled joins.
+        self.resume_state: dict[str, Any] | None = None
+        #: The run that drives this context while it is executing.
+        self._run: Any = None
+        #: Distinguishes branches in generated names; the root's is empty.
+        self.scope_name = ""
+        #: Where and on how many workers bodies run; see `graflow_fast._run.settings`.
+        self.settings: Any = None
+
+    @classmethod
+    def create(
+        cls,
+        graph: TaskGraph,
+        start_node: str | None = None,
+        max_steps: int | None = None,
+        default_max_cycles: int = DEFAULT_MAX_CYCLES,
+        default_max_retries: int = 0,
+        channel_backend: str = "memory",
+        config: dict[str, Any] | None = None,
+        tracer: Tracer | None = None,
+        llm_client: Any = None,
+        prompt_manager: Any = None,
+    ) -> ExecutionContext:
+        """Create the context of a new run; without ``start_node`` it starts at the first node without predecessors.
+
+        Raises:
+            ConfigError: an unknown channel backend, or an option that belongs to ``graflow``.
+        """
+        if start_node is None:
+            candidates = graph.get_start_nodes()
+            start_node = candidates[0] if candidates else None
+        return cls(
+            graph,
+            start_node,
+            max_steps=max_steps,
+            default_max_cycles=default_max_cycles,
+            default_max_retries=default_max_retries,
+            channel_backend=channel_backend,
+            config=config,
+            tracer=tracer,
+            llm_client=llm_client,
+            prompt_manager=prompt_manager,
+        )
+
+    def create_branch_context(self, branch_id: str, channel: Channel | None = None) -> ExecutionContext:
+        """Create the context of a branch: its own channel view and counters, the same trace."""
+        if channel is None:
+            from graflow_fast._run.scope import BranchChannel
+
+            channel = BranchChannel(f"{self.session_id}_{branch_id}", self.channel)
+        branch = ExecutionContext(
+            self.graph,
+            max_steps=self.max_steps,
+            default_max_cycles=self.cycle_controller.default_max_cycles,
+            default_max_retries=self.default_max_retries,
+            config=self._original_config,
+            parent_context=self,
+            session_id=f"{self.session_id}_{branch_id}",
+            trace_id=self.trace_id,
+            tracer=self.tracer,
+            channel=channel,
+        )
+        branch.scope_name = f"{self.scope_name}/{branch_id}"
+        branch.settings = self.settings
+        branch._run = self._run
+        return branch
+
+    # --- results, completion
+
+    @property
+    def completed_tasks(self) -> list[str]:
+        """The tasks and groups completed, in order; members of groups count in their group."""
+        return list(self._completed)
+
+    @completed_tasks.setter
+    def completed_tasks(self, names: list[str]) -> None:
+        self._completed = dict.fromkeys(names)
+
+    def mark_task_completed(self, task_id: str) -> None:
+        """Add a task to `completed_tasks`."""
+        self._completed[task_id] = None
+
+    def set_result(self, task_id: str, result: Any) -> None:
+        """Store a task's result, in the channel under ``<task>.__result__``."""
+        self.channel.set(f"{task_id}.__result__", result)
+
+    def get_result(self, task_id: str, default: Any = None) -> Any:
+        """Return a task's result, else ``default``; of a failed task, its exception."""
+        return self.channel.get(f"{task_id}.__result__", default)
+
+    def get_channel(self) -> Channel:
+        """Return the channel."""
+        return self.channel
+
+    def increment_step(self) -> None:
+        """Count one more completed task."""
+        self.steps += 1
+
+    def explain(self, task_id: str) -> str:
+        """Say in one sentence why a task ran, waits, was skipped or retried."""
+        if self._run is None:
+            return f"Task '{task_id}': this context has not been executed, so nothing has happened to it yet."
+        sentence: str = self._run.explain(task_id)
+        return sentence
+
+    # --- the queue, for the low-level way of running
+
+    @property
+    def queue(self) -> deque[str]:
+        """The ids of tasks waiting to run, before the run takes them over."""
+        return self.pending
+
+    task_queue = queue
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration given at creation."""
+        return self._original_config
+
+    def add_to_queue(self, executable: Executable) -> None:
+        """Let a task run next, after those already waiting."""
+        self.pending.append(executable.task_id)
+        self.tracer.on_task_queued(executable, self)
+
+    def get_next_task(self) -> str | None:
+        """Take the id of the next waiting task, None when there is none."""
+        return self.pending.popleft() if self.pending else None
+
+    def is_completed(self) -> bool:
+        """Say whether nothing waits to run."""
+        return not self.pending or (self.max_steps is not None and self.steps >= self.max_steps)
+
+    # --- control, forwarded to the running task
+
+    @property
+    def current_task_id(self) -> str | None:
+        """The id of the task whose body is running in this context, if any."""
+        context = self.current_task_context
+        return context.task_id if context is not None else None
+
+    def _running_task(self, call: str) -> TaskExecutionContext:
+        context = self.current_task_context
+        if context is None:
+            raise ValueError(f"{call}() works inside a running task; no task of this context is running")
+        return context
+
+    def next_task(self, executable: Executable, goto: bool = False) -> str:
+        """Do as `TaskExecutionContext.next_task`; outside of a running task, add the task and queue it."""
+        if self.current_task_context is not None:
+            return self.current_task_context.next_task(executable, goto)
+        if executable.task_id not in self.graph.nodes:
+            self.graph.add_node(executable)
+        self.add_to_queue(executable)
+        return executable.task_id
+
+    def next_iteration(self, data: Any = None, task_id: str | None = None) -> str:
+        """Do as `TaskExecutionContext.next_iteration`."""
+        return self._running_task("next_iteration").next_iteration(data)
+
+    def terminate_workflow(self, message: str) -> None:
+        """Do as `TaskExecutionContext.terminate_workflow`."""
+        self._running_task("terminate_workflow").terminate_workflow(message)
+
+    def cancel_workflow(self, message: str) -> None:
+        """Do as `TaskExecutionContext.cancel_workflow`."""
+        self._running_task("cancel_workflow").cancel_workflow(message)
+
+    @property
+    def terminate_called(self) -> bool:
+        """Whether the run was ended by ``terminate_workflow``."""
+        return self.stop_reason == "terminated"
+
+    @property
+    def cancel_called(self) -> bool:
+        """Whether the run was ended by ``cancel_workflow``."""
+        return self.stop_reason == "canceled"
+
+    # --- names and seeds that depend on the program alone
+
+    def seed_of(self, task_id: str) -> int:
+        """Return the seed of a task: reproducible within a workflow, whatever executes it."""
+        text = f"{self._original_config.get('seed', 0)}/{self.scope_name}/{task_id}".encode()
+        return zlib.crc32(text) << 32 | zlib.crc32(text, 0x5EED)
+
+    def group_name(self, task_id: str, serial: int) -> str:
+        """Return the name of the ``serial``-th unnamed group that the body of ``task_id`` makes."""
+        if self.scope_name or self._run is None:
+            return f"{task_id}.ParallelGroup_{serial}"
+        return f"ParallelGroup_{self._run.group_count + serial}"
+
+    # --- running and saving
+
+    def execute(self) -> Any:
+        """Run this context to its end and return the last task's result."""
+        from graflow_fast.core.engine import WorkflowEngine
+
+        return WorkflowEngine().execute(self)
+
+    def checkpoint_now(self, task_id: str, metadata: dict[str, Any], path: str | None) -> tuple[str, Any]:
+        """Write a checkpoint that resumes at ``task_id``."""
+        from graflow_fast.core.checkpoint import CheckpointManager
+
+        root = self
+        while root.parent_context is not None:
+            root = root.parent_context
+        return CheckpointManager.create_checkpoint(root, path=path, metadata=metadata, resuming_task_id=task_id)
+
+    def get_checkpoint_state(self) -> dict[str, Any]:
+        """Return what a checkpoint's state file says of this context."""
+        return {
+            "schema_version": "1.0",
+            "session_id": self.session_id,
+            "trace_id": self.trace_id,
+            "start_node": self.start_node,
+            "steps": self.steps,
+            "completed_tasks": self.completed_tasks,
+            "cycle_counts": dict(self.cycle_controller.cycle_counts),
+            "backend": {"channel": self._channel_backend_type},
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for transient in ("_run", "current_task_context", "parent_context"):
+            state[transient] = None
+        return state
+
+    def save(self, path: str = "execution_context.pkl") -> None:
+        """Write this context to a file, functions and closures included. The file is readable by its owner only."""
+        import cloudpickle
+
+        data = cloudpickle.dumps(self)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+
+    @classmethod
+    def load(cls, path: str = "execution_context.pkl") -> ExecutionContext:
+        """Read a context that `save` wrote. Load only files you trust: unpickling runs code.
+
+        Raises:
+            TypeError: the file holds something else.
+        """
+        import cloudpickle
+
+        with open(path, "rb") as file:
+            context = cloudpickle.load(file)
+        if not isinstance(context, cls):
+            raise TypeError(f"{path} holds a {type(context).__name__}, not an ExecutionContext")
+        return context
+
+
+def create_execution_context(
+    start_node: str = "ROOT", max_steps: int | None = 10, tracer: Tracer | None = None
+) -> ExecutionContext:
+    """Create the context of a graph with a single empty node."""
+    from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.task import Task
+
+    graph = TaskGraph()
+    graph.add_node(Task(start_node, register_to_context=False), start_node)
+    return ExecutionContext.create(graph, start_node, max_steps=max_steps, tracer=tracer)
+
+
+def execute_with_cycles(graph: TaskGraph, start_node: str, max_steps: int = 10) -> None:
+    """Run a graph that may have loops from ``start_node``, at most ``max_steps`` tasks."""
+    from graflow_fast.core.engine import WorkflowEngine
+
+    WorkflowEngine().execute_with_cycles(graph, start_node, max_steps)

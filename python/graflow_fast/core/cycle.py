@@ -1,0 +1,54 @@
+"""Iterations: how often a task that calls ``next_iteration`` may run.
+
+Owns the counters of one run. Must not know how an iteration is carried out.
+"""
+
+from __future__ import annotations
+
+from graflow_fast.exceptions import CycleLimitExceededError
+
+__all__ = ["CycleController"]
+
+
+class CycleController:
+    """Counts the executions of each task of a run and knows how many cycles it may have.
+
+    Args:
+        default_max_cycles: Cycles of a task for which nothing else is set.
+    """
+
+    def __init__(self, default_max_cycles: int = 100) -> None:
+        self.default_max_cycles = default_max_cycles
+        self.cycle_counts: dict[str, int] = {}
+        self.node_max_cycles: dict[str, int] = {}
+
+    def set_node_max_cycles(self, node_id: str, max_cycles: int) -> None:
+        """Let one task run `max_cycles` times."""
+        self.node_max_cycles[node_id] = max_cycles
+
+    def get_max_cycles_for_node(self, node_id: str) -> int:
+        """How often the task may run."""
+        return self.node_max_cycles.get(node_id, self.default_max_cycles)
+
+    def get_cycle_count(self, node_id: str) -> int:
+        """How often the task has run so far, the current time included."""
+        return self.cycle_counts.get(node_id, 0)
+
+    def accept_next_cycle(self, node_id: str) -> bool:
+        """Whether the task may run once more."""
+        return self.get_cycle_count(node_id) < self.get_max_cycles_for_node(node_id)
+
+    def increment(self, node_id: str) -> int:
+        """Count one execution of the task, without checking; returns the new count."""
+        count = self.get_cycle_count(node_id) + 1
+        self.cycle_counts[node_id] = count
+        return count
+
+    def check_cycle_limit(self, node_id: str) -> None:
+        """Do nothing while the task may run once more.
+
+        Raises:
+            CycleLimitExceededError: It may not.
+        """
+        if not self.accept_next_cycle(node_id):
+            raise CycleLimitExceededError(node_id, self.get_cycle_count(node_id), self.get_max_cycles_for_node(node_id))

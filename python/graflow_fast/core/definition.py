@@ -1,0 +1,181 @@
+"""What ``@task`` says about a function: one `Definition` shared by all instances. Knows nothing of graphs or runs."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from graflow_fast.core.retry import RetryPolicy
+
+
+class Parameter:
+    """One parameter of a body that a run may fill.
+
+    Attributes:
+        name: its name.
+        result_key: the channel key under which a task of that name leaves its result.
+        required: True when it has no default.
+        takes_mapping: True when its annotation says that a mapping as a whole fits.
+    """
+
+    __slots__ = ("name", "required", "result_key", "takes_mapping")
+
+    def __init__(self, name: str, required: bool, takes_mapping: bool) -> None:
+        self.name = name
+        self.result_key = f"{name}.__result__"
+        self.required = required
+        self.takes_mapping = takes_mapping
+
+
+class Definition:
+    """A function and its options as a task.
+
+    Attributes:
+        func: the body.
+        inject_context: whether a `TaskExecutionContext` is its first argument.
+        handler: the handler asked for, None when none was.
+        resolve_keyword_args: whether open parameters are looked up in the channel.
+        max_cycles, max_retries, retry_policy: limits of loops and retries; None: the run's defaults.
+        timeout: seconds an attempt may take, None: no limit.
+        memory_limit: bytes an attempt's process may hold, None: no limit.
+        priority: who starts first under ``schedule="parallel"``, higher first.
+        max_concurrency: how many attempts of this task may run at once, None: no limit.
+    """
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        *,
+        inject_context: bool = False,
+        handler: str | None = None,
+        resolve_keyword_args: bool = True,
+        max_cycles: int | None = None,
+        max_retries: int | None = None,
+        retry_policy: RetryPolicy | None = None,
+        timeout: float | None = None,
+        memory_limit: int | str | None = None,
+        priority: int = 0,
+        max_concurrency: int | None = None,
+    ) -> None:
+        self.func = func
+        self.name: str = getattr(func, "__name__", "task")
+        self.inject_context = inject_context
+        self.handler = handler
+        self.resolve_keyword_args = resolve_keyword_args
+        self.max_cycles = max_cycles
+        self.max_retries = retry_policy.max_retries if retry_policy is not None else max_retries
+        self.retry_policy = retry_policy
+        self.timeout = _positive(timeout, "timeout", "seconds")
+        self.memory_limit = parse_bytes(memory_limit)
+        self.priority = priority
+        self.max_concurrency = _positive(max_concurrency, "max_concurrency", "tasks")
+        self._parameters: tuple[Parameter, ...] | None = None
+
+    @staticmethod
+    def refuse_llm(task_id: str, client: bool, agent: str | None) -> None:
+        """Raise `ConfigError` when an LLM is asked for: those belong to ``graflow``."""
+        if client or agent:
+            option = "inject_llm_client" if client else "inject_llm_agent"
+            raise ConfigError(
+                f"Task '{task_id}': {option} is not part of graflow_fast. Use graflow for LLM injection, "
+                "or create the client inside the task's body"
+            )
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters a run may fill, without the injected context; computed once."""
+        if self._parameters is None:
+            self._parameters = _read_parameters(self.func, self.inject_context)
+        return self._parameters
+
+    def function_attribute(self, name: str) -> Any:
+        """Return an attribute of the function, as ``functools.wraps`` would have copied it."""
+        if name in ("__wrapped__", "_original_func"):
+            return self.func
+        return getattr(self.func, name, {} if name == "__annotations__" else self.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state["_parameters"] = None
+        return state
+
+
+def parse_bytes(limit: int | str | None) -> int | None:
+    """Return a size in bytes from a number or a text such as ``"512MB"`` (powers of 1024).
+
+    Raises:
+        ConfigError: the text is no size, or the size is not positive.
+    """
+    if limit is None:
+        return None
+    size: float
+    if isinstance(limit, str):
+        text = limit.strip().upper().removesuffix("B").removesuffix("I")
+        factor = 1
+        for power, unit in enumerate("KMGT", start=1):
+            if text.endswith(unit):
+                factor, text = 1024**power, text[:-1]
+                break
+        try:
+            size = float(text) * factor
+        except ValueError:
+            raise ConfigError(f"memory_limit={limit!r} is not a size; write bytes or a text such as '512MB'") from None
+    else:
+        size = limit
+    if size <= 0:
+        raise ConfigError(f"memory_limit={limit!r} must be positive")
+    return int(size)
+
+
+def _positive(value: Any, name: str, unit: str) -> Any:
+    if value is not None and not value > 0:
+        raise ConfigError(f"{name}={value!r} must be a positive number of {unit}")
+    return value
+
+
+def _read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[Parameter, ...]:
+    try:
+        signature = inspect.signature(func)
+    except (TypeError, ValueError):  # a builtin without a signature takes what is bound
+        return ()
+    parameters = list(signature.parameters.values())
+    if skip_first:
+        parameters = parameters[1:]
+    keyword_kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    hints: dict[str, Any] | None = None
+    found = []
+    for parameter in parameters:
+        if parameter.kind not in keyword_kinds:
+            continue
+        annotation = parameter.annotation
+        if isinstance(annotation, str):
+            hints = _type_hints(func) if hints is None else hints
+            annotation = hints.get(parameter.name, annotation)
+        required = parameter.default is inspect.Parameter.empty
+        found.append(Parameter(parameter.name, required, _fits_mapping(annotation)))
+    return tuple(found)
+
+
+def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(func)
+    except Exception:
+        return {}
+
+
+def _fits_mapping(annotation: Any) -> bool:
+    if isinstance(annotation, str):
+        head = annotation.split("[")[0].strip().rsplit(".", 1)[-1]
+        return head in {"dict", "Dict", "Mapping", "MutableMapping"}
+    origin = typing.get_origin(annotation)
+    if origin is typing.Union or origin is getattr(types, "UnionType", None):
+        return any(_fits_mapping(part) for part in typing.get_args(annotation))
+    candidate = origin or annotation
+    return isinstance(candidate, type) and candidate is not object and issubclass(candidate, collections.abc.Mapping)

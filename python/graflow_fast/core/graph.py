@@ -1,0 +1,233 @@
+"""The graph a user builds: named tasks and edges. It owns names and order, and knows nothing of how a run proceeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.exceptions import DuplicateTaskError
+
+if TYPE_CHECKING:
+    from graflow_fast.core.task import Executable
+
+
+class NodeView(Mapping[str, dict[str, Any]]):
+    """A read-only view of a graph's nodes: name -> ``{"task": executable}``, in the order they were added."""
+
+    __slots__ = ("_tasks",)
+
+    def __init__(self, tasks: dict[str, Executable]) -> None:
+        self._tasks = tasks
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        return {"task": self._tasks[name]}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tasks
+
+    def __repr__(self) -> str:
+        return repr(list(self._tasks))
+
+    def __call__(self, data: bool = False) -> Any:
+        """Return the nodes, with their data when ``data`` is true (as in networkx)."""
+        return [(name, self[name]) for name in self._tasks] if data else self
+
+
+class TaskGraph:
+    """Tasks by name and the edges between them.
+
+    Group members need not be nodes of their own: `get_node` and `has_node` find them through their group.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Executable] = {}
+        # Edges as insertion-ordered sets, only for nodes that have any.
+        self._successors: dict[str, dict[str, None]] = {}
+        self._predecessors: dict[str, dict[str, None]] = {}
+        self._groups: dict[str, Any] = {}
+        #: Finds tasks outside the graph that a name may stand for (the free tasks of the workflow's module).
+        self.find_free: Callable[[str], Executable | None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "find_free": None}
+
+    def add_node(self, task: Executable, task_id: str | None = None, skip_if_exists: bool = False) -> None:
+        """Add ``task`` under ``task_id`` (default: its own id).
+
+        Raises:
+            DuplicateTaskError: the name is taken, unless ``skip_if_exists`` is true.
+        """
+        name = task.task_id if task_id is None else task_id
+        if name in self._tasks:
+            if skip_if_exists:
+                return
+            raise DuplicateTaskError(name)
+        self._tasks[name] = task
+        if task.is_group:
+            self._groups[name] = task
+
+    def add_edge(self, from_node: str, to_node: str) -> None:
+        """Let ``to_node`` run after ``from_node``; a second edge between the same two is the same edge."""
+        self._successors.setdefault(from_node, {})[to_node] = None
+        self._predecessors.setdefault(to_node, {})[from_node] = None
+
+    def get_node(self, task_id: str) -> Executable:
+        """Return the task of that name: a node, a member of a group, or a free task of the workflow's module.
+
+        Raises:
+            KeyError: there is none.
+        """
+        task = self._tasks.get(task_id)
+        if task is None:
+            task = self._find_member(task_id)
+        if task is None and self.find_free is not None:
+            task = self.find_free(task_id)
+        if task is None:
+            raise KeyError(f"Task {task_id} not found in graph")
+        return task
+
+    def has_node(self, task_id: str) -> bool:
+        """Say whether a node or a group's member has that name."""
+        return task_id in self._tasks or self._find_member(task_id) is not None
+
+    @property
+    def nodes(self) -> NodeView:
+        """The nodes by name, in the order they were added."""
+        return NodeView(self._tasks)
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """All edges as (from, to), by source in node order, then in the order they were added."""
+        return self.get_edges()
+
+    def get_edges(self) -> list[tuple[str, str]]:
+        """Return all edges as (from, to) pairs."""
+        sources = [name for name in self._tasks if name in self._successors]
+        sources += [name for name in self._successors if name not in self._tasks]
+        return [(source, target) for source in sources for target in self._successors[source]]
+
+    def get_start_nodes(self) -> list[str]:
+        """Return the nodes without predecessors that can start a run, in the order they were added.
+
+        Members of groups don't count, nor does a definition of which instances were made. When the graph has edges
+        or groups, a node without any edge doesn't count either: it is a target for jumps.
+        """
+        members = self.member_ids()
+        roots = [
+            name
+            for name, task in self._tasks.items()
+            if not self._predecessors.get(name)
+            and name not in members
+            and (self._successors.get(name) or not task.is_template)
+        ]
+        if self._successors or self._groups:
+            connected = [name for name in roots if self._successors.get(name) or name in self._groups]
+            return connected
+        return roots
+
+    def successors(self, node: str) -> list[str]:
+        """Return the nodes that follow ``node``, in edge order."""
+        return list(self._successors.get(node, ()))
+
+    def predecessors(self, node: str) -> list[str]:
+        """Return the nodes that ``node`` follows, in edge order."""
+        return list(self._predecessors.get(node, ()))
+
+    def get_parallel_group_members(self, group_id: str) -> list[str]:
+        """Return the ids of a group's members, in order; empty when there is no such group."""
+        group = self._groups.get(group_id)
+        return [] if group is None else [member.task_id for member in group.tasks]
+
+    def detect_cycles(self) -> list[list[str]]:
+        """Return the elementary cycles, each as the list of its nodes. Needs the extra ``graph``."""
+        import_networkx()
+        import networkx
+
+        return [list(cycle) for cycle in networkx.simple_cycles(self.nx_graph())]
+
+    def clear(self) -> None:
+        """Remove all nodes and edges."""
+        for mapping in (self._tasks, self._successors, self._predecessors, self._groups):
+            mapping.clear()
+
+    def rename_node(self, old_task_id: str, new_task_id: str) -> None:
+        """Give a node another name, with its edges; it becomes the last of the nodes.
+
+        Raises:
+            KeyError: there is no node of the old name.
+            ValueError: the new name is taken.
+        """
+        if old_task_id not in self._tasks:
+            raise KeyError(f"Task {old_task_id} not found in graph")
+        if old_task_id == new_task_id:
+            return
+        if new_task_id in self._tasks:
+            raise ValueError(f"Task {new_task_id} already exists in graph")
+
+        def renamed(mapping: dict[str, Any]) -> dict[str, Any]:
+            return {new_task_id if name == old_task_id else name: value for name, value in mapping.items()}
+
+        self._tasks[new_task_id] = self._tasks.pop(old_task_id)
+        if old_task_id in self._groups:
+            self._groups[new_task_id] = self._groups.pop(old_task_id)
+        for edges, back in ((self._successors, self._predecessors), (self._predecessors, self._successors)):
+            if old_task_id in edges:
+                for neighbour in edges[old_task_id]:
+                    if neighbour != old_task_id:
+                        back[neighbour] = renamed(back[neighbour])
+        self._successors = renamed(self._successors)
+        self._predecessors = renamed(self._predecessors)
+
+    def remove_node(self, task_id: str) -> None:
+        """Remove a node and its edges."""
+        self._tasks.pop(task_id, None)
+        self._groups.pop(task_id, None)
+        for edges, back in ((self._successors, self._predecessors), (self._predecessors, self._successors)):
+            for neighbour in edges.pop(task_id, ()):
+                back.get(neighbour, {}).pop(task_id, None)
+
+    def member_ids(self) -> set[str]:
+        """Return the ids of all members of all groups."""
+        return {member.task_id for group in self._groups.values() for member in group.tasks}
+
+    def groups(self) -> list[Any]:
+        """Return the groups that are nodes, in the order they were added."""
+        return list(self._groups.values())
+
+    def nx_graph(self) -> Any:
+        """Return a networkx ``DiGraph`` of this graph, made now (changing it does not change this graph)."""
+        import_networkx()
+        import networkx
+
+        graph: Any = networkx.DiGraph()
+        for name, task in self._tasks.items():
+            graph.add_node(name, task=task)
+        graph.add_edges_from(self.get_edges())
+        return graph
+
+    def __str__(self) -> str:
+        from graflow_fast.utils.graph import draw_ascii
+
+        return draw_ascii(self.nx_graph())
+
+    def _find_member(self, task_id: str) -> Executable | None:
+        for group in self._groups.values():
+            member: Executable
+            for member in group.tasks:
+                if member.task_id == task_id:
+                    return member
+        return None
+
+
+def import_networkx() -> None:
+    """Check that networkx is there; a missing one is an error that says what to install."""
+    try:
+        import networkx  # noqa: F401
+    except ImportError as error:
+        raise ImportError("Drawing and analysing graphs needs networkx: pip install 'graflow-fast[graph]'") from error

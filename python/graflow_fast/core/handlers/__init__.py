@@ -1,0 +1,1 @@
+"""Ways to run tasks, and policies that judge parallel groups."""

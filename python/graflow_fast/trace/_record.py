@@ -1,0 +1,105 @@
+"""What has been executed so far, as a small graph.
+
+Owns the nodes and edges that tracers collect, and their export. Must not know tasks, contexts or output; networkx is
+imported only when somebody asks for a networkx graph.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._extras import import_extra
+
+if TYPE_CHECKING:
+    import networkx
+
+__all__ = ["RuntimeRecord"]
+
+
+class RuntimeRecord:
+    """Executed nodes by name, edges between them, and the order of execution."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self._nodes: dict[str, dict[str, Any]] = {}
+        self._edges: dict[tuple[str, str], str] = {}
+        self._brief: list[tuple[str, float | None, float | None, bool]] = []
+
+    def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
+        """Note that a node started; one that runs again keeps its place, with new values."""
+        self._expand()
+        self._nodes.setdefault(name, {}).update(status="running", start_time=time, metadata=metadata)
+        self.order.append(name)
+
+    def end(self, name: str, status: str, time: datetime, metadata: dict[str, Any]) -> None:
+        """Note that a node ended; unknown ones are ignored."""
+        self._expand()
+        if node := self._nodes.get(name):
+            node.update(status=status, end_time=time)
+            node["metadata"].update(metadata)
+
+    def connect(self, source: str, target: str, relation: str) -> None:
+        """Add an edge if both of its nodes are known."""
+        self._expand()
+        if source in self._nodes and target in self._nodes:
+            self._edges[source, target] = relation
+
+    def note(self, name: str, started: float | None, ended: float | None, failed: bool) -> None:
+        """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
+        self.order.append(name)
+        self._brief.append((name, started, ended, failed))
+
+    def as_networkx(self) -> networkx.DiGraph:
+        """A new ``DiGraph`` with everything noted so far."""
+        graph = import_extra("networkx", "graph", "A runtime graph").DiGraph()
+        content = self.as_dict()
+        for node in content["nodes"]:
+            graph.add_node(node.pop("id"), **node)
+        for edge in content["edges"]:
+            graph.add_edge(edge["source"], edge["target"], relation=edge["relation"])
+        return graph
+
+    def as_dict(self) -> dict[str, Any]:
+        """``nodes``, ``edges`` and ``execution_order`` as lists; times are `datetime` objects."""
+        self._expand()
+        return {
+            "nodes": [{"id": name, **node, "metadata": dict(node["metadata"])} for name, node in self._nodes.items()],
+            "edges": [
+                {"source": source, "target": target, "relation": relation}
+                for (source, target), relation in self._edges.items()
+            ],
+            "execution_order": list(self.order),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``as_dict``, with nothing in it that JSON doesn't have: times become ISO 8601 texts."""
+        content: dict[str, Any] = json.loads(json.dumps(self.as_dict(), default=_plain))
+        return content
+
+    def as_graphml(self) -> str:
+        """A GraphML document; times are ISO 8601 texts, and the metadata of a node is JSON."""
+        networkx = import_extra("networkx", "graph", "GraphML export")
+        graph = self.as_networkx()
+        for _, node in graph.nodes(data=True):
+            for key, value in list(node.items()):
+                if value is None:
+                    del node[key]
+                elif not isinstance(value, str):
+                    node[key] = _plain(value) if isinstance(value, datetime) else json.dumps(value, default=_plain)
+        return "\n".join(networkx.generate_graphml(graph))
+
+    def _expand(self) -> None:
+        for name, started, ended, failed in self._brief:
+            self._nodes.setdefault(name, {}).update(
+                status="failed" if failed else "completed",
+                start_time=None if started is None else datetime.fromtimestamp(started),
+                end_time=None if ended is None else datetime.fromtimestamp(ended),
+                metadata={"type": "span"},
+            )
+        self._brief.clear()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,212 @@
+//! The claim table: one shared word per task in flight, by which a worker and the coordinator agree who has a task.
+//!
+//! Owns the layout of the shared block and every atomic operation on it. Must not know frames or queues.
+//!
+//! A word is `ticket << 2 | state`. Only two transitions race, and both start from `QUEUED` by compare-and-swap: the
+//! worker's to `STARTED`, the coordinator's to free. As the ticket is part of the word, a slot may be used again at
+//! once: a worker that comes late to an old record finds another word there and skips it.
+//!
+//! The block is shared with a process that may crash or scribble; every read is treated as untrusted.
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::os;
+
+/// Tasks in flight on one worker at most.
+pub const SLOTS: usize = 1024;
+const FIRST_SLOT: usize = 64;
+/// Size of the shared block.
+pub const CLAIM_BYTES: usize = (FIRST_SLOT + SLOTS) * 8;
+/// Tickets are below this, as two bits of the word are the state.
+pub const MAX_TICKET: u64 = 1 << 62;
+
+// Each on a cache line of its own: one side writes it while the other reads.
+const LIVE_EPOCH: usize = 0;
+const RUNNING_SINCE: usize = 8;
+
+const FREE: u64 = 0;
+const QUEUED: u64 = 1;
+const STARTED: u64 = 2;
+const DONE: u64 = 3;
+
+/// What the table says about one task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Not begun.
+    Queued,
+    /// Begun and not ended.
+    Started,
+    /// Ended.
+    Done,
+    /// The word is not about this task (or was overwritten).
+    Other,
+}
+
+/// One side's view of a worker's claim table.
+pub struct ClaimTable {
+    base: NonNull<AtomicU64>,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and all access goes through atomics.
+unsafe impl Send for ClaimTable {}
+// SAFETY: as above; there is no non-atomic access.
+unsafe impl Sync for ClaimTable {}
+
+impl ClaimTable {
+    /// Maps the block behind `fd`, growing an empty file to its size; the descriptor is not needed afterwards.
+    pub fn map(fd: OwnedFd) -> io::Result<ClaimTable> {
+        let file = File::from(fd);
+        let size = file.metadata()?.len();
+        if size == 0 {
+            file.set_len(CLAIM_BYTES as u64)?;
+        } else if size < CLAIM_BYTES as u64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claim block is too small"));
+        }
+        let base = os::map_shared(file.as_fd(), CLAIM_BYTES)?;
+        Ok(ClaimTable { base: base.cast() })
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < FIRST_SLOT + SLOTS);
+        // SAFETY: the mapping is CLAIM_BYTES long, page aligned, lives as long as self, and the index was checked.
+        unsafe { self.base.add(index).as_ref() }
+    }
+
+    fn slot(&self, slot: u32) -> Option<&AtomicU64> {
+        ((slot as usize) < SLOTS).then(|| self.word(FIRST_SLOT + slot as usize))
+    }
+
+    /// Coordinator: offers a task in a free slot.
+    pub fn offer(&self, slot: u32, ticket: u64) {
+        if let Some(word) = self.slot(slot) {
+            word.store(ticket << 2 | QUEUED, Ordering::Release);
+        }
+    }
+
+    /// Coordinator: takes a task back; true if it had not been started and never will be.
+    pub fn take_back(&self, slot: u32, ticket: u64) -> bool {
+        self.swap(slot, ticket << 2 | QUEUED, FREE)
+    }
+
+    /// Worker: starts a task; false if it was taken back.
+    pub fn start(&self, slot: u32, ticket: u64, now: u64) -> bool {
+        // Written before the word so that whoever sees STARTED also sees a start time not older than this task.
+        self.word(RUNNING_SINCE).store(now, Ordering::Relaxed);
+        self.swap(slot, ticket << 2 | QUEUED, ticket << 2 | STARTED)
+    }
+
+    /// Worker: ends the task it started.
+    pub fn finish(&self, slot: u32, ticket: u64) -> bool {
+        self.swap(slot, ticket << 2 | STARTED, ticket << 2 | DONE)
+    }
+
+    /// What the table says about a task.
+    pub fn look(&self, slot: u32, ticket: u64) -> Claim {
+        let Some(word) = self.slot(slot) else {
+            return Claim::Other;
+        };
+        match word.load(Ordering::Acquire).wrapping_sub(ticket << 2) {
+            QUEUED => Claim::Queued,
+            STARTED => Claim::Started,
+            DONE => Claim::Done,
+            _ => Claim::Other,
+        }
+    }
+
+    /// When the running task was started, in nanoseconds; meaningful after [`Claim::Started`].
+    pub fn running_since(&self) -> u64 {
+        self.word(RUNNING_SINCE).load(Ordering::Relaxed)
+    }
+
+    /// The epoch that the coordinator announced last.
+    pub fn live_epoch(&self) -> u64 {
+        self.word(LIVE_EPOCH).load(Ordering::Acquire)
+    }
+
+    /// Coordinator: announces an epoch.
+    pub fn set_live_epoch(&self, epoch: u64) {
+        self.word(LIVE_EPOCH).store(epoch, Ordering::Release);
+    }
+
+    fn swap(&self, slot: u32, from: u64, to: u64) -> bool {
+        self.slot(slot)
+            .is_some_and(|word| word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok())
+    }
+}
+
+impl Drop for ClaimTable {
+    fn drop(&mut self) {
+        os::unmap(self.base.cast(), CLAIM_BYTES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    fn table() -> ClaimTable {
+        ClaimTable::map(os::memory_file().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_task_goes_from_queued_to_done() {
+        let table = table();
+        table.offer(5, 42);
+        assert_eq!(table.look(5, 42), Claim::Queued);
+        assert!(table.start(5, 42, 777));
+        assert_eq!((table.look(5, 42), table.running_since()), (Claim::Started, 777));
+        assert!(!table.take_back(5, 42));
+        assert!(table.finish(5, 42));
+        assert_eq!((table.look(5, 42), table.look(5, 43)), (Claim::Done, Claim::Other));
+    }
+
+    #[test]
+    fn what_was_taken_back_cannot_start_even_if_the_slot_is_used_again() {
+        let table = table();
+        table.offer(0, 1);
+        assert!(table.take_back(0, 1));
+        table.offer(0, 2);
+        assert!(!table.start(0, 1, 0));
+        assert!(table.start(0, 2, 0));
+    }
+
+    #[test]
+    fn slots_outside_are_refused() {
+        let table = table();
+        table.offer(SLOTS as u32, 1);
+        assert!(!table.start(SLOTS as u32, 1, 0));
+        assert_eq!(table.look(u32::MAX, 1), Claim::Other);
+    }
+
+    #[test]
+    fn two_mappings_see_the_same_words() {
+        let fd = os::memory_file().unwrap();
+        let one = ClaimTable::map(fd.try_clone().unwrap()).unwrap();
+        let other = ClaimTable::map(fd).unwrap();
+        one.offer(1023, 9);
+        one.set_live_epoch(3);
+        assert_eq!((other.look(1023, 9), other.live_epoch()), (Claim::Queued, 3));
+    }
+
+    #[test]
+    fn each_task_has_exactly_one_owner() {
+        let table = table();
+        let owners = AtomicUsize::new(0);
+        for ticket in 0..20_000_u64 {
+            table.offer((ticket % 7) as u32, ticket);
+        }
+        for round in 0..2_000_u64 {
+            let slot = (round % 7) as u32;
+            table.offer(slot, round);
+            std::thread::scope(|scope| {
+                scope.spawn(|| owners.fetch_add(usize::from(table.start(slot, round, 0)), Ordering::Relaxed));
+                scope.spawn(|| owners.fetch_add(usize::from(table.take_back(slot, round)), Ordering::Relaxed));
+            });
+        }
+        assert_eq!(owners.load(Ordering::Relaxed), 2_000);
+    }
+}

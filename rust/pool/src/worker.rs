@@ -1,0 +1,205 @@
+//! What the coordinator knows about one worker: its link, its claims, and what it has in flight.
+//!
+//! Owns the books of one worker. Must not know the queue or other workers.
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::batch::{HIGH, LOW};
+use crate::claims::{Claim, ClaimTable, SLOTS};
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
+use crate::payload::Payload;
+use crate::tickets::NumberSet;
+
+/// Bytes of payload in flight on one worker, beyond its first two tasks.
+const MAX_BYTES: usize = 4 << 20;
+
+/// A task that was given to a worker and not yet reported.
+#[derive(Clone, Copy, Debug)]
+pub struct Flight {
+    pub ticket: u64,
+    slot: u32,
+    cost: u64,
+    bytes: usize,
+}
+
+/// Whether a worker gets tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Open,
+    /// Not while this ticket is running there: its worker is about to be killed.
+    Doomed(u64),
+    /// It was told to stop.
+    Stopping,
+}
+
+/// One worker, as the coordinator sees it.
+pub struct Worker {
+    pub link: OwnedFd,
+    pub process: Option<OwnedFd>,
+    pub pid: i32,
+    pub claims: ClaimTable,
+    pub inbox: Inbox,
+    pub outbox: Outbox,
+    pub standing: Standing,
+    pub known: NumberSet,
+    /// Tasks in flight that have a timeout.
+    pub timed: usize,
+    /// The poller is asked about writing, too.
+    pub wants_write: bool,
+    flights: VecDeque<Flight>,
+    free: Vec<u32>,
+    load: u64,
+    bytes: usize,
+    last_end: u64,
+}
+
+impl Worker {
+    /// A worker with nothing in flight.
+    pub fn new(link: OwnedFd, claims: ClaimTable, pid: i32, process: Option<OwnedFd>) -> Worker {
+        Worker {
+            link,
+            process,
+            pid,
+            claims,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            standing: Standing::Open,
+            known: NumberSet::default(),
+            timed: 0,
+            wants_write: false,
+            flights: VecDeque::new(),
+            free: (0..SLOTS as u32).rev().collect(),
+            load: 0,
+            bytes: 0,
+            last_end: 0,
+        }
+    }
+
+    /// How many tasks are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// True if it may get tasks and has nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.standing == Standing::Open && self.flights.is_empty()
+    }
+
+    /// True if it may get tasks and should, before it runs dry.
+    pub fn is_hungry(&self) -> bool {
+        self.standing == Standing::Open && (self.load < LOW || self.flights.len() < 2)
+    }
+
+    /// True if one more task of this cost fits. One task waits behind the running one whatever it costs: it can be
+    /// taken back, and without it the worker would idle for a round trip.
+    pub fn has_room(&self, cost: u64, bytes: usize) -> bool {
+        !self.free.is_empty()
+            && (self.flights.len() < 2 || (self.load + cost <= HIGH && self.bytes + bytes <= MAX_BYTES))
+    }
+
+    /// Puts a task in flight. The caller has asked [`Worker::has_room`].
+    pub fn give(&mut self, ticket: u64, payload: &Payload, cost: u64) {
+        let Some(slot) = self.free.pop() else {
+            return;
+        };
+        let bytes = payload.bytes().len();
+        self.claims.offer(slot, ticket);
+        self.outbox.task(ticket, slot, payload);
+        self.flights.push_back(Flight { ticket, slot, cost, bytes });
+        self.load += cost;
+        self.bytes += bytes;
+    }
+
+    /// Strikes a reported task off; how long it kept the worker busy, or `None` if it is not in flight here.
+    pub fn reported(&mut self, ticket: u64, started: u64, ended: u64) -> Option<u64> {
+        let index = self.position(ticket)?;
+        self.strike(index);
+        if self.standing == Standing::Doomed(ticket) {
+            self.standing = Standing::Open;
+        }
+        // Back to back, what lies between two tasks is part of what a task costs.
+        let gap = started.saturating_sub(self.last_end);
+        let from = if gap < 100_000 { started - gap } else { started };
+        self.last_end = ended;
+        Some(ended.saturating_sub(from))
+    }
+
+    /// Takes one task back; true if it has not been started and never will be here.
+    pub fn take_back(&mut self, ticket: u64) -> bool {
+        let Some(index) = self.position(ticket) else {
+            return false;
+        };
+        if !self.claims.take_back(self.flights[index].slot, ticket) {
+            return false;
+        }
+        self.strike(index);
+        true
+    }
+
+    /// Takes back up to `count` tasks from the end, in the order they were given.
+    pub fn take_back_last(&mut self, count: usize) -> Vec<u64> {
+        let mut taken = Vec::new();
+        for index in (0..self.flights.len()).rev() {
+            let Flight { ticket, slot, .. } = self.flights[index];
+            if taken.len() == count || !self.claims.take_back(slot, ticket) {
+                break;
+            }
+            self.strike(index);
+            taken.push(ticket);
+        }
+        taken.reverse();
+        taken
+    }
+
+    /// What the claim table says about a task in flight here.
+    pub fn claim(&self, ticket: u64) -> Claim {
+        self.position(ticket).map_or(Claim::Other, |index| self.claims.look(self.flights[index].slot, ticket))
+    }
+
+    /// The task that is running now and since when, as far as the table tells.
+    pub fn running(&self) -> Option<(u64, u64)> {
+        let is_started = |flight: &&Flight| self.claims.look(flight.slot, flight.ticket) == Claim::Started;
+        let flight = self.flights.iter().find(is_started)?;
+        let since = self.claims.running_since();
+        // Still the same one? Otherwise the time may be of the next.
+        is_started(&flight).then_some((flight.ticket, since))
+    }
+
+    /// Takes everything that is left: what never ran or ended without being reported, and what was running.
+    pub fn abandon(&mut self) -> (Vec<u64>, Vec<u64>) {
+        let (mut again, mut running) = (Vec::new(), Vec::new());
+        for flight in self.flights.drain(..) {
+            let taken = self.claims.take_back(flight.slot, flight.ticket);
+            if taken || self.claims.look(flight.slot, flight.ticket) == Claim::Done {
+                again.push(flight.ticket);
+            } else {
+                running.push(flight.ticket);
+            }
+        }
+        (again, running)
+    }
+
+    /// Sends what the socket takes; true if something is left.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        if self.outbox.is_empty() {
+            return Ok(false);
+        }
+        self.outbox.flush(self.link.as_fd()).map(|all| !all)
+    }
+
+    fn position(&self, ticket: u64) -> Option<usize> {
+        // Reports come in order, so this is almost always the first.
+        self.flights.iter().position(|flight| flight.ticket == ticket)
+    }
+
+    fn strike(&mut self, index: usize) {
+        if let Some(flight) = self.flights.remove(index) {
+            self.free.push(flight.slot);
+            self.load = self.load.saturating_sub(flight.cost);
+            self.bytes -= flight.bytes;
+        }
+    }
+}

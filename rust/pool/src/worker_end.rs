@@ -1,0 +1,410 @@
+//! The worker's end of a link: tasks come in, reports go out.
+//!
+//! Owns the local queue, the definitions not yet fetched, and the reports not yet sent. Must not know Python or what a
+//! payload means. Nothing here waits except [`WorkerEnd::wait_readable`] and [`WorkerEnd::wait_writable`], so that the
+//! caller can let go of its interpreter lock for exactly those.
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::claims::ClaimTable;
+use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
+use crate::inbox::{Filled, Frame, Inbox};
+use crate::os::{self, Wait};
+use crate::tickets::NumberMap;
+
+/// Reports wait at most about this long, in nanoseconds.
+const LINGER: u64 = 1_000_000;
+/// Reports are sent once they are this many bytes.
+const FULL: usize = 64 * 1024;
+
+/// A task that this worker has claimed.
+#[derive(Debug)]
+pub struct Task {
+    /// Its ticket.
+    pub ticket: u64,
+    /// The frame it came in.
+    pub bytes: Arc<Vec<u8>>,
+    /// Where its payload is in the frame.
+    pub payload: Range<usize>,
+}
+
+/// Why a call could not be completed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// Call `wait_readable` and try again.
+    Read,
+    /// Call `wait_writable` and try again.
+    Write,
+    /// There is nothing more to do: Stop, or the coordinator is gone.
+    Over,
+}
+
+/// What is wrong.
+#[derive(Debug)]
+pub enum EndError {
+    /// The coordinator sent something that is not a frame.
+    Frame(FrameError),
+    /// The system refused.
+    Io(io::Error),
+    /// The ticket is not the running one.
+    NotRunning(u64),
+}
+
+impl fmt::Display for EndError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndError::Frame(error) => write!(out, "{error}"),
+            EndError::Io(error) => write!(out, "{error}"),
+            EndError::NotRunning(ticket) => write!(out, "ticket {ticket} is not running here"),
+        }
+    }
+}
+
+impl std::error::Error for EndError {}
+
+impl From<FrameError> for EndError {
+    fn from(error: FrameError) -> EndError {
+        EndError::Frame(error)
+    }
+}
+
+impl From<io::Error> for EndError {
+    fn from(error: io::Error) -> EndError {
+        EndError::Io(error)
+    }
+}
+
+struct Running {
+    ticket: u64,
+    slot: u32,
+    started: u64,
+}
+
+/// The worker's end of a link.
+pub struct WorkerEnd {
+    shared: Arc<Outgoing>,
+    claims: ClaimTable,
+    inbox: Inbox,
+    tasks: VecDeque<(Frame, usize)>,
+    definitions: NumberMap<Frame>,
+    forgotten: Vec<u64>,
+    replies: VecDeque<Frame>,
+    running: Option<Running>,
+    stop: bool,
+    gone: bool,
+    has_flusher: bool,
+    generation: u32,
+}
+
+impl WorkerEnd {
+    /// Takes over both descriptors.
+    pub fn new(link: RawFd, claims: RawFd) -> io::Result<WorkerEnd> {
+        let (link, claims) = (os::own(link)?, os::own(claims)?);
+        Ok(WorkerEnd {
+            shared: Arc::new(Outgoing { link, reports: Mutex::new(Reports::new()), armed: Condvar::new() }),
+            claims: ClaimTable::map(claims)?,
+            inbox: Inbox::default(),
+            tasks: VecDeque::new(),
+            definitions: NumberMap::default(),
+            forgotten: Vec::new(),
+            replies: VecDeque::new(),
+            running: None,
+            stop: false,
+            gone: false,
+            has_flusher: false,
+            generation: os::fork_generation(),
+        })
+    }
+
+    /// True in a child that a task forked: the link is its parent's.
+    pub fn is_forked(&self) -> bool {
+        os::fork_generation() != self.generation
+    }
+
+    /// The next task that could be claimed.
+    pub fn next(&mut self) -> Result<Result<Task, Blocked>, EndError> {
+        loop {
+            while let Some((frame, at)) = self.tasks.front_mut() {
+                if *at >= frame.bytes.len() {
+                    self.tasks.pop_front();
+                    continue;
+                }
+                let record = frame::read_task(&frame.bytes, *at)?;
+                *at = record.payload.end;
+                let now = os::now();
+                if self.claims.start(record.slot, record.ticket, now) {
+                    let bytes = Arc::clone(&frame.bytes);
+                    self.running = Some(Running { ticket: record.ticket, slot: record.slot, started: now });
+                    self.arm();
+                    return Ok(Ok(Task { ticket: record.ticket, bytes, payload: record.payload }));
+                }
+            }
+            if self.gone || self.stop {
+                return Ok(Err(Blocked::Over));
+            }
+            if !self.receive(Wait::No)? {
+                return Ok(Err(if self.flush()? { Blocked::Read } else { Blocked::Write }));
+            }
+        }
+    }
+
+    /// The blob of a key, once.
+    pub fn definition(&mut self, key: u64) -> Option<Frame> {
+        self.definitions.remove(&key)
+    }
+
+    /// The keys that are not needed any more.
+    pub fn take_forgotten(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Ends the running task. What is too large to send is refused before anything has changed. True if the report
+    /// (and all before it) may wait; false if [`WorkerEnd::wait_writable`] should follow, and then `flush`.
+    pub fn report(&mut self, ticket: u64, flags: u32, result: &[u8], effects: &[u8]) -> Result<bool, EndError> {
+        let size = frame::REPORT_HEAD + result.len() + effects.len();
+        if size > MAX_BODY {
+            return Err(FrameError::TooLarge(size).into());
+        }
+        let Some(running) = self.running.take_if(|running| running.ticket == ticket) else {
+            return Err(EndError::NotRunning(ticket));
+        };
+        let now = os::now();
+        self.claims.finish(running.slot, ticket);
+        let mut reports = self.shared.lock();
+        if reports.open.len() + size > MAX_BODY {
+            reports.seal()?;
+        }
+        frame::append_report(&mut reports.open, ticket, flags, (running.started, now), result, effects);
+        if reports.open.len() >= FULL || now.saturating_sub(reports.flushed_at) >= LINGER {
+            let sent = reports.flush(&self.shared.link, now);
+            drop(reports);
+            return self.outcome(sent);
+        }
+        Ok(true)
+    }
+
+    /// Asks the coordinator; `take_reply` has the answer when it comes.
+    pub fn request(&mut self, ticket: u64, body: &[u8]) -> Result<(), EndError> {
+        let mut reports = self.shared.lock();
+        reports.seal()?;
+        frame::append(&mut reports.wire, Kind::Request, &[&ticket.to_le_bytes(), body])?;
+        Ok(())
+    }
+
+    /// The answer to the request, if it is there.
+    pub fn take_reply(&mut self) -> Result<Result<Frame, Blocked>, EndError> {
+        loop {
+            if let Some(reply) = self.replies.pop_front() {
+                return Ok(Ok(reply));
+            }
+            if self.gone {
+                return Ok(Err(Blocked::Over));
+            }
+            if !self.flush()? {
+                return Ok(Err(Blocked::Write));
+            }
+            if !self.receive(Wait::No)? {
+                return Ok(Err(if self.gone { Blocked::Over } else { Blocked::Read }));
+            }
+        }
+    }
+
+    /// Sends what the socket takes; true if nothing is left (or nobody is there to take it).
+    pub fn flush(&mut self) -> Result<bool, EndError> {
+        let mut reports = self.shared.lock();
+        if reports.is_empty() {
+            return Ok(true);
+        }
+        let sent = reports.flush(&self.shared.link, os::now());
+        drop(reports);
+        self.outcome(sent)
+    }
+
+    /// Waits for bytes from the coordinator, and takes them.
+    pub fn wait_readable(&mut self) -> Result<(), EndError> {
+        self.receive(Wait::Yes).map(|_| ())
+    }
+
+    /// Waits until the socket takes more.
+    pub fn wait_writable(&mut self) -> Result<(), EndError> {
+        os::wait_for(self.shared.link.as_fd(), true, -1)?;
+        Ok(())
+    }
+
+    /// The epoch that the coordinator announced last.
+    pub fn live_epoch(&self) -> u64 {
+        self.claims.live_epoch()
+    }
+
+    fn outcome(&mut self, sent: io::Result<bool>) -> Result<bool, EndError> {
+        match sent {
+            Ok(all) => Ok(all),
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                self.gone = true;
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Receives once and sorts the frames; false if there was nothing.
+    fn receive(&mut self, wait: Wait) -> Result<bool, EndError> {
+        match self.inbox.fill(self.shared.link.as_fd(), wait)? {
+            Filled::Empty => return Ok(false),
+            Filled::Ended => {
+                self.gone = true;
+                self.tasks.clear(); // nobody would hear of them
+                return Ok(true);
+            }
+            Filled::Some => {}
+        }
+        while let Some(frame) = self.inbox.take()? {
+            match frame.kind {
+                Kind::Tasks => self.tasks.push_back((frame, HEADER)),
+                Kind::Reply => self.replies.push_back(frame),
+                Kind::Stop => self.stop = true,
+                Kind::Define => {
+                    let (key, _) = frame::read_numbered(frame.kind, &frame.bytes, HEADER)?;
+                    self.definitions.insert(key, frame);
+                }
+                Kind::Forget => {
+                    let (key, _) = frame::read_numbered(frame.kind, &frame.bytes, HEADER)?;
+                    if self.definitions.remove(&key).is_none() {
+                        self.forgotten.push(key);
+                    }
+                }
+                Kind::Reports | Kind::Request => return Err(FrameError::Unexpected(frame.kind).into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// A task begins while reports are waiting: if it is a long one, somebody else must send them.
+    fn arm(&mut self) {
+        let mut reports = self.shared.lock();
+        if reports.is_empty() || reports.armed {
+            return;
+        }
+        reports.armed = true;
+        drop(reports);
+        if self.has_flusher {
+            self.shared.armed.notify_one();
+        } else {
+            self.has_flusher = true;
+            let shared = Arc::clone(&self.shared);
+            // Without the thread reports are only later.
+            let _ = std::thread::Builder::new().name("reports".to_owned()).stack_size(64 * 1024).spawn(move || {
+                os::block_signals();
+                shared.run_flusher();
+            });
+        }
+    }
+}
+
+impl Drop for WorkerEnd {
+    fn drop(&mut self) {
+        if !self.is_forked() {
+            self.shared.lock().closed = true;
+            self.shared.armed.notify_one();
+        }
+    }
+}
+
+/// What the worker's two threads share: the link and the reports not yet sent.
+struct Outgoing {
+    link: OwnedFd,
+    reports: Mutex<Reports>,
+    armed: Condvar,
+}
+
+impl Outgoing {
+    fn lock(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends reports that have waited long enough, while there are any; sleeps otherwise.
+    fn run_flusher(&self) {
+        let mut reports = self.lock();
+        while !reports.closed {
+            if !reports.armed {
+                reports = self.armed.wait(reports).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let tick = Duration::from_nanos(LINGER);
+            reports = self.armed.wait_timeout(reports, tick).unwrap_or_else(PoisonError::into_inner).0;
+            let now = os::now();
+            if reports.is_empty() {
+                reports.armed = false;
+            } else if now.saturating_sub(reports.flushed_at) >= LINGER {
+                let _ = reports.flush(&self.link, now); // the main thread will meet the same error
+            }
+        }
+    }
+}
+
+struct Reports {
+    open: Vec<u8>, // records of a frame, behind room for its header
+    wire: Vec<u8>, // whole frames
+    sent: usize,   // of wire
+    flushed_at: u64,
+    armed: bool,
+    closed: bool,
+}
+
+impl Reports {
+    fn new() -> Reports {
+        let open = vec![0; HEADER];
+        Reports { open, wire: Vec::new(), sent: 0, flushed_at: 0, armed: false, closed: false }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.open.len() == HEADER && self.wire.is_empty()
+    }
+
+    fn seal(&mut self) -> Result<(), FrameError> {
+        if self.open.len() == HEADER {
+            return Ok(());
+        }
+        let header = frame::header(Kind::Reports, &[&self.open[HEADER..]])?;
+        self.open[..HEADER].copy_from_slice(&header);
+        if self.wire.is_empty() {
+            std::mem::swap(&mut self.open, &mut self.wire);
+        } else {
+            self.wire.append(&mut self.open);
+        }
+        self.open.clear();
+        if self.open.capacity() > 16 * FULL {
+            self.open = Vec::new();
+        }
+        self.open.resize(HEADER, 0);
+        Ok(())
+    }
+
+    fn flush(&mut self, link: &OwnedFd, now: u64) -> io::Result<bool> {
+        self.seal().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.flushed_at = now;
+        while self.sent < self.wire.len() {
+            match os::send(link.as_fd(), &[io::IoSlice::new(&self.wire[self.sent..])], Wait::No) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.wire.clear();
+                    self.sent = 0;
+                    return Err(error);
+                }
+            }
+        }
+        self.wire.clear();
+        if self.wire.capacity() > 16 * FULL {
+            self.wire = Vec::new();
+        }
+        self.sent = 0;
+        Ok(true)
+    }
+}

@@ -1,0 +1,1 @@
+"""The leaf public modules: errors, policies, channels, tracers, drawings."""
