@@ -399,7 +399,7 @@ class Model:
         if group.policy == "strict" and errors:
             message = f"Parallel group {group.id} failed: {len(errors)} task(s) failed"
         elif group.policy[0] == "at_least" and good < group.policy[1]:
-            message = f"Only {good}/{len(group.members)} tasks succeeded in group {group.id}"
+            message = f"Only {good}/{group.policy[1]} tasks succeeded in group {group.id}"
         elif group.policy[0] == "critical":
             errors = {head: errors[head] for head in group.policy[1] if head in errors}
             message = f"Critical tasks failed: {list(errors)}" if errors else ""
