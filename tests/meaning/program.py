@@ -142,7 +142,8 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                     raise ValueError(args[0])
                 else:
                     raise AssertionError(f"no such step: {op}")
-            return channel.get(returns[1]) if isinstance(returns, tuple) else returns
+            value = channel.get(returns[1]) if isinstance(returns, tuple) else returns
+            return list(value) if isinstance(value, list) else value  # two names for one list are not one meaning
 
         return play
 
@@ -248,7 +249,8 @@ def run(program: Program, placement: str) -> Outcome:
 def describe(error: BaseException) -> tuple[str, str, str]:
     """Type, message and cause of an error, iteration ids masked."""
     cause = error.__cause__
-    because = "" if cause is None else f"{type(cause).__name__}: {mask(str(cause))}"
+    remote = type(cause).__name__ == "RemoteTraceback"  # only says where in the worker
+    because = "" if cause is None or remote else f"{type(cause).__name__}: {mask(str(cause))}"
     return type(error).__name__, mask(str(error)), because
 
 

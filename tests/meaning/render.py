@@ -15,6 +15,8 @@ Plain = tuple[Any, ...]
 def render(program: Program) -> str:
     """The whole program, imports included."""
     lines = [
+        "import copy",
+        "",
         "from graflow_fast import chain, parallel, task, workflow",
         "from graflow_fast.core.handlers.group_policy import AtLeastNGroupPolicy, CriticalGroupPolicy",
         "from graflow_fast.core.retry import RetryPolicy",
@@ -63,7 +65,7 @@ def render_task(task: Plain, prefix: str = "") -> list[str]:
     for step in steps:
         body += render_step(step, variable(name))
     if isinstance(returns, tuple):
-        body.append(f"return channel.get({returns[1]!r})")
+        body.append(f"return copy.copy(channel.get({returns[1]!r}))")
     elif returns is not None:
         body.append(f"return {returns!r}")
     return [f"@task({', '.join(options)})", f"def {variable(name)}(ctx, data=None):", *indent(body)]

@@ -42,7 +42,7 @@ class Differs(AssertionError):
 
 def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9) -> None:
     """Give `check` this shard's programs; the first it objects to is made small and raised as `Differs`."""
-    wrong: list[Program] = []
+    wrong: list[tuple[Program, str]] = []
 
     @seed(SEED + shard)
     @settings(
@@ -56,8 +56,9 @@ def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9) -> N
     @given(programs(most))
     def explored(program: Program) -> None:
         try:
-            if check(program):
-                wrong.append(program)
+            why = check(program)
+            if why:
+                wrong.append((program, why))
                 raise Found
         except Unsuitable:
             reject()
@@ -65,8 +66,9 @@ def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9) -> N
     with contextlib.suppress(Found, Flaky):
         explored()
     if wrong:
-        small = minimize(wrong[0], lambda program: bool(complaint(check, program)))
-        raise Differs(small, complaint(check, small) or complaint(check, wrong[0]) or "differs now and then", shard)
+        program, why = wrong[0]
+        small = minimize(program, lambda program: bool(complaint(check, program)))
+        raise Differs(small, complaint(check, small) or f"now and then (not when repeated): {why}", shard)
 
 
 def complaint(check: Check, program: Program) -> str | None:
