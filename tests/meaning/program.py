@@ -149,9 +149,8 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 
     def create(task: tuple[Any, ...]) -> Any:
         """A graflow_fast task of a plain task."""
-        from graflow_fast.core.retry import RetryPolicy
-
         from graflow_fast import task as define
+        from graflow_fast.core.retry import RetryPolicy
 
         name, _steps, _returns, max_retries, delay, max_cycles = task
         play = make_player(task)
@@ -201,9 +200,8 @@ make_player, create, as_policy = language()
 
 def build(program: Program) -> Any:
     """The program as a graflow_fast workflow (not yet run)."""
-    from graflow_fast.core.task import ParallelGroup
-
     from graflow_fast import parallel, workflow
+    from graflow_fast.core.task import ParallelGroup
 
     made: dict[str, Any] = {}
     wf = workflow("program")

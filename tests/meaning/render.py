@@ -1,6 +1,6 @@
 """A workflow program as readable Python: what a shrunk failure prints.
 
-Owns only spelling. The text can be pasted into a file and run; `tests/meaning/test_model.py` holds it to that.
+Owns only spelling. The text can be pasted into a file and run; `test_meaning.py` holds it to that.
 """
 
 from __future__ import annotations
