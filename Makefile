@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: help setup test check format bench demo soak clean
+.PHONY: help setup test check format bench bench-peers demo soak clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
 	@echo "make test   set up and run every test, Rust and Python"
 	@echo "make check  format, lint, types and stub, both languages"
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
+	@echo "make bench-peers  install what the bench compares with: graflow, loky, joblib, mpire, pebble, Dask, Ray"
 	@echo "make soak   the fault-injection rows for longer"
 
 $(BIN)/python:
@@ -51,7 +52,10 @@ demo: setup
 	$(BIN)/python examples/code_census.py
 
 bench: setup
-	$(BIN)/python benches/run.py
+	$(BIN)/python benches/run.py --write
+
+bench-peers: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 
 clean:
 	rm -rf $(VENV) target

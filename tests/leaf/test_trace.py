@@ -174,7 +174,7 @@ def test_recorded_tasks_are_in_the_graph():
     tracer = NoopTracer()
     tracer.on_workflow_start("flow", a_context())
     tracer.record_task("a", started=NOON.timestamp(), ended=NOON.timestamp() + 1.5)
-    tracer.record_task("b", failed=True)
+    tracer.record_task("b", error=ValueError("no"))
     tracer.on_workflow_end("flow", a_context())
     assert tracer.get_execution_order() == ["flow", "a", "b"]
     graph = tracer.get_runtime_graph()

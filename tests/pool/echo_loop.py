@@ -14,6 +14,11 @@ def run(link):
         elif what == b"s":  # sleep
             time.sleep(float(rest))
             link.report(ticket, 0, str(os.getpid()).encode(), b"")
+        elif what == b"S":  # spin for so much CPU time
+            end = time.thread_time() + float(rest)
+            while time.thread_time() < end:
+                pass
+            link.report(ticket, 0, b"", b"")
         elif what == b"r":  # request, and report the reply
             link.report(ticket, 0, link.request(ticket, rest), b"")
         elif what == b"d":  # report a definition

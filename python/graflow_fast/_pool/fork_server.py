@@ -5,12 +5,15 @@ protocol.
 """
 
 import _socket
+import contextlib
 import marshal
 import os
 import select
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 _BOOT = "import sys; sys.path[:] = sys.argv[3:]; from graflow_fast._worker.template import main; main({}, {})"
 _CONTROL = 3  # the template's descriptor
@@ -50,7 +53,7 @@ class ForkServer:
         finally:
             theirs.close()
 
-    def fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
+    def fork(self, number: int, boot: Mapping[str, object], fds: list[int]) -> None:
         """Ask for a worker; `forked` has the answer."""
         raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
         self._send(("fork", number, boot), [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)])
@@ -85,18 +88,14 @@ class ForkServer:
         if not self._open:
             return
         self._open = False
-        try:
+        with contextlib.suppress(RuntimeError):
             self._send(("end", grace))
-        except RuntimeError:
-            pass
         self._control.close()
         for _, pidfd in self._forked.values():
             os.close(pidfd)
         os.close(self._errors)
-        try:
+        with contextlib.suppress(ChildProcessError):  # the program reaps its children itself
             os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass  # the program reaps its children itself
 
     def disown(self) -> None:
         """In a forked child: close our copies of the descriptors."""
@@ -114,7 +113,7 @@ class ForkServer:
         except ChildProcessError:
             return False
 
-    def _send(self, message: tuple[object, ...], ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
+    def _send(self, message: tuple[Any, ...], ancillary: list[tuple[int, int, bytes]] | None = None) -> None:
         try:
             self._control.sendmsg([marshal.dumps(message)], ancillary or [])
         except OSError as error:

@@ -3,11 +3,12 @@
 Owns processes and their descriptors. Must not know tasks; what travels to workers is the core's (`ProcessPool.core`).
 """
 
+import contextlib
 import os
 import signal
 import sys
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
@@ -19,8 +20,7 @@ from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 _KEPT = 16
 
 
-@dataclass(frozen=True)
-class ExitInfo:
+class ExitInfo(NamedTuple):
     """How a worker ended."""
 
     pid: int
@@ -44,12 +44,11 @@ class ExitInfo:
         return "ended" if self.code is None else f"exited with code {self.code}"
 
 
-@dataclass
 class _Worker:
-    number: int
-    stdout: Stream = field(default_factory=lambda: Stream("graflow-stdout"))
-    stderr: Stream = field(default_factory=lambda: Stream("graflow-stderr"))
-    pid: int = 0
+    def __init__(self) -> None:
+        self.stdout = Stream("graflow-stdout")
+        self.stderr = Stream("graflow-stderr")
+        self.pid = 0
 
     def close(self) -> None:
         self.stdout.close()
@@ -118,7 +117,8 @@ class ProcessPool:
         self._check()
         self._await_workers()
         if self._server is not None and worker in self._workers:
-            self._server.kill(self._workers[worker].pid, grace)
+            with contextlib.suppress(RuntimeError):  # the template is gone, and all workers with it
+                self._server.kill(self._workers[worker].pid, grace)
 
     def recycle(self, worker: int) -> None:
         """Let a worker finish what it has begun and end, and start another one at once."""
@@ -149,7 +149,7 @@ class ProcessPool:
 
     def worker_rss(self, worker: int) -> int:
         """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         total = 0
         try:
@@ -165,7 +165,10 @@ class ProcessPool:
         if self.closed or os.getpid() != self._owner:
             return
         self.closed = True
-        self._core = None  # closes the links, which idle workers take as the end
+        if self._core is not None:
+            for index in self._core.workers():
+                self._core.remove_worker(index)  # closes its link, which an idle worker takes as the end
+        self._core = None
         if self._server is not None:
             self._server.end(grace)
         for worker in self._workers.values():
@@ -192,7 +195,7 @@ class ProcessPool:
         ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
         claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
         index = self._core.add_worker(ours.detach(), os.dup(claims), 0)
-        worker = self._workers[index] = _Worker(index)
+        worker = self._workers[index] = _Worker()
         boot = {
             "loop": self.loop,
             "path": _path(),

@@ -26,9 +26,10 @@ def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
     """A pool for one run, warm if there is one that fits."""
     key = _key(workers, loop)
     with _lock:
-        for index, (its_key, pool) in enumerate(_idle):
-            if its_key == key:
-                del _idle[index]
+        for entry in _idle:
+            if entry[0] == key:
+                _idle.remove(entry)
+                pool = entry[1]
                 break
         else:
             pool = ProcessPool(workers, loop)

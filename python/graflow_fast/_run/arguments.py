@@ -65,24 +65,33 @@ def _fill_from_previous(
     open_parameters: list[Parameter], previous: Any, task_id: str, arguments: dict[str, Any], looked_up: bool
 ) -> None:
     value = NOTHING if previous is NOTHING else previous()
+    missing = []
     for parameter in open_parameters:
         if isinstance(value, Mapping) and parameter.name in value and not parameter.takes_mapping:
             arguments[parameter.name] = value[parameter.name]
         elif value is not NOTHING and len(open_parameters) == 1:
             arguments[parameter.name] = value
         else:
-            raise TypeError(_open_parameter_message(task_id, parameter, value, len(open_parameters), looked_up))
+            missing.append(parameter)
+    if missing:
+        raise TypeError(_missing_message(task_id, missing, value, len(open_parameters), looked_up))
 
 
-def _open_parameter_message(task_id: str, parameter: Parameter, value: Any, count: int, looked_up: bool) -> str:
-    places = ["it is not bound"]
+def _missing_message(task_id: str, missing: list[Parameter], value: Any, count: int, looked_up: bool) -> str:
+    """Return what is missing and where it was looked for."""
+    names = " and ".join(f"'{parameter.name}'" for parameter in missing)
+    plural = "" if len(missing) == 1 else "s"
+    first = missing[0]
+    places = ["not bound"]
     if looked_up:
-        places.append(f"the channel has neither '{parameter.result_key}' nor '{parameter.name}'")
-    places.append("it has no default")
+        places.append(f"not in the channel (as '{first.result_key}' or '{first.name}')")
+    places.append("no default")
     if value is NOTHING:
         places.append("no single task before it returned a value")
     elif isinstance(value, Mapping):
-        places.append("the mapping that the task before returned does not hold it")
+        places.append("not in the mapping that the task before returned")
     else:
-        places.append(f"the task before returned one {type(value).__name__} but {count} parameters are still open")
-    return f"Task '{task_id}' has no value for parameter '{parameter.name}': {', '.join(places)}"
+        places.append(f"the task before returned one {type(value).__name__} for {count} open parameters")
+    return (
+        f"Task '{task_id}' is missing {len(missing)} required positional argument{plural}: {names} ({'; '.join(places)})"
+    )

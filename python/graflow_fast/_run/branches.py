@@ -46,6 +46,7 @@ class Branch:
             assert self.fork is not None
             parent = self.fork.parent.context
             self._context = parent.create_branch_context(self.fork.member_name(self.index), self.channel)
+            self._context._group = self.fork.group_name
         return self._context
 
     @property

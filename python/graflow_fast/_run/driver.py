@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Scheduler
@@ -16,6 +17,7 @@ from graflow_fast._run import explain
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
 from graflow_fast._run.failures import Failures
+from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
 from graflow_fast._run.output import CapturedThreads
 from graflow_fast._run.packing import unpacked
@@ -29,10 +31,10 @@ from graflow_fast.exceptions import (
     GraflowRuntimeError,
     GraflowWorkflowCanceledError,
     StepLimitExceededError,
-    as_runtime_error,
 )
 
 if TYPE_CHECKING:
+    from graflow_fast.channels.base import Channel
     from graflow_fast.core.context import ExecutionContext
 
 RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
@@ -65,6 +67,7 @@ class Attempt:
         "branch",
         "call",
         "cause",
+        "ended",
         "handled",
         "node",
         "number",
@@ -86,7 +89,9 @@ class Attempt:
         self.call: Any = NOTHING
         self.cause = -1
         self.tag = 0
+        #: When the body started and ended, in seconds since the epoch; 0 for not (yet) known.
         self.started = 0.0
+        self.ended = 0.0
         #: Whether a registered handler ran it, which stores results itself.
         self.handled = False
 
@@ -119,7 +124,11 @@ class Run:
         self._steps_before = context.steps
         self._threads: Any = None
         self._processes: Any = None
-        self._parallel = settings.schedule == "parallel"
+        self.parallel = settings.schedule == "parallel"
+        record = getattr(context.tracer, "_record", None)
+        #: Notes for the tracer that a step ran, None when nobody wants to know.
+        self.note_task = record.note if self.silent and record is not None else None
+        self._steps = None if self.parallel else InlineSteps(self)
 
     # --- the loop
 
@@ -127,8 +136,9 @@ class Run:
         """Run to the end; return the last task's result or raise what ended the run."""
         context = self.context
         context._run = self
+        context._run_steps = lambda: self._steps_before + self.scheduler.steps
         self.placement.check(self.nodes.tasks)
-        workflow = getattr(context, "_workflow", None)
+        workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
         self._start()
         try:
@@ -142,7 +152,8 @@ class Run:
                 action = self._next()
         finally:
             self._close()
-            context.steps = self._steps_before + self.scheduler.steps
+            context._steps = self._steps_before + self.scheduler.steps
+            context._run_steps = None
         return unpacked(self.last_result)
 
     def _start(self) -> None:
@@ -162,9 +173,12 @@ class Run:
                 available = ", ".join(self.nodes.names[:5])
                 raise GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
             starts.append(node)
+        self._told_queued = len(starts)
         self.scheduler.start(starts, now)
 
     def _next(self) -> Any:
+        if not self.silent:
+            self._tell_queued()
         if self._processes is not None and not self._processes.has_room():
             # Notices are free to carry out; new work waits until the pool wants it.
             return None
@@ -174,6 +188,10 @@ class Run:
         """Do one action; return the next one."""
         kind, ticket, node, branch_id, number, tag, cause = action
         if kind == RUN:
+            if branch_id == 0 and self._steps is not None:
+                following = self._steps.go_on(action)
+                if following is not action:
+                    return following
             return self._run_task(ticket, node, branch_id, number, tag, cause)
         if kind == FORK:
             self._fork(ticket, node, branch_id, tag, cause)
@@ -218,10 +236,12 @@ class Run:
         branch = self.root if branch_id == 0 else self.branches.branch(branch_id)
         attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
         attempt.cause = cause
+        if not self.silent and branch_id == 0 and number == 0:
+            self._told_queued = max(0, self._told_queued - 1)
         if tag:
             attempt.tag = tag
             attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
-        place = self.placement.of(task, branch, self._parallel)
+        place = self.placement.of(task, branch, self.parallel)
         if place == INLINE:
             return self._run_inline(attempt)
         self.prepare(attempt)
@@ -236,6 +256,7 @@ class Run:
         context = self.prepare(attempt)
         branch = attempt.branch
         task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
+        attempt.started = task_context.start_time
         outer_running, registry.running.task_context = registry.running.task_context, task_context
         outer_context, context.current_task_context = context.current_task_context, task_context
         self._inline = attempt
@@ -260,22 +281,42 @@ class Run:
         base_id = attempt.base_id
         definition = getattr(task, "_definition", None)
         if definition is not None:
-            if definition.max_cycles is not None:
-                context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
-            if definition.retry_policy is not None:
-                context.retry_controller.set_node_policy(attempt.task_id, definition.retry_policy)
-            elif definition.max_retries is not None:
-                context.retry_controller.set_node_max_retries(attempt.task_id, definition.max_retries)
+            self.apply_limits(context, definition, attempt.task_id, base_id)
         if attempt.number == 0:
             counts = context.cycle_controller.cycle_counts
             counts[base_id] = counts.get(base_id, 0) + 1
             if context.retry_controller.retry_counts:
                 context.retry_controller.retry_counts.pop(attempt.task_id, None)
-        if self.silent:
-            context.tracer.record_task(attempt.task_id)
-        else:
+        if not self.silent:
             context.tracer.on_task_start(self._traced(attempt), context)
         return context
+
+    def apply_limits(self, context: ExecutionContext, definition: Any, task_id: str, base_id: str) -> None:
+        """Tell a context's counters what a definition says of loops and retries."""
+        if definition.max_cycles is not None:
+            context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
+        if definition.retry_policy is not None:
+            context.retry_controller.set_node_policy(task_id, definition.retry_policy)
+        elif definition.max_retries is not None:
+            context.retry_controller.set_node_max_retries(task_id, definition.max_retries)
+
+    def step_failed(self, action: Any, task_context: TaskExecutionContext, error: Exception) -> Any:
+        """Note that a step run the short way raised; return the next action."""
+        self.failed(self._attempt_of_step(action, task_context), error)
+        return self._next()
+
+    def step_returned(self, action: Any, task_context: TaskExecutionContext, result: Any) -> Any:
+        """Note that a step run the short way returned with directives; return the next action."""
+        attempt = self._attempt_of_step(action, task_context)
+        self._store_result(self.root, attempt, result)
+        return self._completed(attempt, result, self.directives(attempt, task_context.directives or []))
+
+    def _attempt_of_step(self, action: Any, task_context: TaskExecutionContext) -> Attempt:
+        _, ticket, node, _, number, _, cause = action
+        attempt = Attempt(ticket, node, self.root, number, self.nodes.tasks[node], self.nodes.names[node])
+        attempt.cause = cause
+        attempt.started = task_context.start_time
+        return attempt
 
     def call_body(self, attempt: Attempt, context: ExecutionContext, task_context: TaskExecutionContext) -> Any:
         """Call the body in this thread, through its handler when it asked for a registered one."""
@@ -308,11 +349,13 @@ class Run:
 
     def previous_of(self, attempt: Attempt) -> Any:
         """Return a function that gives the value of the single task before, or `NOTHING` when there is none."""
-        cause = attempt.cause
-        if cause < 0 or self.nodes.tasks[cause].is_group:
+        return NOTHING if attempt.cause < 0 else self.previous_value(attempt.cause, attempt.branch.channel)
+
+    def previous_value(self, cause: int, channel: Channel) -> Any:
+        """Return a function that gives the result of the node ``cause``, or `NOTHING` for a group's."""
+        if self.nodes.tasks[cause].is_group:
             return NOTHING
         key = f"{self.nodes.names[cause]}.__result__"
-        channel = attempt.branch.channel
         return lambda: channel.get(key)
 
     def _store_result(self, branch: Branch, attempt: Attempt, result: Any) -> None:
@@ -331,11 +374,10 @@ class Run:
         cancelled = directives is not None and any(kind == CANCEL for kind, _, _ in directives)
         if branch.fork is None:
             if not cancelled:
-                self.context._completed[attempt.task_id] = None
+                self.context.mark_task_completed(attempt.task_id)
             self.last_result = result
-        if not self.silent:
-            branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=None)
-        if directives is None and self._processes is None and self._checkpoint is None:
+        self._trace_end(attempt, None)
+        if directives is None and self._processes is None and self._checkpoint is None and self.silent:
             return self.scheduler.complete_next(attempt.ticket, None, time.monotonic())
         checkpoint = self._pop_checkpoint(branch)
         self.scheduler.complete(attempt.ticket, directives, time.monotonic())
@@ -347,10 +389,7 @@ class Run:
         """Note that a body raised: repeat it if its policy says so, else its branch fails."""
         branch = attempt.branch
         context = branch.context
-        if not self.silent:
-            context.tracer.on_task_end(
-                self._traced(attempt), context, result=None, error=error if isinstance(error, Exception) else None
-            )
+        self._trace_end(attempt, error if isinstance(error, Exception) else None)
         if not attempt.handled:
             branch.channel.set(f"{attempt.task_id}.__result__", error)
         if not isinstance(error, Exception):
@@ -369,7 +408,7 @@ class Run:
 
     def concurrent_root(self, branch: Branch) -> bool:
         """Say whether several bodies may run in this branch at once."""
-        return self._parallel and branch.fork is None
+        return self.parallel and branch.fork is None
 
     def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
         """Note that a body that ran elsewhere returned; its writes have been applied already."""
@@ -381,14 +420,36 @@ class Run:
         branch = attempt.branch
         if branch.fork is None:
             if directives is None or all(kind != CANCEL for kind, _, _ in directives):
-                self.context._completed[attempt.task_id] = None
+                self.context.mark_task_completed(attempt.task_id)
             self.last_result = result
-        if not self.silent:
-            branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=None)
+        self._trace_end(attempt, None)
         checkpoint = self._pop_checkpoint(branch)
         self.scheduler.complete(attempt.ticket, directives, time.monotonic())
         if checkpoint is not None:
             self._write_checkpoint(checkpoint)
+
+    def _trace_end(self, attempt: Attempt, error: Exception | None) -> None:
+        branch = attempt.branch
+        if not self.silent:
+            with branch.context.tracer.at(datetime.fromtimestamp(attempt.ended) if attempt.ended else None):
+                branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=error)
+        elif branch.fork is None:
+            task = attempt.task
+            ended = attempt.ended or time.time()
+            branch.context.tracer.record_task(
+                attempt.task_id, attempt.started, ended, error, type(task).__name__, task.handler_type
+            )
+
+    def _tell_queued(self, started: int = 0) -> None:
+        """Tell the tracer which tasks joined the workflow's own queue since it was last told."""
+        self._told_queued = max(0, self._told_queued - started)
+        waiting = self.scheduler.pending_work()
+        for node, tag, _ in waiting[self._told_queued :]:
+            task = self.nodes.tasks[node]
+            if tag and isinstance(task, TaskWrapper):
+                task = TaskWrapper(self._tags[tag][0], task._definition, register_to_context=False)
+            self.context.tracer.on_task_queued(task, self.context)
+        self._told_queued = len(waiting)
 
     def _traced(self, attempt: Attempt) -> Executable:
         """Return what tracers are shown: the task, under an iteration's own name if it is one."""
@@ -400,6 +461,8 @@ class Run:
 
     #: The attempt whose body runs in the driver's thread; the checkpoint asked for.
     _inline: Attempt | None = None
+    #: How many of those that wait in the workflow's own queue the tracer was told of.
+    _told_queued = 0
     _checkpoint: tuple[dict[str, Any], str | None] | None = None
 
     def directives(self, attempt: Attempt, asked: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
@@ -471,9 +534,8 @@ class Run:
         base_id = self.nodes.names[node]
         counts = context.cycle_controller.cycle_counts
         counts[base_id] = counts.get(base_id, 0) + 1
-        if self.silent:
-            context.tracer.record_task(base_id)
-        else:
+        if not self.silent:
+            self._tell_queued(started=1)
             context.tracer.on_task_start(group, context)
             context.tracer.on_parallel_group_start(base_id, names, context)
         live_output = self.settings.output == "live"
@@ -497,14 +559,19 @@ class Run:
         if not self.silent:
             parent.context.tracer.on_parallel_group_end(name, fork.members, parent.context)
             parent.context.tracer.on_task_end(fork.group, parent.context, result=None, error=error)
+        elif parent.fork is None:
+            kind = type(fork.group).__name__
+            parent.context.tracer.record_task(name, fork.started, time.time(), error, kind, fork.group.handler_type)
         parent.channel.set(f"{name}.__result__", error)
         if error is not None:
-            parent.failure = self._group_error(fork, error)
-            self.scheduler.fail(ticket, None, time.monotonic())
+            delay = self.failures.retry_delay(parent.context, name, error)
+            if delay is None:
+                parent.failure = self._group_error(fork, self.failures.final_error(parent.context, name, error))
+            self.scheduler.fail(ticket, delay, time.monotonic())
             return
         if parent.fork is None:
             self.last_result = None
-            self.context._completed[name] = None
+            self.context.mark_task_completed(name)
         checkpoint = self._pop_checkpoint(parent)
         self.scheduler.complete(ticket, None, time.monotonic())
         if checkpoint is not None:
@@ -515,12 +582,9 @@ class Run:
         for index in sorted(fork.errors):
             if not isinstance(fork.errors[index], Exception):
                 return fork.errors[index]
-        wrapped = as_runtime_error(error)
-        if wrapped is not error:
-            wrapped.__cause__ = error
-        elif fork.errors and wrapped.__cause__ is None:
-            wrapped.__cause__ = fork.errors[min(fork.errors)]
-        return wrapped
+        if fork.errors and error.__cause__ is None:
+            error.__cause__ = fork.errors[min(fork.errors)]
+        return error
 
     def _abandon(self, ticket: int) -> None:
         attempt = self.running.pop(ticket, None)
@@ -528,9 +592,7 @@ class Run:
             return
         if self._processes is not None:
             self._processes.abandon(attempt)
-        if not self.silent:
-            context = attempt.branch.context
-            context.tracer.on_task_end(self._traced(attempt), context, result=None, error=None)
+        self._trace_end(attempt, None)
 
     # --- the end
 
@@ -568,7 +630,6 @@ class Run:
     def _write_checkpoint(self, request: tuple[dict[str, Any], str | None]) -> None:
         from graflow_fast.core.checkpoint import CheckpointManager
 
-        self.context.steps = self._steps_before + self.scheduler.steps
         metadata, path = request
         CheckpointManager.create_checkpoint(self.context, path=path, metadata=metadata)
 

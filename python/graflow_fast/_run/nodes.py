@@ -70,7 +70,10 @@ class NodeTable:
         if known is not None and start._links is None:
             return known
         if isinstance(start, TaskReference):
-            raise GraflowRuntimeError(f"next_task(): no task '{start.task_id}' is left in the graph")
+            try:
+                start = self.graph.get_node(start.task_id)
+            except KeyError:
+                raise GraflowRuntimeError(f"next_task(): no task '{start.task_id}' is left in the graph") from None
         if start._links is None and not start.is_group:
             self.graph.add_node(start)
             return self.add(start)

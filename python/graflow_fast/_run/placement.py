@@ -35,6 +35,8 @@ class Placement:
         if not isinstance(task, TaskWrapper):
             return INLINE
         definition = task._definition
+        if task.handler_type in self.handlers:
+            return INLINE
         if definition.handler is not None:
             return _HANDLERS.get(definition.handler, INLINE)
         if branch.placement is not None:

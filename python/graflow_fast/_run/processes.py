@@ -232,6 +232,8 @@ class Processes:
         self.requests.release(ticket)
         if attempt is None:
             return
+        offset = time.time() - time.monotonic()
+        attempt.started, attempt.ended = started + offset, ended + offset
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if not record:
             run.reported(attempt, value, None)
@@ -242,13 +244,14 @@ class Processes:
         if flags & DESCRIPTORS:
             attempt.branch.output.write(self._last_output(worker))
         if log:
-            self._apply(attempt.branch.channel, log)
+            self.apply(attempt.branch.channel, log)
         if flags & FAILED:
             self._failed(attempt, error)
             return
         run.reported(attempt, value, None if directives is None else [self._restored(item) for item in directives])
 
-    def _apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
+    def apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
+        """Do the writes that a worker logged."""
         for operation, key, data, expires in log:
             ttl = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":

@@ -87,8 +87,10 @@ class Requests:
         return getattr(graph, method)(*arguments)
 
     def _answer_checkpoint(
-        self, attempt: Attempt, task_id: str, metadata: dict[str, Any], path: str | None
+        self, attempt: Attempt, task_id: str, metadata: dict[str, Any], path: str | None, log: list[Any]
     ) -> tuple[str, Any]:
+        # What the body has written so far belongs to the checkpoint.
+        self.processes.apply(attempt.branch.channel, log)
         return self.run.context.checkpoint_now(task_id, metadata, path)
 
     # --- live operations

@@ -192,11 +192,12 @@ class BranchChannel(Channel):
                 own = self._own[key] = _Extended()
         elif type(own) is Packed:
             own = self._own[key] = own.value()
+        if type(own) is not _Extended:
+            _check_list(key, own)
         self.log.append((operation, key, value, self._expires(key, ttl)))
         if type(own) is _Extended:
             (own.after if operation == "append" else own.before).append(value)
             return base_length + len(own.before) + len(own.after)
-        _check_list(key, own)
         if operation == "append":
             own.append(value)
         else:

@@ -78,6 +78,7 @@ class Threads:
         pieces: list[Piece],
     ) -> None:
         self._busy -= 1
+        attempt.branch.context.current_task_context = None
         if run.running.pop(attempt.ticket, None) is None:
             return
         attempt.branch.output.write(pieces)

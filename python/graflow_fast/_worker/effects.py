@@ -25,21 +25,26 @@ def pack(
     Raises:
         TaskSerializationError: a written value or something passed to ``next_task`` can't be pickled.
     """
-    packed_log = (
-        [
-            (
-                operation,
-                key,
-                None if operation in ("delete", "clear") else _pack(task_id, f"channel value '{key}'", value),
-                expires,
-            )
-            for operation, key, value, expires in log
-        ]
-        if log
-        else None
-    )
+    packed_log = pack_log(task_id, log) if log else None
     packed_directives = [_pack_directive(task_id, directive) for directive in directives] if directives else None
     return pickle.dumps((packed_log, packed_directives, pieces, error), protocol=crossing.PROTOCOL)
+
+
+def pack_log(task_id: str, log: list[Any]) -> list[tuple[str, str, bytes | None, float | None]]:
+    """Return a log of channel operations with each value as bytes.
+
+    Raises:
+        TaskSerializationError: a value can't be pickled.
+    """
+    return [
+        (
+            operation,
+            key,
+            None if operation in ("delete", "clear") else _pack(task_id, f"channel value '{key}'", value),
+            expires,
+        )
+        for operation, key, value, expires in log
+    ]
 
 
 def pack_result(task_id: str, result: Any) -> bytes:

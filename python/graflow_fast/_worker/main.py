@@ -4,14 +4,21 @@ Owns the process's surroundings: descriptors, signals, death with the parent, wh
 know tasks: that is the loop's, which gets a link and runs until there is no more to do.
 """
 
+from __future__ import annotations
+
 import atexit
+import contextlib
 import faulthandler
+import importlib
+import io
 import os
 import signal
 import sys
-import traceback
-from types import FrameType
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, NoReturn
 
 DEFAULT_LOOP = "graflow_fast._worker.loop:run"
 #: The exit code of a worker whose loop could not even be imported: a new worker would fare no better.
@@ -20,11 +27,19 @@ CANNOT_START = 70
 
 def preload() -> None:
     """Import, in the template, what every worker needs."""
-    import importlib.util
+    from importlib.util import find_spec
 
-    for module in ("cloudpickle", "graflow_fast._worker.loop"):
-        if importlib.util.find_spec(module) is not None:
+    for module in ("graflow_fast._core", "cloudpickle", "graflow_fast._worker.loop"):
+        if find_spec(module) is not None:
             importlib.import_module(module)
+
+
+def close_descriptors(keep: set[int]) -> None:
+    """Close all others. By what is open: the limit can be a thousand million."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(int(name))
 
 
 def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: int, stderr: int) -> NoReturn:
@@ -37,12 +52,11 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
 
         if not _core.die_with_parent(template):
             os._exit(0)
+        _volunteer_for_the_oom_killer()
         faulthandler.enable(2)
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _take_surroundings(boot)
-        import importlib
-
         module, _, name = boot["loop"].partition(":")
         run = getattr(importlib.import_module(module), name)
         code = 1
@@ -52,13 +66,13 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
+        import traceback
+
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(Exception):
                 stream.flush()
-            except Exception:
-                pass
         os._exit(code)
 
 
@@ -66,23 +80,27 @@ def _arrange_descriptors(link: int, claims: int, stdout: int, stderr: int) -> tu
     """Put the standard ones in place and close all that is not this worker's."""
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    keep = sorted((link, claims))
-    os.closerange(3, keep[0])
-    os.closerange(keep[0] + 1, keep[1])
-    os.closerange(keep[1] + 1, os.sysconf("SC_OPEN_MAX"))
+    close_descriptors(keep={0, 1, 2, link, claims})
     for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     return link, claims
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """When memory runs out a worker should die, which costs one try of one task, and not the user's program."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "r+") as file:
+        score = int(file.read())
+        file.seek(0)
+        file.write(str(min(1000, score + 300)))
 
 
 def _take_surroundings(boot: dict[str, Any]) -> None:
     sys.path[:] = boot["path"]
     sys.argv[:] = boot["argv"]
     sys.prefix, sys.exec_prefix = boot["prefix"], boot["exec_prefix"]
-    try:
+    with contextlib.suppress(OSError):  # it is gone; tasks that need it will say so
         os.chdir(boot["cwd"])
-    except OSError:
-        pass  # it is gone; tasks that need it will say so
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.scope import BranchChannel
+from graflow_fast._worker.effects import pack_log
 from graflow_fast.channels.base import Channel
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.cycle import CycleController
@@ -320,7 +321,7 @@ class WorkerContext(ExecutionContext):
                 values = {} if extra is None else dict(extra.get("values", ()))
             parent = RemoteChannel(self._link, self._ticket, values)
             live: Any = RemoteLive(self._link, self._ticket)
-            found = self._lazy["channel"] = BranchChannel("task", parent, live)
+            found = self._lazy["channel"] = BranchChannel(self.session_id, parent, live)
         return found
 
     def writes(self) -> list[Any]:
@@ -390,5 +391,7 @@ class WorkerContext(ExecutionContext):
 
     def checkpoint_now(self, task_id: str, metadata: dict[str, Any], path: str | None) -> tuple[str, Any]:
         """Have the coordinator write a checkpoint that resumes at this task."""
-        written: tuple[str, Any] = ask(self._link, self._ticket, "checkpoint", task_id, metadata, path)
+        log = pack_log(task_id, self.channel.log)
+        self.channel.log.clear()
+        written: tuple[str, Any] = ask(self._link, self._ticket, "checkpoint", task_id, metadata, path, log)
         return written

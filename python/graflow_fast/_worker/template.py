@@ -10,15 +10,23 @@ From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", num
 ``("exited", pid, status, peak_rss_bytes)``.
 """
 
-# Imported before the first worker is asked for: keep this list short, a cold start waits for it.
+from __future__ import annotations
+
+# A cold start waits for these: no more than what is needed, and nothing that imports much.
 import _socket
+import contextlib
+import gc
 import marshal
 import os
 import select
 import signal
 import sys
 import time
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
 
 MESSAGE_BYTES = 1 << 18
 
@@ -88,10 +96,8 @@ class _Template:
         finally:
             for fd in fds:
                 os.close(fd)
-        try:
+        with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # as the child does: whoever comes first
-        except OSError:
-            pass
         child = os.pidfd_open(pid)
         self.children[child] = pid
         self.poller.register(child, select.POLLIN)
@@ -122,12 +128,10 @@ class _Template:
         _, status, usage = os.wait4(pid, 0)
         self._tell(("exited", pid, status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 
-    def _tell(self, message: tuple[object, ...], fd: int | None = None) -> None:
+    def _tell(self, message: tuple[Any, ...], fd: int | None = None) -> None:
         ancillary = [] if fd is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))]
-        try:
+        with contextlib.suppress(OSError):  # the coordinator is gone; the poll will say so
             self.control.sendmsg([marshal.dumps(message)], ancillary)
-        except OSError:
-            pass  # the coordinator is gone; the poll will say so
 
     def _end(self, grace: float) -> None:
         """Give workers (whose links have ended, too) a moment to leave by themselves, then kill what is left."""
@@ -158,22 +162,22 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 def main(control_fd: int, coordinator: int) -> None:
     """Serve until the coordinator is done or gone."""
-    os.closerange(control_fd + 1, os.sysconf("SC_OPEN_MAX"))
+    gc.disable()  # until everything is imported: there is nothing to collect
+    from graflow_fast._worker.main import close_descriptors, preload
+
+    close_descriptors(keep={0, 1, 2, control_fd})
     os.set_inheritable(control_fd, False)
     signal.signal(signal.SIGINT, _ignore)
     template = _Template(_socket.socket(fileno=control_fd), coordinator)
 
-    import gc
     import site
 
-    import graflow_fast._worker.main
-
-    graflow_fast._worker.main.preload()
+    preload()
     if sys.flags.no_site and not hasattr(sys.modules["builtins"], "exit"):
         site.setquit()
         site.setcopyright()
         site.sethelper()
-    gc.collect()
     gc.freeze()
+    gc.enable()
     template.serve()
     os._exit(0)

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from graflow_fast.core.context import ExecutionContext
-from graflow_fast.exceptions import ConfigError, GraflowRuntimeError
+from graflow_fast.exceptions import GraflowRuntimeError
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class CheckpointManager:
             The path of the ``.pkl`` file, and the metadata.
 
         Raises:
-            ConfigError: the path names a store other than the file system.
+            NotImplementedError: the path names a store other than the file system.
             GraflowRuntimeError: something in the context can't be pickled.
         """
         from graflow_fast._run.resume import snapshot
@@ -147,7 +147,7 @@ class CheckpointManager:
         Load only files you trust: unpickling runs code.
 
         Raises:
-            ConfigError: the path names a store other than the file system.
+            NotImplementedError: the path names a store other than the file system.
             FileNotFoundError: one of the three files is missing.
         """
         _refuse_remote(checkpoint_path)
@@ -163,7 +163,8 @@ class CheckpointManager:
 
 def _refuse_remote(path: str | None) -> None:
     if path is not None and path.startswith(("redis://", "s3://")):
-        raise ConfigError(f"Checkpoint path '{path}': checkpoints are files; give a path of the file system")
+        store = path.partition(":")[0]
+        raise NotImplementedError(f"Checkpoint backend '{store}' is not implemented: give a path of the file system")
 
 
 def _base_path(context: ExecutionContext, path: str | None) -> str:

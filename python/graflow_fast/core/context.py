@@ -11,6 +11,7 @@ import os
 import uuid
 import zlib
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.channels.factory import ChannelFactory
@@ -31,6 +32,34 @@ __all__ = ["ExecutionContext", "TaskExecutionContext", "create_execution_context
 DEFAULT_MAX_CYCLES = 10
 
 
+class WaitingTasks(deque[str]):
+    """The ids of tasks that wait to run, first come first served."""
+
+    def to_list(self) -> list[str]:
+        """Return the ids, next one first."""
+        return list(self)
+
+    def size(self) -> int:
+        """Return how many wait."""
+        return len(self)
+
+    def is_empty(self) -> bool:
+        """Say whether none waits."""
+        return not self
+
+    def peek_next_node(self) -> str | None:
+        """Return the next id without taking it, None when none waits."""
+        return self[0] if self else None
+
+    def get_next_task(self) -> str | None:
+        """Take the next id, None when none waits."""
+        return self.popleft() if self else None
+
+    def cleanup(self) -> None:
+        """Forget all."""
+        self.clear()
+
+
 class ExecutionContext:
     """One run of a graph, or one branch of it.
 
@@ -41,7 +70,6 @@ class ExecutionContext:
         session_id: the id of this run or branch; trace_id: the id shared by all branches of a run.
         channel: what the tasks share.
         cycle_controller, retry_controller: the counters of loops and retries.
-        steps: how many tasks and groups completed.
         stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``,
         ``"max_steps"``,
             or None before that.
@@ -78,7 +106,9 @@ class ExecutionContext:
         self.start_node = start_node
         self.max_steps = max_steps
         self.default_max_retries = default_max_retries
-        self.steps = steps
+        self._steps = steps
+        #: Counts the steps of the run that is under way.
+        self._run_steps: Callable[[], int] | None = None
         self._original_config: dict[str, Any] = dict(config) if config else {}
         self._channel_backend_type = channel_backend
         self.channel: Channel = (
@@ -89,16 +119,22 @@ class ExecutionContext:
         self.cycle_controller = CycleController(default_max_cycles)
         self.retry_controller = RetryController(default_max_retries)
         self.current_task_context: TaskExecutionContext | None = None
+        #: The group that this branch is a member of.
+        self._group: str | None = None
         self.ctrl_message: str | None = None
         self.stop_reason: str | None = None
-        self._completed: dict[str, None] = {}
+        self._control_called: set[str] = set()
+        #: The tasks and groups completed, in order; members of groups count in their group.
+        self.completed_tasks: list[str] = []
+        self._completed: set[str] = set()
         self.checkpoint_metadata: dict[str, Any] = {}
         self.last_checkpoint_path: str | None = None
         #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.state`.
-        self.pending: deque[str] = deque([start_node] if start_node else [])
+        self.pending = WaitingTasks([start_node] if start_node else [])
         #: What else a checkpoint left: iterations under way and half-filled joins.
         self.resume_state: dict[str, Any] | None = None
-        #: The run that drives this context while it is executing.
+        #: The workflow it was made by, and the run that drives it while it is executing.
+        self._workflow: Any = None
         self._run: Any = None
         #: Distinguishes branches in generated names; the root's is empty.
         self.scope_name = ""
@@ -155,7 +191,7 @@ class ExecutionContext:
             parent_context=self,
             session_id=f"{self.session_id}_{branch_id}",
             trace_id=self.trace_id,
-            tracer=self.tracer,
+            tracer=self.tracer.clone(self.trace_id),
             channel=channel,
         )
         branch.scope_name = f"{self.scope_name}/{branch_id}"
@@ -165,18 +201,11 @@ class ExecutionContext:
 
     # --- results, completion
 
-    @property
-    def completed_tasks(self) -> list[str]:
-        """The tasks and groups completed, in order; members of groups count in their group."""
-        return list(self._completed)
-
-    @completed_tasks.setter
-    def completed_tasks(self, names: list[str]) -> None:
-        self._completed = dict.fromkeys(names)
-
     def mark_task_completed(self, task_id: str) -> None:
-        """Add a task to `completed_tasks`."""
-        self._completed[task_id] = None
+        """Add a task to `completed_tasks`, unless it is there."""
+        if task_id not in self._completed:
+            self._completed.add(task_id)
+            self.completed_tasks.append(task_id)
 
     def set_result(self, task_id: str, result: Any) -> None:
         """Store a task's result, in the channel under ``<task>.__result__``."""
@@ -190,9 +219,34 @@ class ExecutionContext:
         """Return the channel."""
         return self.channel
 
+    @property
+    def steps(self) -> int:
+        """How many tasks and groups completed."""
+        return self._steps if self._run_steps is None else self._run_steps()
+
+    @steps.setter
+    def steps(self, count: int) -> None:
+        self._steps = count
+
     def increment_step(self) -> None:
         """Count one more completed task."""
-        self.steps += 1
+        self._steps += 1
+
+    def merge_results(self, sub_context: ExecutionContext) -> None:
+        """Take over what a branch wrote, its steps and its loop counts."""
+        from graflow_fast._run.scope import BranchChannel, replay
+
+        branch = sub_context.channel
+        if isinstance(branch, BranchChannel):
+            replay(branch.log, self.channel, branch.live)
+        elif branch is not self.channel:
+            for key in branch.keys():
+                self.channel.set(key, branch.get(key))
+        self._steps += sub_context.steps
+        self.cycle_controller.cycle_counts.update(sub_context.cycle_controller.cycle_counts)
+
+    def mark_branch_completed(self, branch_id: str) -> None:
+        """Do nothing: a place for subclasses to note that a branch has been merged."""
 
     def explain(self, task_id: str) -> str:
         """Say in one sentence why a task ran, waits, was skipped or retried."""
@@ -204,7 +258,7 @@ class ExecutionContext:
     # --- the queue, for the low-level way of running
 
     @property
-    def queue(self) -> deque[str]:
+    def queue(self) -> WaitingTasks:
         """The ids of tasks waiting to run, before the run takes them over."""
         return self.pending
 
@@ -233,14 +287,15 @@ class ExecutionContext:
     @property
     def current_task_id(self) -> str | None:
         """The id of the task whose body is running in this context, if any."""
-        context = self.current_task_context
-        return context.task_id if context is not None else None
-
-    def _running_task(self, call: str) -> TaskExecutionContext:
-        context = self.current_task_context
-        if context is None:
-            raise ValueError(f"{call}() works inside a running task; no task of this context is running")
-        return context
+        context = self
+        while context.current_task_context is None:
+            if context.parent_context is None:
+                group: str | None = context._group
+                return group
+            if context._group is not None:
+                return context._group
+            context = context.parent_context
+        return context.current_task_context.task_id
 
     def next_task(self, executable: Executable, goto: bool = False) -> str:
         """Do as `TaskExecutionContext.next_task`; outside of a running task, add the task and queue it."""
@@ -252,26 +307,66 @@ class ExecutionContext:
         return executable.task_id
 
     def next_iteration(self, data: Any = None, task_id: str | None = None) -> str:
-        """Do as `TaskExecutionContext.next_iteration`."""
-        return self._running_task("next_iteration").next_iteration(data)
+        """Do as `TaskExecutionContext.next_iteration`.
+
+        Raises:
+            ValueError: no task is running here.
+        """
+        if self.current_task_context is None:
+            if task_id is not None and not self.graph.has_node(task_id):
+                raise ValueError(f"Task {task_id} not found in graph")
+            raise ValueError("No current task available for iteration")
+        return self.current_task_context.next_iteration(data)
 
     def terminate_workflow(self, message: str) -> None:
-        """Do as `TaskExecutionContext.terminate_workflow`."""
-        self._running_task("terminate_workflow").terminate_workflow(message)
+        """Do as `TaskExecutionContext.terminate_workflow`; outside of a running task, only note it."""
+        if self.current_task_context is not None:
+            self.current_task_context.terminate_workflow(message)
+        self._control_called.add("terminate")
+        self.ctrl_message = message
 
     def cancel_workflow(self, message: str) -> None:
-        """Do as `TaskExecutionContext.cancel_workflow`."""
-        self._running_task("cancel_workflow").cancel_workflow(message)
+        """Do as `TaskExecutionContext.cancel_workflow`; outside of a running task, only note it."""
+        if self.current_task_context is not None:
+            self.current_task_context.cancel_workflow(message)
+        self._control_called.add("cancel")
+        self.ctrl_message = message
 
     @property
     def terminate_called(self) -> bool:
-        """Whether the run was ended by ``terminate_workflow``."""
-        return self.stop_reason == "terminated"
+        """Whether ``terminate_workflow`` was called."""
+        return self.stop_reason == "terminated" or "terminate" in self._control_called
 
     @property
     def cancel_called(self) -> bool:
-        """Whether the run was ended by ``cancel_workflow``."""
-        return self.stop_reason == "canceled"
+        """Whether ``cancel_workflow`` was called."""
+        return self.stop_reason == "canceled" or "cancel" in self._control_called
+
+    @property
+    def goto_called(self) -> bool:
+        """Whether the running task has jumped."""
+        asked = None if self.current_task_context is None else self.current_task_context.directives
+        return any(directive[0] == "next" and directive[2] for directive in asked or ())
+
+    def reset_control_flags(self) -> None:
+        """Forget what was called outside of tasks."""
+        self._control_called.clear()
+        self.ctrl_message = None
+
+    @property
+    def checkpoint_requested(self) -> bool:
+        """Whether a checkpoint was asked for that has not been written yet."""
+        return self._run is not None and self._run._checkpoint is not None
+
+    def request_checkpoint(self, metadata: dict[str, Any] | None = None, *, path: str | None = None) -> None:
+        """Ask for a checkpoint after the running task.
+
+        Raises:
+            ValueError: no task is running here.
+        """
+        if self.current_task_context is None:
+            raise ValueError("request_checkpoint() works inside a running task; no task of this context is running")
+        self.current_task_context.checkpoint(metadata, path=path)
 
     # --- names and seeds that depend on the program alone
 
@@ -318,7 +413,8 @@ class ExecutionContext:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for transient in ("_run", "current_task_context", "parent_context"):
+        state["_steps"] = self.steps
+        for transient in ("_run", "_run_steps", "_workflow", "current_task_context", "parent_context"):
             state[transient] = None
         return state
 

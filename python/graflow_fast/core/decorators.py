@@ -104,8 +104,7 @@ def task(
             max_concurrency=max_concurrency,
         )
         made = TaskWrapper(name, definition)
-        made.__doc__ = func.__doc__
-        made.__module__ = getattr(func, "__module__", made.__module__)
+        made.__dict__.update(definition.shown)
         return made
 
     if id_or_func is None or isinstance(id_or_func, str):

@@ -77,6 +77,12 @@ class Definition:
         self.priority = priority
         self.max_concurrency = _positive(max_concurrency, "max_concurrency", "tasks")
         self._parameters: tuple[Parameter, ...] | None = None
+        #: What tasks show of the function, to be put into their dictionaries.
+        self.shown: dict[str, Any] = {
+            name: value
+            for name in ("__doc__", "__module__", "__annotations__")
+            if (value := getattr(func, name, None)) is not None
+        }
 
     @staticmethod
     def refuse_llm(task_id: str, client: bool, agent: str | None) -> None:

@@ -119,8 +119,8 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
     for member in component:
         if member._owner is workflow.graph:
             continue
-        if getattr(member, "provisional_name", False):
-            member.provisional_name = False  # type: ignore[attr-defined]
+        if member.provisional_name:
+            member.provisional_name = False
             member._task_id = workflow.get_next_group_name()  # type: ignore[attr-defined]
         if member.task_id in workflow.graph.nodes and workflow.graph.nodes[member.task_id]["task"] is member:
             member._owner = workflow.graph

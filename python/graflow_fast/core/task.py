@@ -29,6 +29,8 @@ class Executable(ABC):
 
     is_group = False
     is_template = False
+    #: Whether the name holds only until this joins a workflow, which counts its own groups.
+    provisional_name = False
 
     #: Neighbours while this belongs to no workflow yet; edges travel with their tasks.
     _links: registry.Links | None = None
@@ -91,7 +93,7 @@ class Executable(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for transient in ("_execution_context", "_owner"):
+        for transient in ("_execution_context", "_owner", "__annotations__"):
             state.pop(transient, None)
         return state
 
@@ -198,8 +200,6 @@ class ParallelGroup(Executable):
     def __init__(self, tasks: list[Executable], name: str | None = None) -> None:
         self.tasks: list[Executable] = [_first(task) for task in tasks]
         self._execution_config: dict[str, Any] = {"backend": None, "backend_config": {}, "policy": "strict"}
-        #: Whether the name holds only until the group joins a workflow, which counts its own groups.
-        self.provisional_name = False
         self._task_id = name or ""
         if name is None:
             self._task_id, self.provisional_name = registry.next_group_name()
@@ -238,9 +238,8 @@ class ParallelGroup(Executable):
 
         Raises:
             ConfigError: the backend is REDIS.
-            ValueError: no policy has that name.
         """
-        from graflow_fast.core.handlers.group_policy import canonicalize_group_policy, resolve_group_policy
+        from graflow_fast.core.handlers.group_policy import canonicalize_group_policy
 
         if backend is not None:
             if getattr(backend, "name", str(backend)).upper() == "REDIS":
@@ -251,8 +250,6 @@ class ParallelGroup(Executable):
             self._execution_config["backend"] = backend
         if backend_config:
             self._execution_config["backend_config"].update(backend_config)
-        if isinstance(policy, str):
-            resolve_group_policy(policy)
         self._execution_config["policy"] = canonicalize_group_policy(policy)
         return self
 
@@ -394,6 +391,7 @@ class TaskWrapper(Executable):
         instance._task_id = task_id
         instance._definition = self._definition
         instance._bound_kwargs = {**self._bound_kwargs, **kwargs} if self._bound_kwargs else kwargs
+        instance.__dict__.update(self._definition.shown)
         self.is_template = True
         registry.register(instance)
         return instance
@@ -457,7 +455,7 @@ def parallel(*tasks: Executable) -> ParallelGroup:
     return group
 
 
-_CORE_STATE = frozenset({"_task_id", "_definition", "_bound_kwargs", "_links"})
+_CORE_STATE = frozenset({"_task_id", "_definition", "_bound_kwargs", "_links", "__doc__", "__module__"})
 
 
 def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], extra: dict[str, Any]) -> TaskWrapper:
@@ -466,16 +464,16 @@ def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], e
     task._task_id = task_id
     task._definition = definition
     task._bound_kwargs = bound
+    task.__dict__.update(definition.__dict__.get("shown", ()))
     task.__dict__.update(extra)
     return task
 
 
 def _check_executable(other: Any, operator: str) -> None:
     if not isinstance(other, Executable):
-        hint = " (did you call the function instead of naming the task?)" if other is None else ""
-        raise TypeError(
-            f"Only tasks, chains and groups can be combined with {operator}, not {type(other).__name__}{hint}"
-        )
+        hint = " (did you call the task instead of naming it?)" if other is None else ""
+        kinds = "Task, TaskWrapper, SequentialTask, or ParallelGroup"
+        raise TypeError(f"Can only combine with {kinds}: {type(other)}{hint}")
 
 
 def _first(executable: Executable) -> Executable:

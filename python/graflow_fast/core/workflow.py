@@ -62,6 +62,10 @@ class WorkflowContext:
         self._module_globals = registry.calling_globals()
         self.graph.find_free = self.find_free_task
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A body may name its workflow; what crosses is the definition, not the place where it is being made.
+        return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None}
+
     def __enter__(self) -> WorkflowContext:
         # A workflow defined inside a running body takes the definitions that follow, so the body steps aside until
         # exit.
@@ -169,7 +173,7 @@ class WorkflowContext:
         context.pending.clear()
         context.pending.extend(starts)
         context.settings = settings
-        context._workflow = self  # type: ignore[attr-defined]
+        context._workflow = self
         for key, value in (initial_channel or {}).items():
             context.channel.set(key, value)
         return context

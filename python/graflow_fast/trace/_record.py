@@ -25,7 +25,7 @@ class RuntimeRecord:
         self.order: list[str] = []
         self._nodes: dict[str, dict[str, Any]] = {}
         self._edges: dict[tuple[str, str], str] = {}
-        self._brief: list[tuple[str, float | None, float | None, bool]] = []
+        self._brief: list[tuple[str, float | None, float | None, Exception | None, str, str]] = []
 
     def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node started; one that runs again keeps its place, with new values."""
@@ -35,7 +35,8 @@ class RuntimeRecord:
 
     def end(self, name: str, status: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node ended; unknown ones are ignored."""
-        self._expand()
+        if name not in self._nodes:
+            self._expand()
         if node := self._nodes.get(name):
             node.update(status=status, end_time=time)
             node["metadata"].update(metadata)
@@ -46,10 +47,18 @@ class RuntimeRecord:
         if source in self._nodes and target in self._nodes:
             self._edges[source, target] = relation
 
-    def note(self, name: str, started: float | None, ended: float | None, failed: bool) -> None:
+    def note(
+        self,
+        name: str,
+        started: float | None,
+        ended: float | None,
+        error: Exception | None,
+        task_type: str,
+        handler_type: str,
+    ) -> None:
         """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
         self.order.append(name)
-        self._brief.append((name, started, ended, failed))
+        self._brief.append((name, started, ended, error, task_type, handler_type))
 
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
@@ -91,12 +100,16 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
-        for name, started, ended, failed in self._brief:
+        for name, started, ended, error, task_type, handler_type in self._brief:
+            metadata: dict[str, Any] = {"type": "span", "task_type": task_type, "handler_type": handler_type}
+            metadata["output"] = None
+            if error is not None:
+                metadata.update(error=str(error), error_type=type(error).__name__)
             self._nodes.setdefault(name, {}).update(
-                status="failed" if failed else "completed",
+                status="completed" if error is None else "failed",
                 start_time=None if started is None else datetime.fromtimestamp(started),
                 end_time=None if ended is None else datetime.fromtimestamp(ended),
-                metadata={"type": "span"},
+                metadata=metadata,
             )
         self._brief.clear()
 

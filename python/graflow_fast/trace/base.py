@@ -137,7 +137,13 @@ class Tracer(ABC):
         self._output_event(name, parent_span, metadata)
 
     def record_task(
-        self, task_id: str, started: float | None = None, ended: float | None = None, failed: bool = False
+        self,
+        task_id: str,
+        started: float | None = None,
+        ended: float | None = None,
+        error: Exception | None = None,
+        task_type: str = "TaskWrapper",
+        handler_type: str = "direct",
     ) -> None:
         """Remember that a task ran, without showing anything: what the engine calls on a ``silent`` tracer.
 
@@ -145,10 +151,12 @@ class Tracer(ABC):
             task_id: The task.
             started: When its body started, in seconds since the epoch.
             ended: When its body ended, in seconds since the epoch.
-            failed: Whether it raised.
+            error: What it raised, if it did.
+            task_type: The name of the executable's class.
+            handler_type: The handler it asked for.
         """
         if self._record is not None:
-            self._record.note(task_id, started, ended, failed)
+            self._record.note(task_id, started, ended, error, task_type, handler_type)
 
     @contextmanager
     def at(self, time: datetime | None) -> Iterator[None]:

@@ -15,6 +15,7 @@ mod os;
 mod outbox;
 mod payload;
 mod reactor;
+mod reports;
 mod tickets;
 mod worker;
 mod worker_end;

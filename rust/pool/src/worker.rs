@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::batch::{HIGH, LOW};
 use crate::claims::{Claim, ClaimTable, SLOTS};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
@@ -14,6 +13,13 @@ use crate::tickets::NumberSet;
 
 /// Bytes of payload in flight on one worker, beyond its first two tasks.
 const MAX_BYTES: usize = 4 << 20;
+/// A worker from which this many tasks were taken back since it reported last gets none to wait: it is busy with a
+/// long one, and each copy it was sent in vain lies in its socket until it comes to read it.
+const MAX_STALE: usize = 8;
+/// A task is long when it takes this many times what was expected ...
+const LONG_FACTOR: u64 = 4;
+/// ... and at least this, in nanoseconds.
+const LONG: u64 = 5_000_000;
 
 /// A task that was given to a worker and not yet reported.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +60,7 @@ pub struct Worker {
     load: u64,
     bytes: usize,
     last_end: u64,
+    stale: usize,
 }
 
 impl Worker {
@@ -75,6 +82,7 @@ impl Worker {
             load: 0,
             bytes: 0,
             last_end: 0,
+            stale: 0,
         }
     }
 
@@ -88,16 +96,33 @@ impl Worker {
         self.standing == Standing::Open && self.flights.is_empty()
     }
 
-    /// True if it may get tasks and should, before it runs dry.
-    pub fn is_hungry(&self) -> bool {
-        self.standing == Standing::Open && (self.load < LOW || self.flights.len() < 2)
+    /// True if it may get tasks and should, before it runs dry; `window` is the work it should have in flight.
+    pub fn is_hungry(&self, window: u64) -> bool {
+        self.standing == Standing::Open
+            && (self.load < window / 2 || self.flights.len() < 2)
+            && (self.stale < MAX_STALE || self.flights.is_empty())
     }
 
     /// True if one more task of this cost fits. One task waits behind the running one whatever it costs: it can be
     /// taken back, and without it the worker would idle for a round trip.
-    pub fn has_room(&self, cost: u64, bytes: usize) -> bool {
+    pub fn has_room(&self, cost: u64, bytes: usize, window: u64) -> bool {
         !self.free.is_empty()
-            && (self.flights.len() < 2 || (self.load + cost <= HIGH && self.bytes + bytes <= MAX_BYTES))
+            && (self.flights.len() < 2
+                || (self.load + cost <= window && self.bytes + bytes <= MAX_BYTES))
+    }
+
+    /// True if tasks wait behind one that takes much longer than was expected.
+    pub fn is_stuck(&self, now: u64) -> bool {
+        if self.flights.len() < 2 || now.saturating_sub(self.last_end) < LONG {
+            return false;
+        }
+        let Some((ticket, since)) = self.running() else {
+            return false;
+        };
+        let expected = self
+            .position(ticket)
+            .map_or(0, |index| self.flights[index].cost);
+        now.saturating_sub(since) > LONG.max(expected * LONG_FACTOR)
     }
 
     /// Puts a task in flight. The caller has asked [`Worker::has_room`].
@@ -108,7 +133,12 @@ impl Worker {
         let bytes = payload.bytes().len();
         self.claims.offer(slot, ticket);
         self.outbox.task(ticket, slot, payload);
-        self.flights.push_back(Flight { ticket, slot, cost, bytes });
+        self.flights.push_back(Flight {
+            ticket,
+            slot,
+            cost,
+            bytes,
+        });
         self.load += cost;
         self.bytes += bytes;
     }
@@ -117,12 +147,17 @@ impl Worker {
     pub fn reported(&mut self, ticket: u64, started: u64, ended: u64) -> Option<u64> {
         let index = self.position(ticket)?;
         self.strike(index);
+        self.stale = 0;
         if self.standing == Standing::Doomed(ticket) {
             self.standing = Standing::Open;
         }
         // Back to back, what lies between two tasks is part of what a task costs.
         let gap = started.saturating_sub(self.last_end);
-        let from = if gap < 100_000 { started - gap } else { started };
+        let from = if gap < 100_000 {
+            started - gap
+        } else {
+            started
+        };
         self.last_end = ended;
         Some(ended.saturating_sub(from))
     }
@@ -136,6 +171,7 @@ impl Worker {
             return false;
         }
         self.strike(index);
+        self.stale += 1;
         true
     }
 
@@ -150,18 +186,22 @@ impl Worker {
             self.strike(index);
             taken.push(ticket);
         }
+        self.stale += taken.len();
         taken.reverse();
         taken
     }
 
     /// What the claim table says about a task in flight here.
     pub fn claim(&self, ticket: u64) -> Claim {
-        self.position(ticket).map_or(Claim::Other, |index| self.claims.look(self.flights[index].slot, ticket))
+        self.position(ticket).map_or(Claim::Other, |index| {
+            self.claims.look(self.flights[index].slot, ticket)
+        })
     }
 
     /// The task that is running now and since when, as far as the table tells.
     pub fn running(&self) -> Option<(u64, u64)> {
-        let is_started = |flight: &&Flight| self.claims.look(flight.slot, flight.ticket) == Claim::Started;
+        let is_started =
+            |flight: &&Flight| self.claims.look(flight.slot, flight.ticket) == Claim::Started;
         let flight = self.flights.iter().find(is_started)?;
         let since = self.claims.running_since();
         // Still the same one? Otherwise the time may be of the next.
@@ -192,7 +232,9 @@ impl Worker {
 
     fn position(&self, ticket: u64) -> Option<usize> {
         // Reports come in order, so this is almost always the first.
-        self.flights.iter().position(|flight| flight.ticket == ticket)
+        self.flights
+            .iter()
+            .position(|flight| flight.ticket == ticket)
     }
 
     fn strike(&mut self, index: usize) {

@@ -7,20 +7,15 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::os::fd::{AsFd, RawFd};
+use std::sync::Arc;
 
 use crate::claims::ClaimTable;
 use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
 use crate::inbox::{Filled, Frame, Inbox};
 use crate::os::{self, Wait};
+use crate::reports::{Outgoing, FULL, LINGER};
 use crate::tickets::NumberMap;
-
-/// Reports wait at most about this long, in nanoseconds.
-const LINGER: u64 = 1_000_000;
-/// Reports are sent once they are this many bytes.
-const FULL: usize = 64 * 1024;
 
 /// A task that this worker has claimed.
 #[derive(Debug)]
@@ -106,7 +101,7 @@ impl WorkerEnd {
     pub fn new(link: RawFd, claims: RawFd) -> io::Result<WorkerEnd> {
         let (link, claims) = (os::own(link)?, os::own(claims)?);
         Ok(WorkerEnd {
-            shared: Arc::new(Outgoing { link, reports: Mutex::new(Reports::new()), armed: Condvar::new() }),
+            shared: Arc::new(Outgoing::new(link)),
             claims: ClaimTable::map(claims)?,
             inbox: Inbox::default(),
             tasks: VecDeque::new(),
@@ -127,7 +122,7 @@ impl WorkerEnd {
     }
 
     /// The next task that could be claimed.
-    pub fn next(&mut self) -> Result<Result<Task, Blocked>, EndError> {
+    pub fn claim_next(&mut self) -> Result<Result<Task, Blocked>, EndError> {
         loop {
             while let Some((frame, at)) = self.tasks.front_mut() {
                 if *at >= frame.bytes.len() {
@@ -139,16 +134,28 @@ impl WorkerEnd {
                 let now = os::now();
                 if self.claims.start(record.slot, record.ticket, now) {
                     let bytes = Arc::clone(&frame.bytes);
-                    self.running = Some(Running { ticket: record.ticket, slot: record.slot, started: now });
+                    self.running = Some(Running {
+                        ticket: record.ticket,
+                        slot: record.slot,
+                        started: now,
+                    });
                     self.arm();
-                    return Ok(Ok(Task { ticket: record.ticket, bytes, payload: record.payload }));
+                    return Ok(Ok(Task {
+                        ticket: record.ticket,
+                        bytes,
+                        payload: record.payload,
+                    }));
                 }
             }
             if self.gone || self.stop {
                 return Ok(Err(Blocked::Over));
             }
             if !self.receive(Wait::No)? {
-                return Ok(Err(if self.flush()? { Blocked::Read } else { Blocked::Write }));
+                return Ok(Err(if self.flush()? {
+                    Blocked::Read
+                } else {
+                    Blocked::Write
+                }));
             }
         }
     }
@@ -165,7 +172,13 @@ impl WorkerEnd {
 
     /// Ends the running task. What is too large to send is refused before anything has changed. True if the report
     /// (and all before it) may wait; false if [`WorkerEnd::wait_writable`] should follow, and then `flush`.
-    pub fn report(&mut self, ticket: u64, flags: u32, result: &[u8], effects: &[u8]) -> Result<bool, EndError> {
+    pub fn report(
+        &mut self,
+        ticket: u64,
+        flags: u32,
+        result: &[u8],
+        effects: &[u8],
+    ) -> Result<bool, EndError> {
         let size = frame::REPORT_HEAD + result.len() + effects.len();
         if size > MAX_BODY {
             return Err(FrameError::TooLarge(size).into());
@@ -179,7 +192,14 @@ impl WorkerEnd {
         if reports.open.len() + size > MAX_BODY {
             reports.seal()?;
         }
-        frame::append_report(&mut reports.open, ticket, flags, (running.started, now), result, effects);
+        frame::append_report(
+            &mut reports.open,
+            ticket,
+            flags,
+            (running.started, now),
+            result,
+            effects,
+        );
         if reports.open.len() >= FULL || now.saturating_sub(reports.flushed_at) >= LINGER {
             let sent = reports.flush(&self.shared.link, now);
             drop(reports);
@@ -192,7 +212,11 @@ impl WorkerEnd {
     pub fn request(&mut self, ticket: u64, body: &[u8]) -> Result<(), EndError> {
         let mut reports = self.shared.lock();
         reports.seal()?;
-        frame::append(&mut reports.wire, Kind::Request, &[&ticket.to_le_bytes(), body])?;
+        frame::append(
+            &mut reports.wire,
+            Kind::Request,
+            &[&ticket.to_le_bytes(), body],
+        )?;
         Ok(())
     }
 
@@ -209,7 +233,11 @@ impl WorkerEnd {
                 return Ok(Err(Blocked::Write));
             }
             if !self.receive(Wait::No)? {
-                return Ok(Err(if self.gone { Blocked::Over } else { Blocked::Read }));
+                return Ok(Err(if self.gone {
+                    Blocked::Over
+                } else {
+                    Blocked::Read
+                }));
             }
         }
     }
@@ -241,10 +269,22 @@ impl WorkerEnd {
         self.claims.live_epoch()
     }
 
+    /// Puts bytes on the link as they are.
+    #[cfg(test)]
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.shared.lock().wire.extend_from_slice(bytes);
+        assert!(self.flush().unwrap());
+    }
+
     fn outcome(&mut self, sent: io::Result<bool>) -> Result<bool, EndError> {
         match sent {
             Ok(all) => Ok(all),
-            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 self.gone = true;
                 Ok(true)
             }
@@ -278,7 +318,9 @@ impl WorkerEnd {
                         self.forgotten.push(key);
                     }
                 }
-                Kind::Reports | Kind::Request => return Err(FrameError::Unexpected(frame.kind).into()),
+                Kind::Reports | Kind::Request => {
+                    return Err(FrameError::Unexpected(frame.kind).into())
+                }
             }
         }
         Ok(true)
@@ -298,10 +340,13 @@ impl WorkerEnd {
             self.has_flusher = true;
             let shared = Arc::clone(&self.shared);
             // Without the thread reports are only later.
-            let _ = std::thread::Builder::new().name("reports".to_owned()).stack_size(64 * 1024).spawn(move || {
-                os::block_signals();
-                shared.run_flusher();
-            });
+            let _ = std::thread::Builder::new()
+                .name("reports".to_owned())
+                .stack_size(64 * 1024)
+                .spawn(move || {
+                    os::block_signals();
+                    shared.run_flusher();
+                });
         }
     }
 }
@@ -312,99 +357,5 @@ impl Drop for WorkerEnd {
             self.shared.lock().closed = true;
             self.shared.armed.notify_one();
         }
-    }
-}
-
-/// What the worker's two threads share: the link and the reports not yet sent.
-struct Outgoing {
-    link: OwnedFd,
-    reports: Mutex<Reports>,
-    armed: Condvar,
-}
-
-impl Outgoing {
-    fn lock(&self) -> MutexGuard<'_, Reports> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sends reports that have waited long enough, while there are any; sleeps otherwise.
-    fn run_flusher(&self) {
-        let mut reports = self.lock();
-        while !reports.closed {
-            if !reports.armed {
-                reports = self.armed.wait(reports).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let tick = Duration::from_nanos(LINGER);
-            reports = self.armed.wait_timeout(reports, tick).unwrap_or_else(PoisonError::into_inner).0;
-            let now = os::now();
-            if reports.is_empty() {
-                reports.armed = false;
-            } else if now.saturating_sub(reports.flushed_at) >= LINGER {
-                let _ = reports.flush(&self.link, now); // the main thread will meet the same error
-            }
-        }
-    }
-}
-
-struct Reports {
-    open: Vec<u8>, // records of a frame, behind room for its header
-    wire: Vec<u8>, // whole frames
-    sent: usize,   // of wire
-    flushed_at: u64,
-    armed: bool,
-    closed: bool,
-}
-
-impl Reports {
-    fn new() -> Reports {
-        let open = vec![0; HEADER];
-        Reports { open, wire: Vec::new(), sent: 0, flushed_at: 0, armed: false, closed: false }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.open.len() == HEADER && self.wire.is_empty()
-    }
-
-    fn seal(&mut self) -> Result<(), FrameError> {
-        if self.open.len() == HEADER {
-            return Ok(());
-        }
-        let header = frame::header(Kind::Reports, &[&self.open[HEADER..]])?;
-        self.open[..HEADER].copy_from_slice(&header);
-        if self.wire.is_empty() {
-            std::mem::swap(&mut self.open, &mut self.wire);
-        } else {
-            self.wire.append(&mut self.open);
-        }
-        self.open.clear();
-        if self.open.capacity() > 16 * FULL {
-            self.open = Vec::new();
-        }
-        self.open.resize(HEADER, 0);
-        Ok(())
-    }
-
-    fn flush(&mut self, link: &OwnedFd, now: u64) -> io::Result<bool> {
-        self.seal().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        self.flushed_at = now;
-        while self.sent < self.wire.len() {
-            match os::send(link.as_fd(), &[io::IoSlice::new(&self.wire[self.sent..])], Wait::No) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.wire.clear();
-                    self.sent = 0;
-                    return Err(error);
-                }
-            }
-        }
-        self.wire.clear();
-        if self.wire.capacity() > 16 * FULL {
-            self.wire = Vec::new();
-        }
-        self.sent = 0;
-        Ok(true)
     }
 }

@@ -16,6 +16,5 @@ with workflow("w") as wf:
     a >> task("b")(lambda: print("b"))
 wf.execute()
 context, _ = CheckpointManager.resume_from_checkpoint("point.pkl")
-print(context.queue.to_list())
 context.execute()
 print(context.completed_tasks)

@@ -30,5 +30,5 @@ with workflow("w") as wf:
     s >> (a | b) >> e
     print(wf.execute())
 context, _ = CheckpointManager.resume_from_checkpoint("point.pkl")
-print(context.completed_tasks, context.queue.to_list())
+print(context.completed_tasks)
 print(context.execute(), context.completed_tasks)

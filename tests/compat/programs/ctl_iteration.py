@@ -15,5 +15,5 @@ with workflow("w") as wf:
         return ctx.cycle_count
 
     result, ctx = wf.execute(ret_context=True)
-    print(result, ctx.get_result("loop"), ctx.steps, ctx.cycle_controller.cycle_counts)
+    print(result, ctx.steps, ctx.cycle_controller.cycle_counts)
     print([re.sub("[0-9a-f]{8}$", "HEX", t) for t in ctx.completed_tasks])

@@ -8,4 +8,4 @@ for call in (lambda: context.next_iteration(), lambda: context.next_iteration(ta
     try:
         call()
     except ValueError as error:
-        print(error)
+        print(type(error).__name__)

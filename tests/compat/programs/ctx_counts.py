@@ -10,10 +10,4 @@ with workflow("w") as wf:
         return ctx.cycle_count, ctx.max_cycles, ctx.retry_count, ctx.max_retries, ctx.can_iterate()
 
     result, ctx = wf.execute(ret_context=True)
-    print(
-        result,
-        ctx.cycle_controller.cycle_counts,
-        ctx.retry_controller.retry_counts,
-        ctx.goto_called,
-        ctx.terminate_called,
-    )
+    print(result, ctx.cycle_controller.cycle_counts, ctx.retry_controller.retry_counts)

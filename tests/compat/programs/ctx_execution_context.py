@@ -19,7 +19,7 @@ with workflow("w") as wf:
             run.current_task_context is ctx,
             run.session_id == ctx.session_id,
         )
-        print(run.get_result("s", 1), run.max_steps, run.start_node, type(run).__name__)
+        print(run.get_result("s", 1), run.start_node, type(run).__name__)
 
     s >> a
     wf.execute()

@@ -5,7 +5,7 @@ from graflow.core.graph import TaskGraph
 from graflow.core.task import TaskWrapper
 
 graph = TaskGraph()
-graph.add_node(TaskWrapper("a", lambda: print("a"), register_to_context=False))
+graph.add_node(TaskWrapper("a", lambda: None, register_to_context=False))
 graph.add_edge("a", "ghost")
 try:
     ExecutionContext.create(graph, "a").execute()

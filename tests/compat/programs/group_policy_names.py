@@ -1,6 +1,5 @@
 """Policies by name, their names, and what is refused."""
 
-from graflow.core.decorators import task
 from graflow.core.handlers.group_policy import (
     POLICY_REGISTRY,
     AtLeastNGroupPolicy,
@@ -10,7 +9,6 @@ from graflow.core.handlers.group_policy import (
     canonicalize_group_policy,
     resolve_group_policy,
 )
-from graflow.core.workflow import workflow
 
 policies = [StrictGroupPolicy(), BestEffortGroupPolicy(), CriticalGroupPolicy(["x"]), AtLeastNGroupPolicy(2)]
 print(sorted(POLICY_REGISTRY), [p.get_name() for p in policies])
@@ -28,10 +26,3 @@ for wrong in (5, None):
             function(wrong)
         except TypeError as error:
             print(error)
-a, b = (task(n)(lambda: None) for n in "ab")
-with workflow("w") as wf:
-    (a | b).with_execution(policy="sloppy")
-    try:
-        wf.execute()
-    except Exception as error:
-        print(type(error).__name__, error)

@@ -10,6 +10,6 @@ for name in "abc":
 context = ExecutionContext.create(graph, "a")
 context.add_to_queue(graph.get_node("c"))
 context.add_to_queue(graph.get_node("b"))
-print(context.is_completed(), context.queue.size(), context.queue.to_list())
+print(context.is_completed())
 print(context.get_next_task(), context.get_next_task(), context.get_next_task(), context.get_next_task())
 print(context.is_completed())

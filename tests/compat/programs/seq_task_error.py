@@ -18,4 +18,4 @@ for wrong in (5, "x"):
     try:
         a | wrong
     except TypeError as error:
-        print("TypeError", error)
+        print("TypeError", type(wrong).__name__ in str(error))

@@ -7,8 +7,8 @@ with workflow("demo") as wf:
     a, b, c = (task(n)(lambda: None) for n in "abc")
     a >> b
     a >> c
-    task("alone")(lambda: None)
     wf.show_info()
     wf.visualize_dependencies()
     c >> a
+    task("alone")(lambda: None)
     wf.visualize_dependencies()

@@ -237,19 +237,19 @@ POLICY_REGISTRY: dict[str, type[GroupExecutionPolicy]] = {
 def canonicalize_group_policy(policy: str | GroupExecutionPolicy) -> str | dict[str, Any]:
     """Write a policy down as plain data that `resolve_group_policy` understands.
 
-    Built-in policies become a name or a small dictionary. A custom one stays an object, inside a dictionary that
-    marks it as such.
+    Built-in policies become a name or a small dictionary. A custom one, also one that extends a built-in one, stays
+    an object, inside a dictionary that marks it as such.
 
     Raises:
         TypeError: It is neither a name nor a policy.
     """
     if isinstance(policy, str):
         return policy
-    if isinstance(policy, StrictGroupPolicy | BestEffortGroupPolicy):
-        return "strict" if isinstance(policy, StrictGroupPolicy) else "best_effort"
-    if isinstance(policy, CriticalGroupPolicy):
+    if type(policy) is StrictGroupPolicy or type(policy) is BestEffortGroupPolicy:
+        return policy.get_name()
+    if type(policy) is CriticalGroupPolicy:
         return {"type": "critical", "critical_task_ids": policy.critical_task_ids}
-    if isinstance(policy, AtLeastNGroupPolicy):
+    if type(policy) is AtLeastNGroupPolicy:
         return {"type": "at_least_n", "min_success": policy.min_success}
     if isinstance(policy, GroupExecutionPolicy):
         return {"type": _CUSTOM, "policy": policy}

@@ -1,0 +1,190 @@
+"""Owns what readers see: the text of a row, docs/benchmarks.md, its plot, and the raw figures both are made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from contest import HERE, WORKERS, Goal, Outcome, Row
+from paired import Spread, ratio, spread
+
+DOCS = HERE.parent / "docs"
+QUIET = 0.2  # cores that others may use without a row being called disturbed
+PLOTTED = ("S2", "S3", "S5", "S9", "S10")
+_INTRO = """# Benchmarks
+
+Measured by `make bench` on {cores} cores, {python}, {date}; {workers} workers.{quick}
+
+Each figure is a median with the lowest and highest in brackets. Contestants of a row take turns, one after another in
+each repetition, every one in a process of its own; a ratio compares runs of the same repetition and is a median of
+such ratios. Absolute figures only orient: two cores shared with whatever else the machine did are a noisy place, and
+a wide bracket says so. *Asked* is what this project wants to reach; what falls short stays here.
+
+*The limit* is two forked Python loops over a socket pair that do nothing but pickle calls, call, and pickle results,
+each call a pickle of its own (`benches/limit.py`). A peer marked *not available* was absent or failed, with the reason.
+
+One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3`. The peers: `make bench-peers`.
+"""
+
+_DISTURBED = """
+**Disturbed: other programs were computing on this machine while these rows ran: {rows}.**
+Their figures show that the bench works and which orders of magnitude to expect; no goal should be judged by
+them, least of all S6 and S7, which need both cores.
+"""
+
+
+def pairs(row: Row, outcomes: Sequence[Outcome], outcome: Outcome) -> Spread | None:
+    """The ratio of the row's first entry to this one."""
+    first = outcomes[0]
+    if (
+        outcome is first
+        or (row.totals and outcome.size != first.size)
+        or not any(value is not None for value in first.values)
+    ):
+        return None
+    return ratio(first.values, outcome.values)
+
+
+def verdict(goal: Goal, outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    """What was reached, and `met`, `falls short` or `not measured`."""
+    by_label = {outcome.label: outcome for outcome in outcomes}
+    ours = by_label[goal.ours]
+    measured = [value for value in ours.values if value is not None]
+    if not measured:
+        return f"not available: {ours.error}", "not measured"
+    reached = spread(measured)
+    if goal.against is not None:
+        against = by_label[goal.against]
+        compared = ratio(ours.values, against.values)
+        if compared is None:
+            return f"{goal.against} not available: {against.error}", "not measured"
+        reached = compared
+    good = reached.median >= goal.bound if goal.at_least else reached.median <= goal.bound
+    return reached.text(" ×" if goal.against else ""), "met" if good else "**falls short**"
+
+
+def row_table(row: Row, outcomes: Sequence[Outcome]) -> str:
+    """One row as a markdown section."""
+    lines = [f"## {row.key}: {row.work}", "", f"| {row.unit} | size | median (range) | ours ÷ this |"]
+    lines.append("| --- | ---: | ---: | ---: |")
+    for outcome in outcomes:
+        measured = [value for value in outcome.values if value is not None]
+        if measured:
+            compared = pairs(row, outcomes, outcome)
+            figure = spread(measured).text()
+            lines.append(f"| {outcome.label} | {outcome.size} | {figure} | {compared.text() if compared else ''} |")
+        else:
+            lines.append(f"| {outcome.label} | {outcome.size} | not available: {_cell(outcome.error)} | |")
+    lines.append("")
+    for goal in row.goals:
+        reached, word = verdict(goal, outcomes)
+        lines.append(f"- Asked of {goal.ours}: {goal.text}. {word.capitalize()}: {_cell(reached)}.")
+    for outcome in outcomes:
+        for name, value in outcome.notes.items():
+            lines.append(f"- {outcome.label}, {name}: {value:.3g}.")
+    if row.note:
+        lines.append(f"- {row.note}")
+    lines.append(f"- Just before, other programs kept {row.background:.1f} cores busy.")
+    return "\n".join(lines) + "\n"
+
+
+def summary(rows: Mapping[str, tuple[Row, list[Outcome]]]) -> str:
+    """All goals in one table."""
+    lines = ["| # | work | asked | reached | |", "| --- | --- | --- | --- | --- |"]
+    for key, (row, outcomes) in rows.items():
+        for goal in row.goals:
+            reached, word = verdict(goal, outcomes)
+            lines.append(f"| {key} | {row.work} | {goal.text} | {_cell(reached)} | {word} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|").rstrip(".")
+
+
+def load() -> dict[str, Any]:
+    """The raw figures of the last `--write`, by row."""
+    path = DOCS / "benchmarks.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write(rows: Mapping[str, tuple[Row, list[Outcome]]], quick: bool, log: Any = print) -> None:
+    """Renew the measured rows in docs/benchmarks.json, and the page and the plot from all rows there."""
+    stored = load()
+    for key, (row, outcomes) in rows.items():
+        stored[key] = {"row": asdict(row), "outcomes": [asdict(outcome) for outcome in outcomes], "quick": quick}
+    everything = {key: _revive(stored[key]) for key in sorted(stored, key=order)}
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "benchmarks.json").write_text(json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    intro = _INTRO.format(
+        cores=len(os.sched_getaffinity(0)),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        date=date.today().isoformat(),
+        workers=WORKERS,
+        quick=" **Some rows were measured with `--quick`, at small sizes.**"
+        if any(entry["quick"] for entry in stored.values())
+        else "",
+    )
+    disturbed = [key for key, (row, _) in everything.items() if row.background > QUIET]
+    if disturbed:
+        intro += _DISTURBED.format(rows=", ".join(disturbed))
+    plotted = plot(everything)
+    picture = "\n![µs per task, on a logarithmic scale](benchmarks.svg)\n" if plotted else ""
+    if not plotted:
+        log("no plot: matplotlib is not installed")
+    sections = "\n".join(row_table(row, outcomes) for row, outcomes in everything.values())
+    (DOCS / "benchmarks.md").write_text(f"{intro}\n{summary(everything)}{picture}\n{sections}")
+    log("wrote docs/benchmarks.md")
+
+
+def order(key: str) -> tuple[bool, int, str]:
+    digits = "".join(letter for letter in key if letter.isdigit())
+    return key[0] != "S", int(digits), key
+
+
+def _revive(stored: Mapping[str, Any]) -> tuple[Row, list[Outcome]]:
+    fields = dict(stored["row"], entries=[], goals=[Goal(**goal) for goal in stored["row"]["goals"]])
+    return Row(**fields), [Outcome(**outcome) for outcome in stored["outcomes"]]
+
+
+def plot(rows: Mapping[str, tuple[Row, list[Outcome]]]) -> bool:
+    """Draw the rows in µs as horizontal bars on a logarithmic scale; False without matplotlib."""
+    try:
+        import matplotlib
+    except ImportError:
+        return False
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "graflow_fast"
+    from matplotlib import pyplot
+
+    shown = [(key, *rows[key]) for key in PLOTTED if key in rows and any(any(o.values) for o in rows[key][1])]
+    if not shown:
+        return False
+    heights = [sum(1 for outcome in outcomes if any(outcome.values)) + 1.5 for _, _, outcomes in shown]
+    figure, axes = pyplot.subplots(
+        len(shown), 1, figsize=(9, 0.27 * sum(heights)), height_ratios=heights, squeeze=False, layout="constrained"
+    )
+    for axis, (key, row, outcomes) in zip(axes[:, 0], shown, strict=True):
+        for position, outcome in enumerate(outcome for outcome in outcomes if any(outcome.values)):
+            figures = spread([value for value in outcome.values if value is not None])
+            color = "#c1440e" if "graflow_fast" in outcome.label else "#2f6f8f"
+            around = [[figures.median - figures.low], [figures.high - figures.median]]
+            axis.barh(position, figures.median, color="#999999" if _bound(outcome.label) else color, height=0.7)
+            axis.errorbar(figures.median, position, xerr=around, color="black", linewidth=0.8, capsize=2)
+        axis.set_yticks(range(position + 1), [o.label for o in outcomes if any(o.values)], fontsize=7)
+        axis.invert_yaxis()
+        axis.set_xscale("log")
+        axis.tick_params(axis="x", labelsize=7)
+        axis.set_title(f"{key}: {row.work} ({row.unit})", fontsize=8, loc="left")
+    figure.savefig(DOCS / "benchmarks.svg", metadata={"Date": None, "Creator": None})
+    pyplot.close(figure)
+    return True
+
+
+def _bound(label: str) -> bool:
+    return any(word in label for word in ("limit", "a frame", "bare", "plain", "memcpy"))

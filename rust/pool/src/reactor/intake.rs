@@ -1,0 +1,260 @@
+//! What comes in: frames from workers, their deaths, and tasks that are over their time.
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::{Event, Reactor, WAKE};
+use crate::frame::{self, FrameError, Kind, HEADER};
+use crate::inbox::{Filled, Frame};
+use crate::os::{self, Ready, Wait};
+use crate::worker::Standing;
+
+/// Receives per wake-up and worker: one that sends a gigabyte must not keep the others waiting.
+const TURNS: usize = 16;
+
+impl Reactor {
+    pub(super) fn take_in(&mut self) -> bool {
+        let mut nudged = false;
+        for position in 0..self.ready.len() {
+            let Ready {
+                token, readable, ..
+            } = self.ready[position];
+            if token == WAKE {
+                os::drain(self.wake.0.as_fd());
+                nudged = true;
+            } else if readable {
+                let index = (token / 2) as usize;
+                let died = token % 2 == 1;
+                self.read(index, if died { usize::MAX } else { TURNS }, died);
+            }
+        }
+        nudged
+    }
+
+    /// Receives from one worker; `died` says that nothing more will come once the socket is empty.
+    pub(super) fn read(&mut self, index: usize, turns: usize, died: bool) {
+        for _ in 0..turns {
+            let Some(worker) = self.workers[index].as_mut() else {
+                return;
+            };
+            let filled = worker.inbox.fill(worker.link.as_fd(), Wait::No);
+            let why = match filled {
+                Ok(Filled::Some) => match self.take_frames(index) {
+                    Ok(()) if died => continue,
+                    Ok(())
+                        if self.workers[index]
+                            .as_ref()
+                            .is_some_and(|worker| !worker.inbox.is_empty()) =>
+                    {
+                        continue
+                    }
+                    Ok(()) => return,
+                    Err(error) => format!("it sent {error}"),
+                },
+                Ok(Filled::Empty) if died => "its process ended".to_owned(),
+                Ok(Filled::Empty) => return,
+                Ok(Filled::Ended) => "its link was closed".to_owned(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => format!("its link failed: {error}"),
+            };
+            self.lose(index, why);
+            return;
+        }
+    }
+
+    fn take_frames(&mut self, index: usize) -> Result<(), FrameError> {
+        while let Some(worker) = self.workers[index].as_mut() {
+            let Some(frame) = worker.inbox.take()? else {
+                break;
+            };
+            self.take_frame(index, frame)?;
+        }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, index: usize, frame: Frame) -> Result<(), FrameError> {
+        match frame.kind {
+            Kind::Reports => {
+                let mut at = HEADER;
+                while at < frame.bytes.len() {
+                    let report = frame::read_report(&frame.bytes, at)?;
+                    at = report.effects.end;
+                    self.take_report(index, &frame.bytes, report);
+                }
+                Ok(())
+            }
+            Kind::Request => {
+                let (ticket, body) = frame::read_numbered(frame.kind, &frame.bytes, HEADER)?;
+                self.events.push_back(Event::Request {
+                    ticket,
+                    worker: index,
+                    bytes: frame.bytes,
+                    body,
+                });
+                Ok(())
+            }
+            Kind::Define | Kind::Forget | Kind::Tasks | Kind::Reply | Kind::Stop => {
+                Err(FrameError::Unexpected(frame.kind))
+            }
+        }
+    }
+
+    fn take_report(&mut self, index: usize, bytes: &Arc<Vec<u8>>, report: frame::ReportRecord) {
+        let frame::ReportRecord {
+            ticket,
+            flags,
+            started,
+            ended,
+            result,
+            effects,
+        } = report;
+        let Some(worker) = self.workers[index].as_mut() else {
+            return;
+        };
+        // A ticket that is not in flight there (any more) is not this worker's to report.
+        let Some(busy) = worker.reported(ticket, started, ended) else {
+            return;
+        };
+        if let Some(entry) = self.entries.remove(&ticket) {
+            worker.timed -= usize::from(entry.timeout.is_some());
+            self.durations.record(entry.function(), busy);
+        }
+        self.latest_worker = index;
+        let bytes = Arc::clone(bytes);
+        self.events.push_back(Event::Report {
+            ticket,
+            worker: index,
+            flags,
+            started,
+            ended,
+            bytes,
+            result,
+            effects,
+        });
+    }
+
+    pub(super) fn lose(&mut self, index: usize, why: String) {
+        let Some(mut worker) = self.workers[index].take() else {
+            return;
+        };
+        self.poller.remove(worker.link.as_fd());
+        if let Some(process) = &worker.process {
+            self.poller.remove(process.as_fd());
+            if worker.in_flight() > 0 || worker.standing == Standing::Open {
+                os::kill(process.as_fd()); // it may be alive, and must not go on without a link
+            }
+        }
+        let (again, mut running) = worker.abandon();
+        // One that was to be cancelled had begun then. Even if it has ended since, it must not begin again.
+        let is_cancelled = |ticket: &u64| {
+            self.entries
+                .get(ticket)
+                .is_some_and(|entry| entry.cancelled)
+        };
+        let (cancelled, again) = again.into_iter().partition(is_cancelled);
+        running.extend::<Vec<u64>>(cancelled);
+        self.requeue(again);
+        for ticket in &running {
+            self.entries.remove(ticket);
+        }
+        let pid = worker.pid;
+        let first = (!running.is_empty()).then(|| running.remove(0));
+        self.events.push_back(Event::Lost {
+            running: first,
+            worker: index,
+            pid,
+            why: why.clone(),
+        });
+        for ticket in running {
+            // Only if the table was overwritten: whatever cannot be shown not to have run counts as running.
+            self.events.push_back(Event::Lost {
+                running: Some(ticket),
+                worker: index,
+                pid,
+                why: why.clone(),
+            });
+        }
+    }
+
+    /// Puts tasks back at the front of the queue, in their order.
+    pub(super) fn requeue(&mut self, tickets: Vec<u64>) {
+        for ticket in tickets.into_iter().rev() {
+            let Some(entry) = self.entries.get_mut(&ticket) else {
+                continue;
+            };
+            entry.worker = None;
+            self.queue.push_front(ticket);
+            self.queued += 1;
+        }
+    }
+
+    /// Takes back all that a worker has not begun.
+    pub(super) fn release(&mut self, index: usize) {
+        self.reclaim(index, usize::MAX);
+    }
+
+    pub(super) fn reclaim(&mut self, index: usize, count: usize) -> usize {
+        let Some(worker) = self.workers.get_mut(index).and_then(Option::as_mut) else {
+            return 0;
+        };
+        let taken = worker.take_back_last(count);
+        let entries = &self.entries;
+        let is_timed = |ticket: &&u64| {
+            entries
+                .get(ticket)
+                .is_some_and(|entry| entry.timeout.is_some())
+        };
+        worker.timed -= taken.iter().filter(is_timed).count();
+        let count = taken.len();
+        self.requeue(taken);
+        count
+    }
+
+    pub(super) fn doom(&mut self, index: usize, ticket: u64) {
+        self.release(index);
+        if let Some(worker) = self.workers[index].as_mut() {
+            if worker.standing == Standing::Open {
+                worker.standing = Standing::Doomed(ticket);
+            }
+        }
+    }
+
+    /// Reports tasks over their time; when to look again.
+    pub(super) fn check_timeouts(&mut self, now: u64) -> Option<u64> {
+        let mut next: Option<u64> = None;
+        for index in 0..self.workers.len() {
+            let Some(worker) = self.workers[index]
+                .as_ref()
+                .filter(|worker| worker.timed > 0)
+            else {
+                continue;
+            };
+            let Some((ticket, since)) = worker.running() else {
+                next = Some(next.unwrap_or(u64::MAX).min(now + 1_000_000));
+                continue;
+            };
+            let Some(timeout) = self.entries.get(&ticket).and_then(|entry| entry.timeout) else {
+                next = Some(next.unwrap_or(u64::MAX).min(now + 5_000_000)); // one of those behind it has a timeout
+                continue;
+            };
+            let due = since.saturating_add(timeout);
+            if now < due {
+                next = Some(next.unwrap_or(u64::MAX).min(due));
+                continue;
+            }
+            if let (Some(entry), Some(worker)) =
+                (self.entries.get_mut(&ticket), self.workers[index].as_mut())
+            {
+                entry.timeout = None; // said once
+                worker.timed -= 1;
+            }
+            self.doom(index, ticket);
+            self.events.push_back(Event::Timeout {
+                ticket,
+                worker: index,
+                running: now.saturating_sub(since),
+            });
+        }
+        next
+    }
+}
