@@ -41,6 +41,16 @@ class Failure(Exception):
 class CycleLimitExceededError(Exception):
     """What `next_iteration` raises inside a body."""
 
+    def __init__(self, task: str, count: int, limit: int) -> None:
+        super().__init__(f"Cycle limit exceeded for task {task}: {count}/{limit} cycles")
+        self.values = task, count, limit
+
+    def __str__(self) -> str:
+        return "CycleLimitExceededError(task_id={}, cycle_count={}, max_cycles={})".format(*self.values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.values
+
 
 class Scope:
     """What a branch sees of the channel: a copy of its parent's view, and a log of its own writes."""
@@ -140,10 +150,7 @@ class Context:
 
     def next_iteration(self, data: Any) -> None:
         if self.cycle_count >= self.limit:
-            raise CycleLimitExceededError(
-                f"CycleLimitExceededError(task_id={self.activation.node}, "
-                f"cycle_count={self.cycle_count}, max_cycles={self.limit})"
-            )
+            raise CycleLimitExceededError(self.activation.node, self.cycle_count, self.limit)
         self.directives.append(("iterate", data))
 
     def terminate_workflow(self, message: str) -> None:
