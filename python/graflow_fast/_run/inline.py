@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 RUN = 0
 
-#: (function, inject the context, definition if it has parameters or bound arguments, bound arguments, result's key, task id)
-Plan = tuple[Any, bool, Any, dict[str, Any], str, str]
+#: How to run the bodies of a definition: (function, inject the context, it has parameters, it sets limits).
+Plan = tuple[Any, bool, bool, bool]
 
 
 class InlineSteps:
@@ -30,7 +30,8 @@ class InlineSteps:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._plans: dict[int, Plan | None] = {}
+        #: By definition: a plan for each of a million nodes would keep the garbage collector busy.
+        self._plans: dict[Any, Plan | None] = {}
         channel = run.context.channel
         #: The channel's dictionary when writing to it is all that setting a value does.
         self._plain_data = channel.data if type(channel) is MemoryChannel else None
@@ -40,6 +41,7 @@ class InlineSteps:
         run = self.run
         context = run.context
         plans = self._plans
+        names, tasks = run.nodes.names, run.nodes.tasks
         channel = context.channel
         data = self._plain_data
         expiring = channel.ttl_data if isinstance(channel, MemoryChannel) else None
@@ -57,17 +59,25 @@ class InlineSteps:
                 kind, ticket, node, branch, number, tag, cause = action
                 if kind != RUN or branch or number or tag:
                     return action
-                plan = plans[node] if node in plans else self._plan(node)
+                task: Any = tasks[node]
+                if type(task) is not TaskWrapper:
+                    return action
+                definition = task._definition
+                plan = plans[definition] if definition in plans else self._plan(task)
                 if plan is None:
                     return action
-                function, inject, definition, bound, result_key, task_id = plan
+                function, inject, has_parameters, has_limits = plan
+                task_id = names[node]
+                if has_limits:
+                    run.apply_limits(context, definition, task_id, task_id)
                 cycle_counts[task_id] = cycle_counts.get(task_id, 0) + 1
                 if retry_counts:
                     retry_counts.pop(task_id, None)
                 task_context = TaskExecutionContext(task_id, context, task_id)
                 running.task_context = context.current_task_context = task_context
                 try:
-                    if definition is None:
+                    bound = task._bound_kwargs
+                    if not has_parameters and not bound:
                         result = function(task_context) if inject else function()
                     else:
                         previous = NOTHING if cause < 0 else run.previous_value(cause, channel)
@@ -80,9 +90,9 @@ class InlineSteps:
                     running.task_context, context.current_task_context = outer_running, outer_context
                     return run.step_returned(action, task_context, result)
                 if data is not None and not expiring:
-                    data[result_key] = result
+                    data[f"{task_id}.__result__"] = result
                 else:
-                    channel.set(result_key, result)
+                    channel.set(f"{task_id}.__result__", result)
                 if task_id not in completed:
                     completed.add(task_id)
                     completed_list.append(task_id)
@@ -94,24 +104,19 @@ class InlineSteps:
         finally:
             running.task_context, context.current_task_context = outer_running, outer_context
 
-    def _plan(self, node: int) -> Plan | None:
-        """Return how to run a node's body the short way, None when it needs the driver."""
+    def _plan(self, task: TaskWrapper) -> Plan | None:
+        """Return how to run a task's definition the short way, None when it needs the driver."""
         run = self.run
-        task = run.nodes.tasks[node]
+        definition = task._definition
         plan: Plan | None = None
-        if run.silent and type(task) is TaskWrapper and run.placement.of(task, run.root, run.parallel) == INLINE:
-            definition = task._definition
-            if task.handler_type == "direct" and "direct" not in run.handlers:
-                name = run.nodes.names[node]
-                run.apply_limits(run.context, definition, name, name)
-                filled = definition if definition.parameters or task._bound_kwargs else None
-                plan = (
-                    definition.func,
-                    definition.inject_context,
-                    filled,
-                    task._bound_kwargs,
-                    f"{name}.__result__",
-                    name,
-                )
-        self._plans[node] = plan
+        plain = task.handler_type == "direct" and "direct" not in run.handlers
+        if plain and run.silent and run.placement.of(task, run.root, run.parallel) == INLINE:
+            limits = (definition.max_cycles, definition.max_retries, definition.retry_policy)
+            plan = (
+                definition.func,
+                definition.inject_context,
+                bool(definition.parameters),
+                any(limit is not None for limit in limits),
+            )
+        self._plans[definition] = plan
         return plan

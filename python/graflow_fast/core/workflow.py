@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._extras import without
 from graflow_fast.core import registry
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.graph import TaskGraph
@@ -305,3 +306,8 @@ def _did_you_mean(name: str, names: list[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(repr(match) for match in close)}?"
     return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else "It has no tasks."
+
+
+__getattr__ = without(
+    __name__, LLMAgentFactory="use graflow for LLM agents", LLMAgentProvider="use graflow for LLM agents"
+)
