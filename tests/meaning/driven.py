@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from .model import Activation, Branch, Context, CycleLimitExceededError, Failure, Model, Scope, spawn
+from .model import Model, spawn
 from .program import Group, Program, Task, make_player
+from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, Scope
 
 RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
 ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
@@ -111,7 +112,7 @@ class Driven(Model):
         self.started.append(alias)
         if not number:
             branch.cycles[name] = branch.cycles.get(name, 0) + 1
-        ctx = Context(self, branch, activation, task.max_cycles)
+        ctx = Context(branch, activation, task.max_cycles)
         try:
             result = make_player(task.plain())(ctx, self.prints[branch_id].append, spawn, data)
         except (ValueError, TypeError, CycleLimitExceededError) as error:

@@ -12,9 +12,10 @@ from dataclasses import fields
 from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 from hypothesis.errors import Flaky
 
-from .model import Unsuitable, predict
+from .model import predict
 from .program import Outcome, Program, run
 from .shrink import minimize
+from .state import Unsuitable
 from .strategies import programs
 
 PROGRAMS = int(os.environ.get("GRAFLOW_FAST_PROGRAMS", "10000"))

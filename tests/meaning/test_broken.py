@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from .model import Branch, Failure, Model, Scope, predict
+from .model import Model, predict
 from .program import Program
+from .state import Branch, Failure, Scope
 from .suite import Differs, difference, explore
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .program import Group, Program
+from .model import predict
+from .program import Group, Program, run
 from .suite import PLACEMENTS, difference
 from .test_model import EVER, PAIR, T, extra, flow, goto
 
@@ -48,8 +49,5 @@ FOUND: dict[str, Program] = {
 @pytest.mark.parametrize("name", FOUND)
 def test_found_programs_agree(name: str, placement: str) -> None:
     """Each placement gives what the model predicts."""
-    from .model import predict
-    from .program import run
-
     why = difference(predict(FOUND[name]), run(FOUND[name], placement), placement)
     assert why is None, f"{why}\n\n{FOUND[name]}"

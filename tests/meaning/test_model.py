@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from .model import Model, TooLong, predict
+from .model import Model, predict
 from .program import Group, Outcome, Program, Task, mask
+from .state import TooLong
 
 EVER = 99
 
