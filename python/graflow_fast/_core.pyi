@@ -2,6 +2,8 @@
 
 from typing import Final, final
 
+__all__ = ["Scheduler", "__version__"]
+
 __version__: Final[str]
 
 @final
