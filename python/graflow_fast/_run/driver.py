@@ -393,8 +393,9 @@ class Run:
         if not attempt.handled:
             branch.channel.set(f"{attempt.task_id}.__result__", error)
         if not isinstance(error, Exception):
-            branch.failure = error
-            self.scheduler.fail(attempt.ticket, None, time.monotonic())
+            # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
+            self.failures.exits[attempt.node] = error
+            self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
             return
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
@@ -600,6 +601,9 @@ class Run:
         context = self.context
         context.stop_reason = _STOP_REASONS[reason]
         if reason == CANCELLED:
+            if node in self.failures.exits:
+                context.stop_reason = "failed"
+                raise self.failures.exits[node]
             raise self.failures.cancelled[node]
         if reason in (FAILED, OVERRAN):
             error = self.root.failure

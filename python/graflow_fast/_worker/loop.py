@@ -18,6 +18,7 @@ from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task_context import TaskExecutionContext
+from graflow_fast.exceptions import TaskSerializationError
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
@@ -30,6 +31,7 @@ def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
     output.install()
+    link.watch_output()
     while True:
         item = link.next()
         if item is None:
@@ -51,13 +53,14 @@ class Worker:
     def run_task(self, ticket: int, payload: bytes) -> None:
         """Run one task and report it, whatever it does."""
         task_id, key, view_key, bound, extra = pickle.loads(payload)
+        output.ticket = ticket
         context: WorkerContext | None = None
         task_context: TaskExecutionContext | None = None
         try:
             definition = self.definitions.get(key)
             if definition is None:
                 definition = self.definition(key)
-            arguments: dict[str, Any] = {} if bound is None else crossing.loads(bound)
+            arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
             positional: tuple[Any, ...] = ()
             if definition.inject_context or definition.parameters:
                 view = self.views.get(view_key)
@@ -90,10 +93,14 @@ class Worker:
             return
         finally:
             registry.running.task_context = None
-        if record is None:
-            self.link.report(ticket, PLAIN, packed_result, b"")
-        else:
-            self.link.report(ticket, EFFECTS, packed_result, record)
+        try:
+            if record is None:
+                self.link.report(ticket, PLAIN, packed_result, b"")
+            else:
+                self.link.report(ticket, EFFECTS, packed_result, record)
+        except ValueError as error:  # too large
+            failure = TaskSerializationError(task_id, "the result", "", error)
+            self._report_failure(ticket, task_id, None, failure)
 
     def _record(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> bytes | None:
         """Return the effects record of a body that returned, None when there is nothing in it."""
@@ -102,7 +109,11 @@ class Worker:
         pieces = output.take()
         if not log and directives is None and pieces is None:
             return None
-        return effects.pack(task_id, log, directives, pieces, None)
+        try:
+            return effects.pack(task_id, log, directives, pieces, None)
+        except Exception:
+            output.put_back(pieces)
+            raise
 
     def _report_failure(self, ticket: int, task_id: str, context: Any, error: BaseException) -> None:
         try:

@@ -59,6 +59,10 @@ impl WorkerLink {
         })
     }
 
+    fn watch_output(&mut self) -> PyResult<()> {
+        Ok(self.end.watch_output()?)
+    }
+
     fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
         self.end_if_forked(py)?;
         loop {

@@ -33,6 +33,8 @@ struct Entry {
     timeout: Option<u64>,
     worker: Option<usize>,
     cancelled: bool,
+    /// How often it ended without its report arriving.
+    unheard: u8,
 }
 
 impl Entry {
@@ -211,6 +213,7 @@ impl Reactor {
             timeout,
             worker: None,
             cancelled: false,
+            unheard: 0,
         };
         self.latest_function = entry.function();
         self.entries.insert(ticket, entry);
