@@ -179,9 +179,8 @@ class Run:
     def _next(self) -> Any:
         if not self.silent:
             self._tell_queued()
-        if self._processes is not None and not self._processes.has_room():
-            # Notices are free to carry out; new work waits until the pool wants it.
-            return None
+        if self._processes is not None:
+            return self._processes.next(time.monotonic())
         return self.scheduler.next(time.monotonic())
 
     def _carry_out(self, action: tuple[int, int, int, int, int, int, int]) -> Any:
@@ -197,6 +196,7 @@ class Run:
             self._fork(ticket, node, branch_id, tag, cause)
         elif kind == BRANCH_ENDED:
             fork = self.branches.fork_of(branch_id)
+            fork.end_fed()
             fork.end_branch(self.branches.take_branch(branch_id), number, tag != BRANCH_FAILED)
         elif kind == JOIN:
             self._join(ticket, node, number, tag, bool(cause))
@@ -402,6 +402,29 @@ class Run:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
         self.scheduler.fail(attempt.ticket, delay, time.monotonic())
 
+    def attempt(self, ticket: int) -> Attempt | None:
+        """Return a running attempt, also one that took the short way so far."""
+        found = self.running.get(ticket)
+        if found is None and self._processes is not None and self._processes.feed is not None:
+            fed = self._processes.feed.release(ticket)
+            if fed is not None:
+                node, branch_id = fed
+                branch = self.branches.branch(branch_id)
+                found = Attempt(ticket, node, branch, 0, self.nodes.tasks[node], self.nodes.names[node])
+                found.started = time.time()
+                fork = branch.fork
+                found.cause = -1 if fork is None else fork.cause
+                self.prepare(found)
+                self.running[ticket] = found
+        return found
+
+    def take(self, ticket: int) -> Attempt | None:
+        """Return an attempt that is running no longer, None when it is unknown (abandoned before)."""
+        found = self.attempt(ticket)
+        if found is not None:
+            del self.running[ticket]
+        return found
+
     def failed_for_good(self, attempt: Attempt, error: Exception) -> None:
         """Note that a body failed in a way that another attempt would only repeat."""
         attempt.branch.context.retry_controller.set_node_max_retries(attempt.task_id, 0)
@@ -540,7 +563,11 @@ class Run:
             context.tracer.on_task_start(group, context)
             context.tracer.on_parallel_group_start(base_id, names, context)
         live_output = self.settings.output == "live"
-        self.branches.add_fork(Fork(ticket, group, parent, first, names, self.live, live_output))
+        fork = Fork(ticket, group, parent, first, names, self.live, live_output)
+        fork.cause = cause
+        self.branches.add_fork(fork)
+        if self.placement.members_in_pool(self.branches.placement_of(fork)):
+            self._process_side().open_fork(fork, self.nodes.members[node])
 
     def _join(self, ticket: int, node: int, count: int, first: int, stopped: bool) -> None:
         fork = self.branches.fork(first)
@@ -550,7 +577,9 @@ class Run:
             self._processes.forget_view(fork.view)
         fork.replay(count)
         error: Exception | None = None
-        if not stopped:
+        # The built-in policies that only look at failures have nothing to say when there are none.
+        idle = not fork.errors and fork.group._execution_config["policy"] in ("strict", "best_effort")
+        if not stopped and not idle:
             try:
                 policy = resolve_group_policy(fork.group._execution_config.get("policy", "strict"))
                 policy.on_group_finished(fork.group_name, fork.group.tasks, fork.results(), parent.context)
@@ -588,7 +617,7 @@ class Run:
         return error
 
     def _abandon(self, ticket: int) -> None:
-        attempt = self.running.pop(ticket, None)
+        attempt = self.take(ticket)
         if attempt is None:
             return
         if self._processes is not None:

@@ -192,6 +192,10 @@ class TaskGraph:
             for neighbour in edges.pop(task_id, ()):
                 back.get(neighbour, {}).pop(task_id, None)
 
+    def names_and_tasks(self) -> tuple[list[str], list[Executable]]:
+        """Return the nodes' names and, in the same order, their tasks."""
+        return list(self._tasks), list(self._tasks.values())
+
     def member_ids(self) -> set[str]:
         """Return the ids of all members of all groups."""
         return {member.task_id for group in self._groups.values() for member in group.tasks}

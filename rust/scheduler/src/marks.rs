@@ -1,6 +1,6 @@
 //! What one branch remembers about nodes, edges and loops: dense for branch 0, sparse for all others.
 //! Owns: storage, and the one place that changes an edge's marks. Must not know: when marks change.
-use crate::ids::{EdgeId, NodeId};
+use crate::ids::{EdgeId, NodeId, NONE};
 use crate::transition::{edge_after, EdgeEvent, EdgeState};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,11 @@ enum Store {
         edges: Vec<EdgeState>,
         loops: Vec<LoopMark>,
     },
+    /// A branch that knows one node only, as a leaf member's does.
+    Single {
+        node: NodeId,
+        mark: NodeMark,
+    },
     Sparse {
         nodes: BTreeMap<NodeId, NodeMark>,
         edges: BTreeMap<EdgeId, EdgeState>,
@@ -57,38 +62,48 @@ pub(crate) struct Marks {
 
 impl Marks {
     pub fn dense() -> Self {
-        Self::with(Store::Dense {
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            loops: Vec::new(),
-        })
+        Self::with(Store::Dense { nodes: Vec::new(), edges: Vec::new(), loops: Vec::new() })
     }
 
     pub fn sparse() -> Self {
-        Self::with(Store::Sparse {
-            nodes: BTreeMap::new(),
-            edges: BTreeMap::new(),
-            loops: BTreeMap::new(),
-        })
+        Self::with(Store::Single { node: NONE, mark: NodeMark::default() })
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.fires.clear();
+        (self.next_stamp, self.waiting) = (0, 0);
+        match &mut self.store {
+            Store::Dense { nodes, edges, loops } => {
+                nodes.clear();
+                edges.clear();
+                loops.clear();
+            }
+            Store::Single { .. } | Store::Sparse { .. } => {
+                self.store = Store::Single { node: NONE, mark: NodeMark::default() };
+            }
+        }
+    }
+
+    /// Makes room for more than one node.
+    #[cold]
+    fn spread(&mut self) {
+        match &self.store {
+            Store::Single { node, mark } => {
+                let nodes = if *node == NONE { BTreeMap::new() } else { BTreeMap::from([(*node, *mark)]) };
+                self.store = Store::Sparse { nodes, edges: BTreeMap::new(), loops: BTreeMap::new() };
+            }
+            Store::Dense { .. } | Store::Sparse { .. } => {}
+        }
     }
 
     fn with(store: Store) -> Self {
-        Self {
-            store,
-            fires: Vec::new(),
-            next_stamp: 0,
-            waiting: 0,
-        }
+        Self { store, fires: Vec::new(), next_stamp: 0, waiting: 0 }
     }
 
     /// Makes room for a graph that has grown.
     pub fn grow(&mut self, node_count: u32, edge_count: u32, loop_count: u32) {
-        if let Store::Dense {
-            nodes,
-            edges,
-            loops,
-        } = &mut self.store
-        {
+        if let Store::Dense { nodes, edges, loops } = &mut self.store {
             nodes.resize(node_count as usize, NodeMark::default());
             edges.resize(edge_count as usize, EdgeState::Idle);
             loops.resize(loop_count as usize, LoopMark::default());
@@ -99,6 +114,8 @@ impl Marks {
     pub fn node(&self, node: NodeId) -> NodeMark {
         match &self.store {
             Store::Dense { nodes, .. } => nodes[node as usize],
+            Store::Single { node: only, mark } if *only == node => *mark,
+            Store::Single { .. } => NodeMark::default(),
             Store::Sparse { nodes, .. } => nodes.get(&node).copied().unwrap_or_default(),
         }
     }
@@ -106,7 +123,18 @@ impl Marks {
     #[inline]
     pub fn node_mut(&mut self, node: NodeId) -> &mut NodeMark {
         match &mut self.store {
+            Store::Dense { .. } | Store::Sparse { .. } => {}
+            Store::Single { node: only, .. } => {
+                if *only == NONE {
+                    *only = node;
+                } else if *only != node {
+                    self.spread();
+                }
+            }
+        }
+        match &mut self.store {
             Store::Dense { nodes, .. } => &mut nodes[node as usize],
+            Store::Single { mark, .. } => mark,
             Store::Sparse { nodes, .. } => nodes.entry(node).or_default(),
         }
     }
@@ -114,14 +142,17 @@ impl Marks {
     pub fn in_loop(&self, component: u32) -> LoopMark {
         match &self.store {
             Store::Dense { loops, .. } => loops[component as usize],
+            Store::Single { .. } => LoopMark::default(),
             Store::Sparse { loops, .. } => loops.get(&component).copied().unwrap_or_default(),
         }
     }
 
     pub fn loop_mut(&mut self, component: u32) -> &mut LoopMark {
+        self.spread();
         match &mut self.store {
             Store::Dense { loops, .. } => &mut loops[component as usize],
             Store::Sparse { loops, .. } => loops.entry(component).or_default(),
+            Store::Single { .. } => unreachable!("spread just now"),
         }
     }
 
@@ -129,6 +160,7 @@ impl Marks {
     pub fn edge(&self, edge: EdgeId) -> EdgeState {
         match &self.store {
             Store::Dense { edges, .. } => edges[edge as usize],
+            Store::Single { .. } => EdgeState::Idle,
             Store::Sparse { edges, .. } => edges.get(&edge).copied().unwrap_or_default(),
         }
     }
@@ -141,6 +173,10 @@ impl Marks {
             panic!("edge {edge} is {before:?}: {event:?} can't happen to it");
         };
         match &mut self.store {
+            Store::Single { .. } => {
+                self.spread();
+                return self.step_edge(edge, event);
+            }
             Store::Dense { edges, .. } => edges[edge as usize] = after,
             Store::Sparse { edges, .. } => {
                 if after == EdgeState::Idle {
@@ -190,11 +226,7 @@ impl Marks {
             let mark = self.node(*node);
             mark.fired > 0 && mark.stamp == *stamp
         };
-        self.fires
-            .iter()
-            .filter(|entry| current(entry))
-            .copied()
-            .collect()
+        self.fires.iter().filter(|entry| current(entry)).copied().collect()
     }
 
     /// Forgets what is pending and live; activations, fires and executions stay.
@@ -204,21 +236,14 @@ impl Marks {
             *state = edge_after(*state, EdgeEvent::Settle).unwrap_or(*state);
         };
         match &mut self.store {
-            Store::Dense {
-                nodes,
-                edges,
-                loops,
-            } => {
+            Store::Dense { nodes, edges, loops } => {
                 nodes.iter_mut().for_each(calm);
                 edges.iter_mut().for_each(settle);
                 loops.clear();
                 loops.resize(loop_count as usize, LoopMark::default());
             }
-            Store::Sparse {
-                nodes,
-                edges,
-                loops,
-            } => {
+            Store::Single { mark, .. } => calm(mark),
+            Store::Sparse { nodes, edges, loops } => {
                 nodes.values_mut().for_each(calm);
                 edges.values_mut().for_each(settle);
                 edges.retain(|_, state| *state != EdgeState::Idle);
@@ -231,9 +256,8 @@ impl Marks {
     pub fn nodes(&self) -> Vec<(NodeId, NodeMark)> {
         match &self.store {
             Store::Dense { nodes, .. } => (0..).zip(nodes.iter().copied()).collect(),
-            Store::Sparse { nodes, .. } => {
-                nodes.iter().map(|(node, mark)| (*node, *mark)).collect()
-            }
+            Store::Single { node, mark } => std::iter::once((*node, *mark)).filter(|(node, _)| *node != NONE).collect(),
+            Store::Sparse { nodes, .. } => nodes.iter().map(|(node, mark)| (*node, *mark)).collect(),
         }
     }
 
@@ -242,28 +266,20 @@ impl Marks {
         let marked = |(_, state): &(EdgeId, EdgeState)| *state != EdgeState::Idle;
         match &self.store {
             Store::Dense { edges, .. } => (0..).zip(edges.iter().copied()).filter(marked).collect(),
-            Store::Sparse { edges, .. } => {
-                edges.iter().map(|(edge, state)| (*edge, *state)).collect()
-            }
+            Store::Single { .. } => Vec::new(),
+            Store::Sparse { edges, .. } => edges.iter().map(|(edge, state)| (*edge, *state)).collect(),
         }
     }
 
     pub fn memory_bytes(&self) -> usize {
         let own = match &self.store {
-            Store::Dense {
-                nodes,
-                edges,
-                loops,
-            } => {
-                nodes.capacity() * size_of::<NodeMark>()
-                    + edges.capacity()
-                    + loops.capacity() * size_of::<LoopMark>()
+            Store::Dense { nodes, edges, loops } => {
+                nodes.capacity() * size_of::<NodeMark>() + edges.capacity() + loops.capacity() * size_of::<LoopMark>()
             }
-            Store::Sparse {
-                nodes,
-                edges,
-                loops,
-            } => nodes.len() * (size_of::<NodeMark>() + 8) + edges.len() * 8 + loops.len() * 16,
+            Store::Single { .. } => 0,
+            Store::Sparse { nodes, edges, loops } => {
+                nodes.len() * (size_of::<NodeMark>() + 8) + edges.len() * 8 + loops.len() * 16
+            }
         };
         own + self.fires.capacity() * size_of::<(NodeId, u32)>()
     }
