@@ -38,6 +38,8 @@ def raised(kind, words):
     return kind, words
 
 
+TIMED_OUT = (TaskTimeoutError, r"Task 'bad' \(attempt 1\) ran longer than its timeout of 0.3 s and was stopped")
+
 #: payload -> (options of its task, type of the error, pattern that its message must match)
 ERRORS = {
     "segfault": ({}, *crash(r"was killed by SIGSEGV.*Its memory had peaked at \d+ MB.*max_retries.*in segfault")),
@@ -72,22 +74,10 @@ ERRORS = {
         TaskMemoryError,
         r"Task 'bad' \(attempt 1\) went over its memory_limit of 200 MB \(it reached \d+ MB|1\.\d GB\) and was stopped",
     ),
-    "never_return": (
-        {"timeout": 0.3},
-        TaskTimeoutError,
-        r"Task 'bad' \(attempt 1\) ran longer than its timeout of 0.3 s and was stopped",
-    ),
-    "never_return_in_c": (
-        {"timeout": 0.3},
-        TaskTimeoutError,
-        r"Task 'bad' \(attempt 1\) ran longer than its timeout of 0.3 s",
-    ),
-    "stop_itself": (
-        {"timeout": 0.3},
-        TaskTimeoutError,
-        r"Task 'bad' \(attempt 1\) ran longer than its timeout of 0.3 s",
-    ),
-    "spin": ({"timeout": 0.3}, TaskTimeoutError, r"Task 'bad' \(attempt 1\) ran longer than its timeout of 0.3 s"),
+    "never_return": ({"timeout": 0.3}, *TIMED_OUT),
+    "never_return_in_c": ({"timeout": 0.3}, *TIMED_OUT),
+    "stop_itself": ({"timeout": 0.3}, *TIMED_OUT),
+    "spin": ({"timeout": 0.3}, *TIMED_OUT),
 }
 if sys.version_info >= (3, 11):
     ERRORS["raise_group"] = ({}, *raised(ExceptionGroup, "several"))  # noqa: F821

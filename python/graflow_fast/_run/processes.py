@@ -407,5 +407,7 @@ class Processes:
         self.requests.close()
         for key in self._views:
             self.core.forget(key)
+        if self.feed is not None:
+            self.feed.end()
         crossing.find_key, crossing.find_definition = self._outer
         checkin(self.pool)

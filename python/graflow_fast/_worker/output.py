@@ -117,5 +117,16 @@ def _keep_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    shown = category if category.__module__ == "builtins" else UserWarning
-    _keep(WARNING, (str(message), shown, filename, lineno))
+    _keep(WARNING, (str(message), category if _is_importable(category) else UserWarning, filename, lineno))
+
+
+def keep_warning(message: Warning, filename: str, lineno: int) -> None:
+    """Keep a warning of this package's own, with its attributes."""
+    _keep(WARNING, (message, type(message), filename, lineno))
+
+
+def _is_importable(kind: type) -> bool:
+    """Say whether the coordinator can find a class by its name."""
+    if kind.__module__ == "__main__":
+        return False
+    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
