@@ -416,8 +416,9 @@ class Run:
         if not attempt.handled:
             branch.channel.set(f"{attempt.task_id}.__result__", error)
         if not isinstance(error, Exception):
-            branch.failure = error
-            self.scheduler.fail(attempt.ticket, None, time.monotonic())
+            # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
+            self.failures.exits[attempt.node] = error
+            self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
             return
         if attempt.number:
             context.retry_controller.retry_counts[attempt.task_id] = attempt.number
@@ -672,6 +673,9 @@ class Run:
         if reason == CANCELLED:
             if branch_id:
                 self.branches.branch(branch_id).show_output_up_to_here()
+            if node in self.failures.exits:
+                context.stop_reason = "failed"
+                raise self.failures.exits[node]
             raise self.failures.cancelled[node]
         if reason in (FAILED, OVERRAN):
             error = self.root.failure
