@@ -123,6 +123,7 @@ class Run:
         self._threads: Any = None
         self._processes: Any = None
         self._parallel = settings.schedule == "parallel"
+        self._maps: Any = None
 
     # --- the loop
 
@@ -204,6 +205,10 @@ class Run:
         """Wait until a body reports or a deadline passes."""
         deadline = self.scheduler.deadline()
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if self._maps is not None and self._maps.active:
+            timeout = self._maps.pump(timeout)
+            if timeout == 0.0 and not self._busy_elsewhere():
+                return
         if self._processes is not None and self._processes.busy():
             if self._threads is not None and self._threads.busy():
                 timeout = 0.005 if timeout is None else min(timeout, 0.005)
@@ -219,7 +224,26 @@ class Run:
                 f"In flight: {self.scheduler.in_flight()}; waiting: {self.scheduler.pending_work()}"
             )
 
+    def _busy_elsewhere(self) -> bool:
+        processes, threads = self._processes, self._threads
+        return (processes is not None and processes.busy()) or (threads is not None and threads.busy())
+
     # --- tasks
+
+    def _start_map(self, attempt: Attempt) -> Any:
+        if self._maps is None:
+            from graflow_fast._run.mapping import Maps
+
+            self._maps = Maps(self)
+        self.prepare(attempt)
+        attempt.started = time.time()
+        self.running[attempt.ticket] = attempt
+        self._maps.start(attempt)
+        return self._next()
+
+    def seen_by(self, attempt: Attempt) -> Any:
+        """Return the channel as an attempt sees it."""
+        return attempt.branch.channel
 
     def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
         task = self.nodes.tasks[node]
@@ -231,6 +255,8 @@ class Run:
         if tag:
             attempt.tag = tag
             attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        if task.is_map:
+            return self._start_map(attempt)
         place = self.placement.of(task, branch, self._parallel)
         if place == INLINE:
             return self._run_inline(attempt)
@@ -556,7 +582,9 @@ class Run:
         attempt = self.running.pop(ticket, None)
         if attempt is None:
             return
-        if self._processes is not None:
+        if attempt.task.is_map:
+            self._maps.abandon(attempt)
+        elif self._processes is not None:
             self._processes.abandon(attempt)
         self._trace_end(attempt, None)
 
@@ -582,6 +610,8 @@ class Run:
         return [self.nodes.names[node] for node, _, _ in self.scheduler.pending_work()]
 
     def _close(self) -> None:
+        if self._maps is not None:
+            self._maps.close()
         if self._threads is not None:
             self._threads.close()
         if self._processes is not None:

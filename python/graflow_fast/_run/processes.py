@@ -14,6 +14,8 @@ from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
 from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.map_places import report_chunk
+from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.requests import Requests
@@ -232,6 +234,9 @@ class Processes:
         self.requests.release(ticket)
         if attempt is None:
             return
+        if ticket >= MAP_TICKETS:
+            report_chunk(self, attempt, worker, flags, ended - started, result, record)  # type: ignore[arg-type]
+            return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
@@ -246,7 +251,7 @@ class Processes:
         if log:
             self.apply(attempt.branch.channel, log)
         if flags & FAILED:
-            self._failed(attempt, error)
+            run.failed(attempt, self.loaded_error(attempt, error))
             return
         run.reported(attempt, value, None if directives is None else [self._restored(item) for item in directives])
 
@@ -273,7 +278,8 @@ class Processes:
             return kind, directive[1], None if directive[2] is None else Packed(directive[2], load_packed)
         return directive
 
-    def _failed(self, attempt: Attempt, packed: tuple[bytes | None, str, str, str]) -> None:
+    def loaded_error(self, attempt: Any, packed: tuple[bytes | None, str, str, str]) -> BaseException:
+        """Return the exception that a worker packed, or what stands in for it."""
         data, name, message, trace = packed
         error: BaseException
         try:
@@ -288,7 +294,7 @@ class Processes:
             if isinstance(error, TaskSerializationError) and error.task_id == "?":
                 error = TaskSerializationError(attempt.task_id, error.what, error.path, error.cause)
             attach_remote_traceback(error, trace)
-        self.run.failed(attempt, error)
+        return error
 
     # --- deaths and limits
 
@@ -304,24 +310,24 @@ class Processes:
         attempt = self.run.running.pop(ticket, None)
         if attempt is None:
             return
-        attempt.branch.output.write(pieces)
         error: Any = self._killed_for.pop(ticket, None)
+        if ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, pieces, error)
+            return
+        attempt.branch.output.write(pieces)
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = WorkerCrashedError(
-                attempt.task_id,
-                attempt.number + 1,
-                info.signal,
-                info.code,
-                info.peak_rss_bytes,
-                "\n".join(info.stderr_tail.splitlines()[-20:]),
-                info.faulthandler_trace or "",
-            )
+            error = _crash(attempt, info)
             if self._deaths[where] >= POISON_AFTER:
                 self.run.failed_for_good(attempt, error)
                 return
         self.run.failed(attempt, error)
+
+    def _lost_chunk(self, chunk: Any, info: Any, pieces: list[Piece], error: BaseException | None) -> None:
+        if pieces and chunk.size == 1:
+            chunk.batch.pieces.append((chunk.position, pieces))
+        chunk.map.lost(chunk, error or _crash(chunk, info))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
@@ -375,6 +381,18 @@ class Processes:
             self.core.forget(key)
         crossing.find_key, crossing.find_definition = self._outer
         checkin(self.pool)
+
+
+def _crash(attempt: Any, info: Any) -> WorkerCrashedError:
+    return WorkerCrashedError(
+        attempt.task_id,
+        attempt.number + 1,
+        info.signal,
+        info.code,
+        info.peak_rss_bytes,
+        "\n".join(info.stderr_tail.splitlines()[-20:]),
+        info.faulthandler_trace or "",
+    )
 
 
 class RemoteTraceback(Exception):

@@ -57,6 +57,11 @@ class Worker:
             definition = self.definitions.get(key)
             if definition is None:
                 definition = self.definition(key)
+            if extra is not None and "chunk" in extra:
+                from graflow_fast._worker.items import run_chunk
+
+                self.link.report(ticket, PLAIN, *run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"]))
+                return
             arguments: dict[str, Any] = {} if bound is None else crossing.loads(bound)
             positional: tuple[Any, ...] = ()
             if definition.inject_context or definition.parameters:

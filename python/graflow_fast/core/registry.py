@@ -122,6 +122,9 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
         if getattr(member, "provisional_name", False):
             member.provisional_name = False  # type: ignore[attr-defined]
             member._task_id = workflow.get_next_group_name()  # type: ignore[attr-defined]
+        taken = workflow.graph.nodes.get(member.task_id)
+        if member.is_map and taken is not None and taken["task"] is not member:
+            member.rename_if_taken(workflow.graph.nodes)  # type: ignore[attr-defined]
         if member.task_id in workflow.graph.nodes and workflow.graph.nodes[member.task_id]["task"] is member:
             member._owner = workflow.graph
             continue
