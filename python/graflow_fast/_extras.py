@@ -6,9 +6,10 @@ Owns the two error messages for them, and nothing else. Must not know the featur
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["AbsentFeatureError", "absent", "import_extra"]
+__all__ = ["AbsentFeatureError", "absent", "import_extra", "without"]
 
 
 class AbsentFeatureError(ImportError):
@@ -26,6 +27,22 @@ def absent(module: str, feature: str) -> NoReturn:
         AbsentFeatureError: Always.
     """
     raise AbsentFeatureError(f"graflow_fast has no {feature}: it is a local executor; use graflow for it.", name=module)
+
+
+def without(module: str, **names: str) -> Callable[[str], NoReturn]:
+    """Return a module's ``__getattr__`` that refuses names which graflow has there.
+
+    Args:
+        module: The module's ``__name__``.
+        **names: What to use instead, by name.
+    """
+
+    def missing(name: str) -> NoReturn:
+        if name in names:
+            raise AbsentFeatureError(f"graflow_fast has no {module}.{name}: {names[name]}", name=module)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return missing
 
 
 def import_extra(module: str, extra: str, purpose: str) -> Any:

@@ -182,7 +182,7 @@ def test_recorded_tasks_are_in_the_graph():
         "status": "completed",
         "start_time": NOON,
         "end_time": NOON + timedelta(seconds=1.5),
-        "metadata": {"type": "span"},
+        "metadata": {"type": "span", "task_type": "TaskWrapper", "handler_type": "direct", "output": None},
     }
     assert graph.nodes["b"]["status"] == "failed"
     assert graph.nodes["b"]["start_time"] is None

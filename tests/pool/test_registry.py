@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from pool_driver import wait_until
 
 from graflow_fast._pool import cores, registry
 from graflow_fast._pool.process_pool import ProcessPool
@@ -28,6 +29,20 @@ def test_a_pool_is_used_again():
     second = out()
     assert second is first
     assert second.pid(0) == pid
+
+
+def test_a_pool_that_was_started_early_is_the_one_to_be_had():
+    registry.prestart(1, "echo_loop:run")
+    registry.prestart(1, "echo_loop:run")
+    [(_, pool)] = registry._idle
+    assert out() is pool
+    pool.core.submit(1, b"eok")
+    assert pool.core.poll(10)[0][6] == b"ok"
+    registry.checkin(pool)
+
+
+def test_a_pool_that_was_started_early_and_never_used_ends():
+    registry.prestart(2, "echo_loop:run")
 
 
 def test_two_runs_at_once_get_two_pools():
@@ -57,6 +72,23 @@ def test_a_pool_with_work_left_is_not_used_again():
     pool.core.submit(1, b"s30")
     registry.checkin(pool)
     assert pool.closed
+
+
+def test_a_pool_whose_worker_was_killed_at_the_end_is_whole_again():
+    pool = out(2)
+    core = pool.core
+    core.submit(1, b"s30")
+    core.poll(0)
+    wait_until(lambda: core.running_on(1) != -1)
+    assert core.cancel(1) == 2
+    pool.kill(core.running_on(1))
+    registry.checkin(pool)
+    assert not pool.closed
+    assert len(core.workers()) == 2
+    assert out(2) is pool
+    core.submit(2, b"eok")
+    assert core.poll(5)[0][6] == b"ok"
+    registry.checkin(pool)
 
 
 def test_few_pools_wait():

@@ -69,6 +69,13 @@ def test_a_definition_crosses_once_and_before_its_task(start):
     assert driver.reports[ticket][7] == b"[5]"
 
 
+def test_a_key_that_is_defined_anew_is_sent_again(start):
+    driver = start(1)
+    for blob in (b"old", b"new"):
+        driver.core.define(5, blob)
+        assert driver.result(b"d5", (5,)) == blob
+
+
 def test_an_undefined_key_is_refused(driver):
     with pytest.raises(ValueError, match="key 77 is not defined"):
         driver.core.submit(1, b"e", (77,))

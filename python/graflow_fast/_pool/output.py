@@ -4,7 +4,6 @@ Each is an unlinked file in memory that both sides hold: the worker never waits 
 died is still there. What was read is freed.
 """
 
-import ctypes
 import os
 
 _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
@@ -44,6 +43,8 @@ class Stream:
         end = (self._read - _TAIL) & ~0xFFFF
         if end - self._freed < 1 << 20:
             return
+        import ctypes  # rarely needed, and slow to import
+
         libc = ctypes.CDLL(None)
         libc.fallocate(self.fd, _KEEP_SIZE_PUNCH_HOLE, ctypes.c_int64(self._freed), ctypes.c_int64(end - self._freed))
         self._freed = end

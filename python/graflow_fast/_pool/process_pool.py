@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
 from typing import NamedTuple
 
@@ -175,9 +176,19 @@ class ProcessPool:
             worker.close()
         self._workers.clear()
 
-    def is_reusable(self) -> bool:
-        """True if nothing of an earlier run is left in it."""
-        return not self.closed and (self._core is None or self._core.backlog() == 0)
+    def settle(self, wait: float = 0.25) -> bool:
+        """After a run: wait a moment for what was given up and whoever was killed; True if nothing is left."""
+        if self.closed or self._core is None:
+            return not self.closed
+        core = self.core
+        deadline = time.monotonic() + wait
+        try:
+            while core.backlog() and time.monotonic() < deadline:
+                core.poll(deadline - time.monotonic())
+            self.refill()
+        except (RuntimeError, OSError):
+            return False  # workers cannot be started any more
+        return core.backlog() == 0
 
     def disown(self) -> None:
         """In a forked child: close our copies of the descriptors, and touch nothing else."""

@@ -22,6 +22,16 @@ _idle: list[tuple[object, ProcessPool]] = []
 _busy: dict[ProcessPool, object] = {}
 
 
+def prestart(workers: int, loop: str = DEFAULT_LOOP) -> None:
+    """Begin starting a pool that `checkout` will soon ask for, without waiting: there is other work to do meanwhile."""
+    key = _key(workers, loop)
+    with _lock:
+        if not any(entry[0] == key for entry in _idle):
+            pool = ProcessPool(workers, loop)
+            pool.start()
+            _idle.append((key, pool))
+
+
 def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
     """A pool for one run, warm if there is one that fits."""
     key = _key(workers, loop)
@@ -39,9 +49,10 @@ def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
 
 def checkin(pool: ProcessPool) -> None:
     """Give a pool back; one that still has tasks is ended."""
+    settled = pool.settle()
     with _lock:
         key = _busy.pop(pool, None)
-        if key is not None and pool.is_reusable():
+        if key is not None and settled:
             _idle.append((key, pool))
             surplus = [pool for _, pool in _idle[:-_MAX_IDLE]]
             del _idle[:-_MAX_IDLE]

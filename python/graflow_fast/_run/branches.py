@@ -10,7 +10,9 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.output import ForkOutput, OutputStream
+from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
+from graflow_fast.channels._packed import Packed
 from graflow_fast.core.handler import TaskResult
 
 if TYPE_CHECKING:
@@ -112,7 +114,11 @@ class Fork:
         self.logs: dict[int, list[Operation]] = {}
         self.errors: dict[int, BaseException] = {}
         self.cycles: dict[int, dict[str, int]] = {}
+        #: The key of the view that workers were told of, and who runs its plain members (see `MemberFeed`).
         self.view: int | None = None
+        self.feed: Any = None
+        #: The node whose completion started the group, -1 for none.
+        self.cause = -1
 
     def member_name(self, index: int) -> str:
         """Return the name of a member."""
@@ -131,9 +137,25 @@ class Fork:
                 self.errors[index] = branch.failure or RuntimeError("the branch ended without saying why")
         self.output.end(index)
 
+    def end_fed(self) -> None:
+        """Take note of the plain members that ended since the last call, for the order of output."""
+        if self.feed is not None and self.output.streams:
+            for index in self.feed.take_ended(self.first):
+                self.output.end(index)
+
     def replay(self, count: int) -> None:
         """Do the first ``count`` members' writes on the parent's channel, in member order."""
         channel = self.parent.channel
+        if self.feed is not None:
+            self.end_fed()
+            indices, results = self.feed.close(self.first)
+            if not self.logs and (not indices or indices[-1] < count):
+                self._store_fed(indices, results)
+                return
+            for index, data in zip(indices, results, strict=True):
+                value = None if data is None else Packed(data, load_packed)
+                self.logs[index] = [("set", f"{self.members[index]}.__result__", value, None)]
+                self.cycles[index] = {self.members[index]: 1}
         for index in range(count):
             log = self.logs.pop(index, None)
             if log is not None:
@@ -141,6 +163,16 @@ class Fork:
             cycles = self.cycles.pop(index, None)
             if cycles is not None:
                 self.parent.context.cycle_controller.cycle_counts.update(cycles)
+
+    def _store_fed(self, indices: list[int], results: list[bytes | None]) -> None:
+        """Store the results of plain members when nobody wrote anything else."""
+        members = self.members
+        counts = self.parent.context.cycle_controller.cycle_counts
+        store = self.parent.channel.set
+        for index, data in zip(indices, results, strict=True):
+            name = members[index]
+            store(f"{name}.__result__", None if data is None else Packed(data, load_packed))
+            counts[name] = 1
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
@@ -181,9 +213,13 @@ class BranchTable:
         found = self._branches.get(branch_id)
         if found is None:
             fork = self.fork_of(branch_id)
-            placement = _group_placement(fork)
+            placement = self.placement_of(fork)
             found = self._branches[branch_id] = Branch(branch_id, fork, branch_id - fork.first, placement)
         return found
+
+    def placement_of(self, fork: Fork) -> str | None:
+        """Return where a group, or a group around it, said that members run; None when none did."""
+        return _group_placement(fork)
 
     def fork_of(self, branch_id: int) -> Fork:
         """Return the fork that a branch belongs to."""

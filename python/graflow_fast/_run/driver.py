@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from graflow_fast._run import explain
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
 from graflow_fast._run.failures import Failures
+from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
 from graflow_fast._run.output import CapturedThreads
 from graflow_fast._run.packing import unpacked
@@ -33,6 +35,7 @@ from graflow_fast.exceptions import (
 )
 
 if TYPE_CHECKING:
+    from graflow_fast.channels.base import Channel
     from graflow_fast.core.context import ExecutionContext
 
 RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
@@ -122,13 +125,23 @@ class Run:
         self._steps_before = context.steps
         self._threads: Any = None
         self._processes: Any = None
-        self._parallel = settings.schedule == "parallel"
         self._maps: Any = None
+        self.parallel = settings.schedule == "parallel"
+        record = getattr(context.tracer, "_record", None)
+        #: Notes for the tracer that a step ran, None when nobody wants to know.
+        self.note_task = record.note if self.silent and record is not None else None
+        self._steps = None if self.parallel else InlineSteps(self)
 
     # --- the loop
 
     def execute(self) -> Any:
         """Run to the end; return the last task's result or raise what ended the run."""
+        for _ in self.steps():
+            pass
+        return unpacked(self.last_result)
+
+    def steps(self) -> Iterator[None]:
+        """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
         context._run_steps = lambda: self._steps_before + self.scheduler.steps
@@ -144,12 +157,12 @@ class Run:
                 if self.scheduler.finished():
                     break
                 self._wait()
+                yield
                 action = self._next()
         finally:
             self._close()
             context._steps = self._steps_before + self.scheduler.steps
             context._run_steps = None
-        return unpacked(self.last_result)
 
     def _start(self) -> None:
         context = self.context
@@ -174,20 +187,24 @@ class Run:
     def _next(self) -> Any:
         if not self.silent:
             self._tell_queued()
-        if self._processes is not None and not self._processes.has_room():
-            # Notices are free to carry out; new work waits until the pool wants it.
-            return None
+        if self._processes is not None:
+            return self._processes.next(time.monotonic())
         return self.scheduler.next(time.monotonic())
 
     def _carry_out(self, action: tuple[int, int, int, int, int, int, int]) -> Any:
         """Do one action; return the next one."""
         kind, ticket, node, branch_id, number, tag, cause = action
         if kind == RUN:
+            if branch_id == 0 and self._steps is not None:
+                following = self._steps.go_on(action)
+                if following is not action:
+                    return following
             return self._run_task(ticket, node, branch_id, number, tag, cause)
         if kind == FORK:
             self._fork(ticket, node, branch_id, tag, cause)
         elif kind == BRANCH_ENDED:
             fork = self.branches.fork_of(branch_id)
+            fork.end_fed()
             fork.end_branch(self.branches.take_branch(branch_id), number, tag != BRANCH_FAILED)
         elif kind == JOIN:
             self._join(ticket, node, number, tag, bool(cause))
@@ -230,11 +247,16 @@ class Run:
 
     # --- tasks
 
-    def _start_map(self, attempt: Attempt) -> Any:
+    def map_side(self) -> Any:
+        """Return what runs this run's maps."""
         if self._maps is None:
             from graflow_fast._run.mapping import Maps
 
             self._maps = Maps(self)
+        return self._maps
+
+    def _start_map(self, attempt: Attempt) -> Any:
+        self.map_side()
         self.prepare(attempt)
         attempt.started = time.time()
         self.running[attempt.ticket] = attempt
@@ -257,7 +279,7 @@ class Run:
             attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
         if task.is_map:
             return self._start_map(attempt)
-        place = self.placement.of(task, branch, self._parallel)
+        place = self.placement.of(task, branch, self.parallel)
         if place == INLINE:
             return self._run_inline(attempt)
         self.prepare(attempt)
@@ -297,12 +319,7 @@ class Run:
         base_id = attempt.base_id
         definition = getattr(task, "_definition", None)
         if definition is not None:
-            if definition.max_cycles is not None:
-                context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
-            if definition.retry_policy is not None:
-                context.retry_controller.set_node_policy(attempt.task_id, definition.retry_policy)
-            elif definition.max_retries is not None:
-                context.retry_controller.set_node_max_retries(attempt.task_id, definition.max_retries)
+            self.apply_limits(context, definition, attempt.task_id, base_id)
         if attempt.number == 0:
             counts = context.cycle_controller.cycle_counts
             counts[base_id] = counts.get(base_id, 0) + 1
@@ -311,6 +328,33 @@ class Run:
         if not self.silent:
             context.tracer.on_task_start(self._traced(attempt), context)
         return context
+
+    def apply_limits(self, context: ExecutionContext, definition: Any, task_id: str, base_id: str) -> None:
+        """Tell a context's counters what a definition says of loops and retries."""
+        if definition.max_cycles is not None:
+            context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
+        if definition.retry_policy is not None:
+            context.retry_controller.set_node_policy(task_id, definition.retry_policy)
+        elif definition.max_retries is not None:
+            context.retry_controller.set_node_max_retries(task_id, definition.max_retries)
+
+    def step_failed(self, action: Any, task_context: TaskExecutionContext, error: Exception) -> Any:
+        """Note that a step run the short way raised; return the next action."""
+        self.failed(self._attempt_of_step(action, task_context), error)
+        return self._next()
+
+    def step_returned(self, action: Any, task_context: TaskExecutionContext, result: Any) -> Any:
+        """Note that a step run the short way returned with directives; return the next action."""
+        attempt = self._attempt_of_step(action, task_context)
+        self._store_result(self.root, attempt, result)
+        return self._completed(attempt, result, self.directives(attempt, task_context.directives or []))
+
+    def _attempt_of_step(self, action: Any, task_context: TaskExecutionContext) -> Attempt:
+        _, ticket, node, _, number, _, cause = action
+        attempt = Attempt(ticket, node, self.root, number, self.nodes.tasks[node], self.nodes.names[node])
+        attempt.cause = cause
+        attempt.started = task_context.start_time
+        return attempt
 
     def call_body(self, attempt: Attempt, context: ExecutionContext, task_context: TaskExecutionContext) -> Any:
         """Call the body in this thread, through its handler when it asked for a registered one."""
@@ -343,11 +387,13 @@ class Run:
 
     def previous_of(self, attempt: Attempt) -> Any:
         """Return a function that gives the value of the single task before, or `NOTHING` when there is none."""
-        cause = attempt.cause
-        if cause < 0 or self.nodes.tasks[cause].is_group:
+        return NOTHING if attempt.cause < 0 else self.previous_value(attempt.cause, attempt.branch.channel)
+
+    def previous_value(self, cause: int, channel: Channel) -> Any:
+        """Return a function that gives the result of the node ``cause``, or `NOTHING` for a group's."""
+        if self.nodes.tasks[cause].is_group:
             return NOTHING
         key = f"{self.nodes.names[cause]}.__result__"
-        channel = attempt.branch.channel
         return lambda: channel.get(key)
 
     def _store_result(self, branch: Branch, attempt: Attempt, result: Any) -> None:
@@ -393,6 +439,29 @@ class Run:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
         self.scheduler.fail(attempt.ticket, delay, time.monotonic())
 
+    def attempt(self, ticket: int) -> Attempt | None:
+        """Return a running attempt, also one that took the short way so far."""
+        found = self.running.get(ticket)
+        if found is None and self._processes is not None and self._processes.feed is not None:
+            fed = self._processes.feed.release(ticket)
+            if fed is not None:
+                node, branch_id = fed
+                branch = self.branches.branch(branch_id)
+                found = Attempt(ticket, node, branch, 0, self.nodes.tasks[node], self.nodes.names[node])
+                found.started = time.time()
+                fork = branch.fork
+                found.cause = -1 if fork is None else fork.cause
+                self.prepare(found)
+                self.running[ticket] = found
+        return found
+
+    def take(self, ticket: int) -> Attempt | None:
+        """Return an attempt that is running no longer, None when it is unknown (abandoned before)."""
+        found = self.attempt(ticket)
+        if found is not None:
+            del self.running[ticket]
+        return found
+
     def failed_for_good(self, attempt: Attempt, error: Exception) -> None:
         """Note that a body failed in a way that another attempt would only repeat."""
         attempt.branch.context.retry_controller.set_node_max_retries(attempt.task_id, 0)
@@ -400,7 +469,7 @@ class Run:
 
     def concurrent_root(self, branch: Branch) -> bool:
         """Say whether several bodies may run in this branch at once."""
-        return self._parallel and branch.fork is None
+        return self.parallel and branch.fork is None
 
     def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
         """Note that a body that ran elsewhere returned; its writes have been applied already."""
@@ -531,7 +600,11 @@ class Run:
             context.tracer.on_task_start(group, context)
             context.tracer.on_parallel_group_start(base_id, names, context)
         live_output = self.settings.output == "live"
-        self.branches.add_fork(Fork(ticket, group, parent, first, names, self.live, live_output))
+        fork = Fork(ticket, group, parent, first, names, self.live, live_output)
+        fork.cause = cause
+        self.branches.add_fork(fork)
+        if self.placement.members_in_pool(self.branches.placement_of(fork)):
+            self._process_side().open_fork(fork, self.nodes.members[node])
 
     def _join(self, ticket: int, node: int, count: int, first: int, stopped: bool) -> None:
         fork = self.branches.fork(first)
@@ -541,7 +614,9 @@ class Run:
             self._processes.forget_view(fork.view)
         fork.replay(count)
         error: Exception | None = None
-        if not stopped:
+        # The built-in policies that only look at failures have nothing to say when there are none.
+        idle = not fork.errors and fork.group._execution_config["policy"] in ("strict", "best_effort")
+        if not stopped and not idle:
             try:
                 policy = resolve_group_policy(fork.group._execution_config.get("policy", "strict"))
                 policy.on_group_finished(fork.group_name, fork.group.tasks, fork.results(), parent.context)
@@ -579,7 +654,7 @@ class Run:
         return error
 
     def _abandon(self, ticket: int) -> None:
-        attempt = self.running.pop(ticket, None)
+        attempt = self.take(ticket)
         if attempt is None:
             return
         if attempt.task.is_map:

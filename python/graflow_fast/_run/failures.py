@@ -43,4 +43,13 @@ class Failures:
             final = as_runtime_error(error)
         if final is not error:
             final.__cause__ = error
+            _say_where(final, task_id)
         return final
+
+
+def _say_where(error: Exception, task_id: str) -> None:
+    """Let an error that wraps a body's exception name the task: as an attribute, and in its traceback."""
+    if not hasattr(error, "task_id"):
+        error.task_id = task_id  # type: ignore[attr-defined]
+    if hasattr(error, "add_note"):  # Python 3.11 on
+        error.add_note(f"in task '{task_id}'")

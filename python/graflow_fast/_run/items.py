@@ -127,9 +127,7 @@ class Body:
     def _arguments(self, item_id: str, context: Any, item: Any) -> dict[str, Any]:
         given = None if self.slot is None else {self.slot: item}
         positional = 1 if self.slot is None else 0
-        return fill_arguments(
-            self.definition, item_id, self.bound(), context.channel, self.previous, positional, given
-        )
+        return fill_arguments(self.definition, item_id, self.bound(), context.channel, self.previous, positional, given)
 
     def _handled(self, item_id: str, item: Any, context: Any) -> Any:
         parameters = self.definition.parameters

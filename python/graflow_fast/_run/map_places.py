@@ -214,7 +214,9 @@ class PoolPlace(Place):
         extra = None
         if chunk.number:
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
-            controller = run.root.context.retry_controller if chunk.branch is None else chunk.branch.context.retry_controller
+            controller = (
+                run.root.context.retry_controller if chunk.branch is None else chunk.branch.context.retry_controller
+            )
             tries = controller.get_retry_count(chunk.task_id)
             extra = {"retries": (tries, controller.node_max_retries.get(chunk.task_id))}
             extra["values"] = processes._declared(chunk.branch, definition)

@@ -42,9 +42,7 @@ def judge(found: MapRun) -> Exception | None:
             for index, name in enumerate(names)
         }
         members = [Task(name, register_to_context=False) for name in names]
-        resolve_group_policy(policy).on_group_finished(
-            found.name, members, results, found.attempt.branch.context
-        )
+        resolve_group_policy(policy).on_group_finished(found.name, members, results, found.attempt.branch.context)
         return None
     except Exception as raised:
         error = raised
@@ -59,9 +57,7 @@ def _strict(found: MapRun) -> ParallelGroupError:
     more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     indices = {index for index, _, _ in found.failed}
     succeeded = [f"{found.name}[{index}]" for index in range(found.total) if index not in indices]
-    message = (
-        f"Map {found.name} failed: {len(failed)} of {found.total} items failed: {', '.join(shown)}{more}"
-    )
+    message = f"Map {found.name} failed: {len(failed)} of {found.total} items failed: {', '.join(shown)}{more}"
     return ParallelGroupError(message, found.name, failed, succeeded)
 
 

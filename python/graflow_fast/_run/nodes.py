@@ -34,7 +34,7 @@ class NodeTable:
         #: The edges in the scheduler's numbering, as (source, target).
         self.edges: list[tuple[int, int]] = []
         self._lanes: dict[int, int] = {}
-        self._load(list(graph.nodes), [task["task"] for task in graph.nodes.values()])
+        self._load(*graph.names_and_tasks())
         for source, target in graph.get_edges():
             self._edge(source, target)
 
@@ -105,15 +105,46 @@ class NodeTable:
         return found
 
     def _load(self, names: list[str], tasks: list[Executable]) -> None:
-        for name, task in zip(names, tasks, strict=True):
-            self.add(task, name)
+        if self._add_plain(names, tasks) is None:
+            for name, task in zip(names, tasks, strict=True):
+                self.add(task, name)
 
     def _add_members(self, group: int, task: Any) -> None:
         # Members may be groups and may be added under this call; the list is complete only after it.
         self.members[group] = []
-        ids = [self.add(member) for member in task.tasks]
+        names = [member.task_id for member in task.tasks]
+        known = list(map(self.ids.get, names))
+        if None in known:
+            known = self._add_plain(names, task.tasks) or [self.add(member) for member in task.tasks]
+        ids: list[int] = known  # type: ignore[assignment]
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
+
+    def _add_plain(self, names: list[str], tasks: list[Executable]) -> list[int] | None:
+        """Add many tasks without options at once; the groups among them follow. None when some are not that plain."""
+        ids = self.ids
+        groups = [position for position, task in enumerate(tasks) if task.is_group]
+        plain = tasks if not groups else [task for task in tasks if not task.is_group]
+        definitions = {getattr(task, "_definition", None) for task in plain}
+        if None in definitions or len(set(names)) != len(names) or not ids.keys().isdisjoint(names):
+            return None
+        if any(definition.priority or definition.max_concurrency for definition in definitions if definition):
+            return None
+        if groups:
+            return None if len(groups) == len(tasks) else self._add_with_groups(names, tasks, set(groups))
+        first = self.scheduler.add_nodes(len(names))
+        added = list(range(first, first + len(names)))
+        ids.update(zip(names, added, strict=True))
+        self.names.extend(names)
+        self.tasks.extend(tasks)
+        return added
+
+    def _add_with_groups(self, names: list[str], tasks: list[Executable], groups: set[int]) -> list[int]:
+        plain = [position for position in range(len(tasks)) if position not in groups]
+        self._add_plain([names[position] for position in plain], [tasks[position] for position in plain])
+        for position in sorted(groups):
+            self.add(tasks[position], names[position])
+        return [self.ids[name] for name in names]
 
     def _edge(self, source: str, target: str) -> None:
         edge = (self._known(source), self._known(target))

@@ -63,6 +63,12 @@ class Placement:
             return branch.placement
         return PROCESS if self.executor == "auto" else self.executor
 
+    def members_in_pool(self, group_placement: str | None) -> bool:
+        """Say whether the members of a group run in the pool, but for those whose own handler says otherwise."""
+        if group_placement is not None:
+            return group_placement == PROCESS
+        return self.executor in ("auto", PROCESS)
+
     def check(self, tasks: list[Executable]) -> None:
         """Refuse what can't be honoured before anything starts.
 

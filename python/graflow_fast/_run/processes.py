@@ -9,6 +9,7 @@ import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import MemberFeed
 from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
@@ -58,6 +59,12 @@ class Processes:
         self.requests = Requests(run, self)
         self._outer = (crossing.find_key, crossing.find_definition)
         crossing.find_definition = self.table.find
+        #: The short way for plain members, None when a tracer wants to hear of every task.
+        self.feed: MemberFeed | None = None
+        if run.silent and not run.parallel and run.settings.timeout is None and run.settings.memory_limit is None:
+            self.feed = MemberFeed(
+                run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, crossing.dumps
+            )
         self._root_view: int | None = None
         self._views: list[int] = []
         self._deaths: dict[tuple[int, int], int] = {}
@@ -74,6 +81,33 @@ class Processes:
     def has_room(self) -> bool:
         """Say whether the pool wants more tasks now."""
         return self.core.room() > 0
+
+    def next(self, now: float) -> Any:
+        """Return the scheduler's next action for the driver, when the pool has room; plain members don't reach it."""
+        if self.feed is not None:
+            return self.feed.feed(now)
+        return self.run.scheduler.next(now) if self.has_room() else None
+
+    def open_fork(self, fork: Fork, members: list[int]) -> None:
+        """Let the members of a group take the short way, if the group's place is the pool."""
+        if self.feed is not None:
+            self.feed.open(fork.first, members, self._fork_view(fork))
+            fork.feed = self.feed
+
+    def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str]] | None:
+        """Return the keys and required parameters of a task's definition, None when its members are not plain."""
+        if type(task) is not TaskWrapper or task.handler_type in self.run.handlers:
+            return None
+        definition = task._definition
+        if definition.handler not in (None, "process") or definition.timeout is not None:
+            return None
+        if definition.memory_limit is not None:
+            return None
+        try:
+            keys = self.table.keys_for(definition, task.task_id)
+        except TaskSerializationError:
+            return None
+        return keys, [parameter.name for parameter in definition.parameters if parameter.required]
 
     def submit(self, attempt: Attempt) -> None:
         """Give an attempt to the pool; what can't be sent fails the attempt."""
@@ -168,6 +202,9 @@ class Processes:
             if self._root_view is None:
                 self._root_view = self._define_view(self.run.context, False, {})
             return self._root_view
+        return self._fork_view(fork)
+
+    def _fork_view(self, fork: Fork) -> int:
         if fork.view is None:
             fork.view = self._define_view(fork.parent.context, True, self._fork_values(fork))
         return fork.view
@@ -213,7 +250,8 @@ class Processes:
             timeout = _MEMORY_INTERVAL if timeout is None else min(timeout, _MEMORY_INTERVAL)
             self._check_memory()
         timeout = self.requests.earliest_deadline(timeout)
-        for event in self.core.poll(timeout):
+        events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
+        for event in events:
             kind = event[0]
             if kind == REPORT:
                 self._report(*event[1:])
@@ -230,8 +268,9 @@ class Processes:
     ) -> None:
         run = self.run
         self._memory_limits.pop(ticket, None)
-        attempt = run.running.pop(ticket, None)
-        self.requests.release(ticket)
+        attempt = run.take(ticket)
+        if self.requests.locks:
+            self.requests.release(ticket)
         if attempt is None:
             return
         if ticket >= MAP_TICKETS:
@@ -307,7 +346,7 @@ class Processes:
         self.pool.refill()
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
-        attempt = self.run.running.pop(ticket, None)
+        attempt = self.run.take(ticket)
         if attempt is None:
             return
         error: Any = self._killed_for.pop(ticket, None)
@@ -373,6 +412,8 @@ class Processes:
 
     def close(self) -> None:
         """Give the pool back; whatever is still running in it is stopped first."""
+        for ticket in [] if self.feed is None else self.feed.tickets():
+            self.run.attempt(ticket)
         for attempt in list(self.run.running.values()):
             self.abandon(attempt)
         self.run.running.clear()

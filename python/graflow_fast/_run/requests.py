@@ -40,7 +40,7 @@ class Requests:
 
     def answer(self, ticket: int, worker: int, body: bytes) -> None:
         """Answer one request, now or (a lock) when its turn comes."""
-        attempt = self.run.running.get(ticket)
+        attempt = self.run.attempt(ticket)
         if attempt is None:
             return
         try:

@@ -38,9 +38,7 @@ def run_chunk(
     results = _pack_results(name, first, outcome)
     from graflow_fast._worker.loop import _user_traceback
 
-    failures = [
-        (position, effects.pack_error(error, _user_traceback(error))) for position, error in outcome.failures
-    ]
+    failures = [(position, effects.pack_error(error, _user_traceback(error))) for position, error in outcome.failures]
     logs, directives = _pack_effects(name, first, outcome, failures)
     if not (failures or logs or directives or outcome.pieces or outcome.times):
         return results, b""

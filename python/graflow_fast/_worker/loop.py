@@ -60,7 +60,9 @@ class Worker:
             if extra is not None and "chunk" in extra:
                 from graflow_fast._worker.items import run_chunk
 
-                self.link.report(ticket, PLAIN, *run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"]))
+                self.link.report(
+                    ticket, PLAIN, *run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"])
+                )
                 return
             arguments: dict[str, Any] = {} if bound is None else crossing.loads(bound)
             positional: tuple[Any, ...] = ()

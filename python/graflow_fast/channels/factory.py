@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from graflow_fast._extras import without
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.exceptions import ConfigError
@@ -61,3 +62,6 @@ class ChannelFactory:
     def is_backend_available(cls, backend: str) -> bool:
         """Whether there is a backend of that name."""
         return backend in cls._backends
+
+
+__getattr__ = without(__name__, REDIS_AVAILABLE="ask ChannelFactory.get_available_backends()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._extras import import_extra
 from graflow_fast.exceptions import DuplicateTaskError
 
 if TYPE_CHECKING:
@@ -146,8 +147,7 @@ class TaskGraph:
 
     def detect_cycles(self) -> list[list[str]]:
         """Return the elementary cycles, each as the list of its nodes. Needs the extra ``graph``."""
-        import_networkx()
-        import networkx
+        networkx = import_extra("networkx", "graph", "Analysing a graph")
 
         return [list(cycle) for cycle in networkx.simple_cycles(self.nx_graph())]
 
@@ -192,6 +192,10 @@ class TaskGraph:
             for neighbour in edges.pop(task_id, ()):
                 back.get(neighbour, {}).pop(task_id, None)
 
+    def names_and_tasks(self) -> tuple[list[str], list[Executable]]:
+        """Return the nodes' names and, in the same order, their tasks."""
+        return list(self._tasks), list(self._tasks.values())
+
     def member_ids(self) -> set[str]:
         """Return the ids of all members of all groups."""
         return {member.task_id for group in self._groups.values() for member in group.tasks}
@@ -202,8 +206,7 @@ class TaskGraph:
 
     def nx_graph(self) -> Any:
         """Return a networkx ``DiGraph`` of this graph, made now (changing it does not change this graph)."""
-        import_networkx()
-        import networkx
+        networkx = import_extra("networkx", "graph", "Drawing or analysing a graph")
 
         graph: Any = networkx.DiGraph()
         for name, task in self._tasks.items():
@@ -223,11 +226,3 @@ class TaskGraph:
                 if member.task_id == task_id:
                     return member
         return None
-
-
-def import_networkx() -> None:
-    """Check that networkx is there; a missing one is an error that says what to install."""
-    try:
-        import networkx  # noqa: F401
-    except ImportError as error:
-        raise ImportError("Drawing and analysing graphs needs networkx: pip install 'graflow-fast[graph]'") from error

@@ -119,8 +119,8 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
     for member in component:
         if member._owner is workflow.graph:
             continue
-        if getattr(member, "provisional_name", False):
-            member.provisional_name = False  # type: ignore[attr-defined]
+        if member.provisional_name:
+            member.provisional_name = False
             member._task_id = workflow.get_next_group_name()  # type: ignore[attr-defined]
         taken = workflow.graph.nodes.get(member.task_id)
         if member.is_map and taken is not None and taken["task"] is not member:

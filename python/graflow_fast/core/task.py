@@ -31,6 +31,8 @@ class Executable(ABC):
     is_group = False
     is_map = False
     is_template = False
+    #: Whether the name holds only until this joins a workflow, which counts its own groups.
+    provisional_name = False
 
     #: Neighbours while this belongs to no workflow yet; edges travel with their tasks.
     _links: registry.Links | None = None
@@ -200,8 +202,6 @@ class ParallelGroup(Executable):
     def __init__(self, tasks: list[Executable], name: str | None = None) -> None:
         self.tasks: list[Executable] = [_first(task) for task in tasks]
         self._execution_config: dict[str, Any] = {"backend": None, "backend_config": {}, "policy": "strict"}
-        #: Whether the name holds only until the group joins a workflow, which counts its own groups.
-        self.provisional_name = False
         self._task_id = name or ""
         if name is None:
             self._task_id, self.provisional_name = registry.next_group_name()

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._extras import without
 from graflow_fast.core import registry
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.graph import TaskGraph
@@ -61,6 +62,10 @@ class WorkflowContext:
         self._tokens: list[tuple[contextvars.Token[WorkflowContext | None], Any]] = []
         self._module_globals = registry.calling_globals()
         self.graph.find_free = self.find_free_task
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A body may name its workflow; what crosses is the definition, not the place where it is being made.
+        return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None}
 
     def __enter__(self) -> WorkflowContext:
         # A workflow defined inside a running body takes the definitions that follow, so the body steps aside until
@@ -301,3 +306,8 @@ def _did_you_mean(name: str, names: list[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(repr(match) for match in close)}?"
     return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else "It has no tasks."
+
+
+__getattr__ = without(
+    __name__, LLMAgentFactory="use graflow for LLM agents", LLMAgentProvider="use graflow for LLM agents"
+)

@@ -25,7 +25,8 @@ class RuntimeRecord:
         self.order: list[str] = []
         self._nodes: dict[str, dict[str, Any]] = {}
         self._edges: dict[tuple[str, str], str] = {}
-        self._brief: list[tuple[str, float | None, float | None, Exception | None, str, str]] = []
+        #: What `note` was told, six items a node: a flat list, since millions of tuples would keep the collector busy.
+        self._brief: list[Any] = []
 
     def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node started; one that runs again keeps its place, with new values."""
@@ -35,7 +36,8 @@ class RuntimeRecord:
 
     def end(self, name: str, status: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node ended; unknown ones are ignored."""
-        self._expand()
+        if name not in self._nodes:
+            self._expand()
         if node := self._nodes.get(name):
             node.update(status=status, end_time=time)
             node["metadata"].update(metadata)
@@ -57,7 +59,7 @@ class RuntimeRecord:
     ) -> None:
         """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
         self.order.append(name)
-        self._brief.append((name, started, ended, error, task_type, handler_type))
+        self._brief.extend((name, started, ended, error, task_type, handler_type))
 
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
@@ -99,7 +101,8 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
-        for name, started, ended, error, task_type, handler_type in self._brief:
+        items = iter(self._brief)
+        for name, started, ended, error, task_type, handler_type in zip(*[items] * 6, strict=True):
             metadata: dict[str, Any] = {"type": "span", "task_type": task_type, "handler_type": handler_type}
             metadata["output"] = None
             if error is not None:

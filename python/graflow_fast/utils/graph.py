@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from graflow_fast._extras import import_extra
+from graflow_fast._extras import import_extra, without
 from graflow_fast.exceptions import ConfigError
 from graflow_fast.utils import _ascii, _graphviz, _mermaid
 from graflow_fast.utils._groups import flat_view, members_of
@@ -211,3 +211,6 @@ def draw_mermaid_png(graph: networkx.DiGraph, output_path: str | None = None, **
         "draw_mermaid_png needs the network: it sends the graph to mermaid.ink to be drawn, which graflow_fast does "
         "not do. Use draw_png (Graphviz, on this machine), or put the text of draw_mermaid where Mermaid is shown."
     )
+
+
+__getattr__ = without(__name__, VertexViewer="use draw_ascii", AsciiCanvas="use draw_ascii")

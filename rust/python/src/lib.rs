@@ -2,6 +2,7 @@
 use pyo3::prelude::*;
 
 mod link;
+mod members;
 mod pool;
 mod scheduler;
 
@@ -9,6 +10,7 @@ mod scheduler;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<scheduler::PyScheduler>()?;
+    module.add_class::<members::MemberFeed>()?;
     module.add_class::<pool::Pool>()?;
     module.add_class::<link::WorkerLink>()?;
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;

@@ -19,14 +19,14 @@ pub struct Pool {
     wake_fd: i32,
 }
 
-fn refused(error: PoolError) -> PyErr {
+pub(crate) fn refused(error: PoolError) -> PyErr {
     match error {
         PoolError::Io(error) => PyOSError::new_err(error),
         other => PyValueError::new_err(other.to_string()),
     }
 }
 
-fn nanoseconds(seconds: f64) -> u64 {
+pub(crate) fn nanoseconds(seconds: f64) -> u64 {
     (seconds.max(0.0) * 1e9).min(9e18) as u64
 }
 
@@ -35,7 +35,7 @@ fn seconds(nanoseconds: u64) -> f64 {
 }
 
 impl Pool {
-    fn lock(&self) -> PyResult<MutexGuard<'_, Reactor>> {
+    pub(crate) fn lock(&self) -> PyResult<MutexGuard<'_, Reactor>> {
         match self.reactor.try_lock() {
             Ok(guard) => Ok(guard),
             Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err(
@@ -189,7 +189,7 @@ impl Pool {
     }
 }
 
-fn convert(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
+pub(crate) fn convert(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
     let tuple = match event {
         Event::Report {
             ticket,

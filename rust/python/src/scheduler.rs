@@ -3,7 +3,7 @@ use graflow_scheduler::{Action, CallError, Config, Directive, Event, Micros, Sch
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
+pub(crate) type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
 type DirectiveTuple = (u8, i64, i64);
 
 const RUN: i64 = 0;
@@ -24,7 +24,7 @@ fn mistake(error: CallError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn micros(seconds: f64) -> Micros {
+pub(crate) fn micros(seconds: f64) -> Micros {
     (seconds * 1e6).round() as Micros
 }
 
@@ -36,99 +36,26 @@ fn optional(node: Option<u32>) -> i64 {
     node.map_or(-1, i64::from)
 }
 
-fn to_tuple(action: Action) -> ActionTuple {
+pub(crate) fn to_tuple(action: Action) -> ActionTuple {
     match action {
-        Action::Run {
-            ticket,
-            node,
-            branch,
-            attempt,
-            tag,
-            cause,
-        } => (
-            RUN,
-            ticket as i64,
-            node.into(),
-            branch as i64,
-            attempt.into(),
-            tag,
-            optional(cause),
-        ),
-        Action::Fork {
-            ticket,
-            node,
-            branch,
-            members,
-            first,
-            cause,
-        } => (
-            FORK,
-            ticket as i64,
-            node.into(),
-            branch as i64,
-            members.into(),
-            first as i64,
-            optional(cause),
-        ),
-        Action::BranchEnded {
-            ticket,
-            node,
-            branch,
-            index,
-            outcome,
-        } => (
-            BRANCH_ENDED,
-            ticket as i64,
-            node.into(),
-            branch as i64,
-            index.into(),
-            outcome as i64,
-            -1,
-        ),
-        Action::Join {
-            ticket,
-            node,
-            branch,
-            members,
-            first,
-            stopped,
-        } => (
-            JOIN,
-            ticket as i64,
-            node.into(),
-            branch as i64,
-            members.into(),
-            first as i64,
-            stopped.into(),
-        ),
-        Action::Abandon {
-            ticket,
-            node,
-            branch,
-            attempt,
-        } => (
-            ABANDON,
-            ticket as i64,
-            node.into(),
-            branch as i64,
-            attempt.into(),
-            0,
-            -1,
-        ),
-        Action::Finished {
-            reason,
-            node,
-            branch,
-            ticket,
-        } => (
-            FINISHED,
-            -1,
-            optional(node),
-            branch as i64,
-            reason as i64,
-            ticket as i64,
-            -1,
-        ),
+        Action::Run { ticket, node, branch, attempt, tag, cause } => {
+            (RUN, ticket as i64, node.into(), branch as i64, attempt.into(), tag, optional(cause))
+        }
+        Action::Fork { ticket, node, branch, members, first, cause } => {
+            (FORK, ticket as i64, node.into(), branch as i64, members.into(), first as i64, optional(cause))
+        }
+        Action::BranchEnded { ticket, node, branch, index, outcome } => {
+            (BRANCH_ENDED, ticket as i64, node.into(), branch as i64, index.into(), outcome as i64, -1)
+        }
+        Action::Join { ticket, node, branch, members, first, stopped } => {
+            (JOIN, ticket as i64, node.into(), branch as i64, members.into(), first as i64, stopped.into())
+        }
+        Action::Abandon { ticket, node, branch, attempt } => {
+            (ABANDON, ticket as i64, node.into(), branch as i64, attempt.into(), 0, -1)
+        }
+        Action::Finished { reason, node, branch, ticket } => {
+            (FINISHED, -1, optional(node), branch as i64, reason as i64, ticket as i64, -1)
+        }
         Action::Overrun { node, branch } => (OVERRUN, -1, node.into(), branch as i64, 0, 0, -1),
     }
 }
@@ -139,32 +66,20 @@ fn to_node(node: i64) -> PyResult<u32> {
 
 fn to_directives(directives: Option<Vec<DirectiveTuple>>) -> PyResult<Vec<Directive>> {
     let convert = |(kind, node, tag): DirectiveTuple| match kind {
-        ENQUEUE => Ok(Directive::Enqueue {
-            node: to_node(node)?,
-            tag,
-        }),
-        GOTO => Ok(Directive::Goto {
-            node: to_node(node)?,
-            tag,
-        }),
+        ENQUEUE => Ok(Directive::Enqueue { node: to_node(node)?, tag }),
+        GOTO => Ok(Directive::Goto { node: to_node(node)?, tag }),
         ITERATE => Ok(Directive::Iterate { tag }),
         TERMINATE => Ok(Directive::Terminate),
         CANCEL => Ok(Directive::Cancel),
-        other => Err(PyValueError::new_err(format!(
-            "there is no directive {other}"
-        ))),
+        other => Err(PyValueError::new_err(format!("there is no directive {other}"))),
     };
-    directives
-        .unwrap_or_default()
-        .into_iter()
-        .map(convert)
-        .collect()
+    directives.unwrap_or_default().into_iter().map(convert).collect()
 }
 
 /// The pure workflow scheduler; see `docs/design.md`, section 1.
 #[pyclass(name = "Scheduler", module = "graflow_fast._core")]
 pub struct PyScheduler {
-    core: Scheduler,
+    pub(crate) core: Scheduler,
 }
 
 #[pymethods]
@@ -196,21 +111,9 @@ impl PyScheduler {
 
     #[new]
     #[pyo3(signature = (*, parallel = false, max_steps = None, execution_limit = 10_000, cancel_grace = 0.2))]
-    fn new(
-        parallel: bool,
-        max_steps: Option<u64>,
-        execution_limit: u32,
-        cancel_grace: f64,
-    ) -> Self {
-        let config = Config {
-            parallel,
-            max_steps,
-            execution_limit,
-            cancel_grace: micros(cancel_grace),
-        };
-        Self {
-            core: Scheduler::new(config),
-        }
+    fn new(parallel: bool, max_steps: Option<u64>, execution_limit: u32, cancel_grace: f64) -> Self {
+        let config = Config { parallel, max_steps, execution_limit, cancel_grace: micros(cancel_grace) };
+        Self { core: Scheduler::new(config) }
     }
 
     #[pyo3(signature = (*, group = false, priority = 0, lane = 0))]
@@ -235,10 +138,7 @@ impl PyScheduler {
     }
 
     fn start(&mut self, roots: Vec<u32>, now: f64) -> PyResult<()> {
-        self.core
-            .handle(Event::Start { roots: &roots }, micros(now))
-            .map(drop)
-            .map_err(mistake)
+        self.core.handle(Event::Start { roots: &roots }, micros(now)).map(drop).map_err(mistake)
     }
 
     fn resume(
@@ -248,39 +148,19 @@ impl PyScheduler {
         executions: Vec<(u32, u32)>,
         now: f64,
     ) -> PyResult<()> {
-        let queue: Vec<Work> = queue
-            .into_iter()
-            .map(|(node, tag, cause)| Work {
-                node,
-                tag,
-                cause: u32::try_from(cause).ok(),
-            })
-            .collect();
-        let event = Event::Resume {
-            queue: &queue,
-            marks: &marks,
-            executions: &executions,
-        };
-        self.core
-            .handle(event, micros(now))
-            .map(drop)
-            .map_err(mistake)
+        let queue: Vec<Work> =
+            queue.into_iter().map(|(node, tag, cause)| Work { node, tag, cause: u32::try_from(cause).ok() }).collect();
+        let event = Event::Resume { queue: &queue, marks: &marks, executions: &executions };
+        self.core.handle(event, micros(now)).map(drop).map_err(mistake)
     }
 
     fn next(&mut self, now: f64) -> Option<ActionTuple> {
         self.core.next(micros(now)).map(to_tuple)
     }
 
-    fn complete(
-        &mut self,
-        ticket: i64,
-        directives: Option<Vec<DirectiveTuple>>,
-        now: f64,
-    ) -> PyResult<bool> {
+    fn complete(&mut self, ticket: i64, directives: Option<Vec<DirectiveTuple>>, now: f64) -> PyResult<bool> {
         let directives = to_directives(directives)?;
-        self.core
-            .complete(ticket as u64, &directives, micros(now))
-            .map_err(mistake)
+        self.core.complete(ticket as u64, &directives, micros(now)).map_err(mistake)
     }
 
     fn complete_next(
@@ -291,15 +171,12 @@ impl PyScheduler {
     ) -> PyResult<Option<ActionTuple>> {
         let directives = to_directives(directives)?;
         let now = micros(now);
-        self.core
-            .complete(ticket as u64, &directives, now)
-            .map_err(mistake)?;
+        self.core.complete(ticket as u64, &directives, now).map_err(mistake)?;
         Ok(self.core.next(now).map(to_tuple))
     }
 
     fn fail(&mut self, ticket: i64, retry_delay: Option<f64>, now: f64) -> bool {
-        self.core
-            .fail(ticket as u64, retry_delay.map(micros), micros(now))
+        self.core.fail(ticket as u64, retry_delay.map(micros), micros(now))
     }
 
     fn deadline(&self) -> Option<f64> {
@@ -324,19 +201,11 @@ impl PyScheduler {
     }
 
     fn pending_work(&self) -> Vec<(u32, i64, i64)> {
-        self.core
-            .pending_work()
-            .into_iter()
-            .map(|work| (work.node, work.tag, optional(work.cause)))
-            .collect()
+        self.core.pending_work().into_iter().map(|work| (work.node, work.tag, optional(work.cause))).collect()
     }
 
     fn edge_marks(&self) -> Vec<(u32, u32)> {
-        self.core
-            .edge_marks()
-            .into_iter()
-            .map(|(edge, mark)| (edge, mark.into()))
-            .collect()
+        self.core.edge_marks().into_iter().map(|(edge, mark)| (edge, mark.into())).collect()
     }
 
     fn successors(&self, node: u32) -> PyResult<Vec<u32>> {
@@ -348,16 +217,11 @@ impl PyScheduler {
     }
 
     fn explain(&self, node: u32) -> PyResult<(&'static str, Vec<u32>)> {
-        self.core
-            .explain(node)
-            .map(|(reason, related)| (reason.code(), related))
-            .map_err(mistake)
+        self.core.explain(node).map(|(reason, related)| (reason.code(), related)).map_err(mistake)
     }
 
     fn check(&self) -> PyResult<()> {
-        self.core
-            .check()
-            .map_err(|broken| PyRuntimeError::new_err(broken.to_string()))
+        self.core.check().map_err(|broken| PyRuntimeError::new_err(broken.to_string()))
     }
 
     fn memory_bytes(&self) -> usize {

@@ -19,14 +19,7 @@ pub(crate) struct Activation {
 
 impl Activation {
     pub fn new(node: NodeId, reason: Reason, cause: NodeId, tag: i64) -> Self {
-        Self {
-            tag,
-            node,
-            cause,
-            attempt: 0,
-            reason,
-            state: ActivationState::Queued,
-        }
+        Self { tag, node, cause, attempt: 0, reason, state: ActivationState::Queued }
     }
 
     pub fn state(&self) -> ActivationState {
@@ -43,10 +36,7 @@ impl Activation {
     pub fn step(&mut self, event: ActivationEvent) {
         match activation_after(self.state, event) {
             Some(state) => self.state = state,
-            None => panic!(
-                "node {} is {:?}: {event:?} can't happen to it",
-                self.node, self.state
-            ),
+            None => panic!("node {} is {:?}: {event:?} can't happen to it", self.node, self.state),
         }
     }
 }

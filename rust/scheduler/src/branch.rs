@@ -93,10 +93,7 @@ impl Branch {
     pub fn step(&mut self, event: BranchEvent) {
         match branch_after(self.state, event) {
             Some(state) => self.state = state,
-            None => panic!(
-                "branch {} is {:?}: {event:?} can't happen to it",
-                self.id, self.state
-            ),
+            None => panic!("branch {} is {:?}: {event:?} can't happen to it", self.id, self.state),
         }
     }
 
@@ -106,9 +103,7 @@ impl Branch {
         let node = activation.node;
         match &mut self.queue {
             Queue::Fifo(queue) => queue.push_back(activation),
-            ranked @ Queue::Ranked { .. } => {
-                ranked.push(activation, graph.priority(node), graph.lane(node))
-            }
+            ranked @ Queue::Ranked { .. } => ranked.push(activation, graph.priority(node), graph.lane(node)),
         }
     }
 
@@ -117,8 +112,7 @@ impl Branch {
     pub fn activate(&mut self, graph: &Graph, story: &mut Story, activation: Activation) {
         let node = activation.node;
         self.count_active(graph, node);
-        let continues =
-            activation.reason == Reason::Iteration || activation.reason == Reason::Resumed;
+        let continues = activation.reason == Reason::Iteration || activation.reason == Reason::Resumed;
         if !continues && self.marks.node(node).fired > 0 {
             self.consume_fires(graph, node);
         }
@@ -144,12 +138,7 @@ impl Branch {
             if node == target {
                 return true;
             }
-            open.extend(
-                graph
-                    .successors(node)
-                    .into_iter()
-                    .filter(|next| seen.insert(*next)),
-            );
+            open.extend(graph.successors(node).into_iter().filter(|next| seen.insert(*next)));
         }
         false
     }

@@ -34,9 +34,6 @@ impl Scheduler {
                     for outer in &cancel.path[level + 1..] {
                         self.stop_fork(*outer, by);
                     }
-                    for kept in &cancel.path[level..] {
-                        self.enter_unstarted(kept.fork);
-                    }
                 }
                 None => self.cancel = Some(cancel),
             }
@@ -47,9 +44,7 @@ impl Scheduler {
     /// Nothing behind this place counts any more.
     fn stop_fork(&mut self, place: Place, by: Stop) {
         self.give_up_behind(place);
-        let Some(fork) = self.forks.get_mut(&place.fork) else {
-            panic!("no fork {}", place.fork)
-        };
+        let Some(fork) = self.forks.get_mut(&place.fork) else { panic!("no fork {}", place.fork) };
         fork.limit = place.index + 1;
         fork.stop = Some(by);
     }
@@ -68,17 +63,17 @@ impl Scheduler {
         };
         for place in &path {
             self.give_up_behind(*place);
-            self.give_up_unstarted(place.fork);
+            if let Some(fork) = self.forks.get_mut(&place.fork) {
+                fork.limit = place.index + 1;
+            }
         }
-        let kept = self
-            .forks
-            .get(&outermost.fork)
-            .map_or(0, |fork| fork.ticket);
+        let kept = self.forks.get(&outermost.fork).map_or(0, |fork| fork.ticket);
         self.give_up_root(kept);
         let place = path[0];
         self.branches.remove(&branch);
         if let Some(fork) = self.forks.get_mut(&place.fork) {
             fork.open.remove(&place.index);
+            fork.limit = place.index;
         }
         let deadline = match &self.cancel {
             Some(earlier) => earlier.deadline,
@@ -90,9 +85,7 @@ impl Scheduler {
 
     /// Whether a cancel waits for members of this fork.
     pub(crate) fn cancel_waits_at(&self, fork: u64) -> bool {
-        self.cancel
-            .as_ref()
-            .is_some_and(|cancel| cancel.path.iter().any(|place| place.fork == fork))
+        self.cancel.as_ref().is_some_and(|cancel| cancel.path.iter().any(|place| place.fork == fork))
     }
 
     /// Ends the run as cancelled when no earlier member is under way any more.
@@ -100,7 +93,7 @@ impl Scheduler {
         let Some(cancel) = &self.cancel else { return };
         let waits = cancel.path.iter().any(|place| {
             let fork = self.forks.get(&place.fork);
-            fork.is_some_and(|fork| fork.open.range(..place.index).next().is_some())
+            fork.is_some_and(|fork| fork.open.range(..place.index).next().is_some() || !fork.turns().is_empty())
         });
         if !waits {
             self.finish_cancelled();
@@ -115,27 +108,15 @@ impl Scheduler {
     }
 
     /// Ends the run: everything under way is given up, and `Finished` goes out.
-    pub(crate) fn finish(
-        &mut self,
-        reason: StopReason,
-        node: Option<NodeId>,
-        branch: BranchId,
-        ticket: Ticket,
-    ) {
+    pub(crate) fn finish(&mut self, reason: StopReason, node: Option<NodeId>, branch: BranchId, ticket: Ticket) {
         if self.ended {
             return;
         }
         self.give_up_root(0);
         self.cancel = None;
         self.ended = true;
-        self.story
-            .tell("finished", branch, node.unwrap_or(crate::ids::NONE), ticket);
-        self.notices.push_back(Action::Finished {
-            reason,
-            node,
-            branch,
-            ticket,
-        });
+        self.story.tell("finished", branch, node.unwrap_or(crate::ids::NONE), ticket);
+        self.notices.push_back(Action::Finished { reason, node, branch, ticket });
     }
 
     /// Gives up every attempt in branch 0 but `kept`.
@@ -144,13 +125,9 @@ impl Scheduler {
             return;
         }
         let in_root = |attempt: &Attempt| attempt.branch == ROOT && attempt.ticket != kept;
-        let attempts: Vec<Ticket> = self
-            .tickets
-            .in_order()
-            .iter()
-            .filter(|attempt| in_root(attempt))
-            .map(|attempt| attempt.ticket)
-            .collect();
+        let attempts: Vec<Ticket> =
+            self.tickets.in_order().iter().filter(|attempt| in_root(attempt)).map(|attempt| attempt.ticket).collect();
+        self.root_cut |= !attempts.is_empty();
         for ticket in attempts {
             self.root.running -= 1;
             self.give_up(ticket);
@@ -159,19 +136,13 @@ impl Scheduler {
 
     /// Gives up open branches behind a place, and those behind it that have not started.
     fn give_up_behind(&mut self, place: Place) {
-        let Some(fork) = self.forks.get_mut(&place.fork) else {
-            panic!("no fork {}", place.fork)
-        };
+        let Some(fork) = self.forks.get_mut(&place.fork) else { panic!("no fork {}", place.fork) };
         let late: Vec<u32> = fork.open.range(place.index + 1..).copied().collect();
         for index in &late {
             fork.open.remove(index);
         }
         let first = fork.first;
-        let behind: Vec<_> = fork
-            .turns()
-            .into_iter()
-            .filter(|(_, turn)| turn.index > place.index)
-            .collect();
+        let behind: Vec<_> = fork.turns().into_iter().filter(|(_, turn)| turn.index > place.index).collect();
         for (lane, turn) in behind {
             self.ready.remove(lane, turn);
         }
@@ -181,23 +152,9 @@ impl Scheduler {
     }
 
     fn give_up_unstarted(&mut self, fork: u64) {
-        let turns = self
-            .forks
-            .get(&fork)
-            .map_or_else(Vec::new, |fork| fork.turns());
+        let turns = self.forks.get(&fork).map_or_else(Vec::new, |fork| fork.turns());
         for (lane, turn) in turns {
             self.ready.remove(lane, turn);
-        }
-    }
-
-    /// Members that a lane had kept waiting may start again.
-    fn enter_unstarted(&mut self, fork: u64) {
-        let turns = self
-            .forks
-            .get(&fork)
-            .map_or_else(Vec::new, |fork| fork.turns());
-        for (lane, turn) in turns {
-            self.ready.insert(lane, turn);
         }
     }
 
@@ -212,14 +169,8 @@ impl Scheduler {
         self.leave_ready(id);
         let mut branch = self.branches.remove(&id)?;
         branch.step(BranchEvent::Abandon);
-        for activation in branch
-            .queue
-            .in_order()
-            .iter()
-            .chain(branch.delayed.in_order())
-        {
-            self.story
-                .note(activation.node, Reason::Abandoned, crate::ids::NONE);
+        for activation in branch.queue.in_order().iter().chain(branch.delayed.in_order()) {
+            self.story.note(activation.node, Reason::Abandoned, crate::ids::NONE);
         }
         (branch.running > 0).then_some(branch.current)
     }
@@ -228,9 +179,7 @@ impl Scheduler {
     fn give_up(&mut self, ticket: Ticket) {
         let mut open = vec![ticket];
         while let Some(ticket) = open.pop() {
-            let Some(mut attempt) = self.tickets.take(ticket) else {
-                panic!("ticket {ticket} is unknown")
-            };
+            let Some(mut attempt) = self.tickets.take(ticket) else { panic!("ticket {ticket} is unknown") };
             attempt.activation.step(ActivationEvent::Abandon);
             let node = attempt.activation.node;
             self.lanes.release(self.graph.lane(node));

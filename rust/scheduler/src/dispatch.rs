@@ -7,7 +7,7 @@ use crate::ids::{BranchId, Micros, ROOT};
 use crate::lanes::Lanes;
 use crate::scheduler::Scheduler;
 use crate::story::Reason;
-use crate::transition::{ActivationEvent, ActivationState, BranchEvent};
+use crate::transition::{ActivationEvent, ActivationState, BranchEvent, BranchState};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,19 +21,11 @@ pub(crate) struct Turn {
 
 impl Turn {
     pub fn started(fork: u64, index: u32) -> Self {
-        Self {
-            fork: Reverse(fork),
-            unstarted: false,
-            index,
-        }
+        Self { fork: Reverse(fork), unstarted: false, index }
     }
 
     pub fn unstarted(fork: u64, index: u32) -> Self {
-        Self {
-            fork: Reverse(fork),
-            unstarted: true,
-            index,
-        }
+        Self { fork: Reverse(fork), unstarted: true, index }
     }
 }
 
@@ -61,15 +53,12 @@ impl Ready {
     #[inline]
     pub fn first(&self, lanes: &Lanes) -> Option<(u32, Turn)> {
         let open = self.lanes.iter().filter(|(lane, _)| !lanes.is_full(**lane));
-        open.filter_map(|(lane, turns)| turns.first().map(|turn| (*lane, *turn)))
-            .min_by_key(|(_, turn)| *turn)
+        open.filter_map(|(lane, turns)| turns.first().map(|turn| (*lane, *turn))).min_by_key(|(_, turn)| *turn)
     }
 
     /// Everyone, for checks.
     pub fn all(&self) -> impl Iterator<Item = (u32, Turn)> + '_ {
-        self.lanes
-            .iter()
-            .flat_map(|(lane, turns)| turns.iter().map(|turn| (*lane, *turn)))
+        self.lanes.iter().flat_map(|(lane, turns)| turns.iter().map(|turn| (*lane, *turn)))
     }
 }
 
@@ -87,11 +76,7 @@ impl Scheduler {
                 return None;
             }
             self.sync();
-            if self
-                .cancel
-                .as_ref()
-                .is_some_and(|cancel| cancel.deadline <= now)
-            {
+            if self.cancel.as_ref().is_some_and(|cancel| cancel.deadline <= now) {
                 self.finish_cancelled();
                 continue;
             }
@@ -115,17 +100,12 @@ impl Scheduler {
     /// A fork may have been given up after its notice was queued.
     fn still_holds(&mut self, action: &Action) -> bool {
         match action {
-            Action::BranchEnded { ticket, .. } | Action::Join { ticket, .. } => {
-                self.tickets.get(*ticket).is_some()
-            }
+            Action::BranchEnded { ticket, .. } | Action::Join { ticket, .. } => self.tickets.get(*ticket).is_some(),
             Action::Finished { .. } => {
                 self.finished = true;
                 true
             }
-            Action::Run { .. }
-            | Action::Fork { .. }
-            | Action::Abandon { .. }
-            | Action::Overrun { .. } => true,
+            Action::Run { .. } | Action::Fork { .. } | Action::Abandon { .. } | Action::Overrun { .. } => true,
         }
     }
 
@@ -137,26 +117,36 @@ impl Scheduler {
             }
             self.disarm(id);
             self.let_in(id);
-            if id == ROOT {
-                self.arm(ROOT);
-            } else {
+            if id != ROOT {
                 self.enter_ready(id);
+            } else if self.root.is_ranked() {
+                self.arm(ROOT);
             }
         }
     }
 
     fn let_in(&mut self, id: BranchId) {
-        let branch = if id == ROOT {
-            &mut self.root
-        } else {
-            self.branches.get_mut(&id).expect("a timer's branch")
-        };
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("a timer's branch") };
         if let Some(mut activation) = branch.delayed.pop() {
             activation.step(ActivationEvent::Due);
             branch.enqueue(&self.graph, activation);
             if branch.id != ROOT {
-                branch.step(BranchEvent::Due);
+                branch.step(BranchEvent::Wake);
             }
+        }
+    }
+
+    /// A change of the graph may have let joins through in branches that only waited for a deadline.
+    pub(crate) fn wake_for_joins(&mut self) {
+        if !self.root.is_ranked() && !self.root.queue.is_empty() {
+            self.disarm(ROOT);
+        }
+        let waits = |branch: &&Branch| branch.state() == BranchState::Waiting && !branch.queue.is_empty();
+        let woken: Vec<BranchId> = self.branches.values().filter(waits).map(|branch| branch.id).collect();
+        for id in woken {
+            self.disarm(id);
+            self.branch_mut(id).step(BranchEvent::Wake);
+            self.enter_ready(id);
         }
     }
 
@@ -179,10 +169,7 @@ impl Scheduler {
     fn turn_of(&self, branch: &Branch) -> Option<(u32, Turn)> {
         let place = branch.place?;
         let front = branch.queue.front()?;
-        Some((
-            self.graph.lane(front.node),
-            Turn::started(place.fork, place.index),
-        ))
+        Some((self.graph.lane(front.node), Turn::started(place.fork, place.index)))
     }
 
     /// A member's branch has something to start.
@@ -207,37 +194,23 @@ impl Scheduler {
         self.ready.remove(lane, turn);
         let Reverse(fork) = turn.fork;
         let id = if turn.unstarted {
-            let next = self
-                .forks
-                .get_mut(&fork)
-                .and_then(|fork| fork.start_next(lane));
+            let next = self.forks.get_mut(&fork).and_then(|fork| fork.start_next(lane));
             if let Some(next) = next {
                 self.ready.insert(lane, Turn::unstarted(fork, next));
             }
             self.open_branch(fork, turn.index)
         } else {
-            self.forks
-                .get(&fork)
-                .map_or(ROOT, |fork| fork.branch(turn.index))
+            self.forks.get(&fork).map_or(ROOT, |fork| fork.branch(turn.index))
         };
-        if self
-            .config
-            .max_steps
-            .is_some_and(|limit| self.branch(id).steps >= limit)
-        {
+        if self.config.max_steps.is_some_and(|limit| self.branch(id).steps >= limit) {
             self.end_branch(id, Outcome::Ok);
             return None;
         }
         let graph = &self.graph;
         let branch = self.branches.get_mut(&id).expect("a turn's branch");
-        let activation = branch
-            .queue
-            .pop(|activation| graph.lane(activation.node), &self.lanes)?;
+        let activation = branch.queue.pop(|activation| graph.lane(activation.node), &self.lanes)?;
         if self.overruns(id, &activation) {
-            self.notices.push_back(Action::Overrun {
-                node: activation.node,
-                branch: id,
-            });
+            self.notices.push_back(Action::Overrun { node: activation.node, branch: id });
             self.end_branch(id, Outcome::Failed);
             return None;
         }
@@ -262,15 +235,9 @@ impl Scheduler {
             }
         }
         let graph = &self.graph;
-        let activation = self
-            .root
-            .queue
-            .pop(|activation| graph.lane(activation.node), &self.lanes)?;
+        let activation = self.root.queue.pop(|activation| graph.lane(activation.node), &self.lanes)?;
         if self.overruns(ROOT, &activation) {
-            self.notices.push_back(Action::Overrun {
-                node: activation.node,
-                branch: ROOT,
-            });
+            self.notices.push_back(Action::Overrun { node: activation.node, branch: ROOT });
             self.finish(StopReason::Overrun, Some(activation.node), ROOT, 0);
             return None;
         }
@@ -306,13 +273,6 @@ impl Scheduler {
         self.branch_mut(id).current = ticket;
         self.story.tell("run", id, node, ticket);
         let Activation { tag, attempt, .. } = activation;
-        Action::Run {
-            ticket,
-            node,
-            branch: id,
-            attempt,
-            tag,
-            cause: activation.cause(),
-        }
+        Action::Run { ticket, node, branch: id, attempt, tag, cause: activation.cause() }
     }
 }

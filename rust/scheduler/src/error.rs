@@ -23,11 +23,7 @@ impl fmt::Display for CallError {
             Self::UnknownEdge(edge) => write!(f, "there is no edge {edge}"),
             Self::NotAGroup(node) => write!(f, "node {node} is not a group"),
             Self::AlreadyStarted => write!(f, "this scheduler has been started already"),
-            Self::Full => write!(
-                f,
-                "a graph holds at most {} nodes and as many edges",
-                u32::MAX - 1
-            ),
+            Self::Full => write!(f, "a graph holds at most {} nodes and as many edges", u32::MAX - 1),
         }
     }
 }
@@ -45,11 +41,7 @@ pub struct Broken {
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "scheduler invariant broken: {}\nlatest events:\n{}",
-            self.what, self.story
-        )
+        write!(f, "scheduler invariant broken: {}\nlatest events:\n{}", self.what, self.story)
     }
 }
 

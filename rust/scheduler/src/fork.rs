@@ -97,26 +97,17 @@ impl Scheduler {
         let id = self.forked;
         let node = activation.node;
         let ticket = self.tickets.issue(parent, id, activation);
-        let members = self
-            .graph
-            .members(node)
-            .map_or_else(|| Arc::from([]), Arc::clone);
+        let members = self.graph.members(node).map_or_else(|| Arc::from([]), Arc::clone);
         let count = members.len() as u32;
         let first = self.next_branch;
         self.next_branch += u64::from(count);
         let lane = members.first().map_or(0, |member| self.graph.lane(*member));
-        let unstarted = if members
-            .iter()
-            .all(|member| self.graph.lane(*member) == lane)
-        {
+        let unstarted = if members.iter().all(|member| self.graph.lane(*member) == lane) {
             Unstarted::Uniform { lane, next: 0 }
         } else {
             let mut lists: BTreeMap<u32, VecDeque<u32>> = BTreeMap::new();
             for (index, member) in (0..).zip(members.iter()) {
-                lists
-                    .entry(self.graph.lane(*member))
-                    .or_default()
-                    .push_back(index);
+                lists.entry(self.graph.lane(*member)).or_default().push_back(index);
             }
             Unstarted::PerLane(lists)
         };
@@ -141,32 +132,16 @@ impl Scheduler {
         self.forks.insert(id, fork);
         self.story.tell("fork", parent, node, ticket);
         self.join_if_done(id);
-        Action::Fork {
-            ticket,
-            node,
-            branch: parent,
-            members: count,
-            first,
-            cause: activation.cause(),
-        }
+        Action::Fork { ticket, node, branch: parent, members: count, first, cause: activation.cause() }
     }
 
     /// Opens the branch of one member, its first activation queued.
     pub(crate) fn open_branch(&mut self, fork: u64, index: u32) -> BranchId {
-        let Some(fork) = self.forks.get_mut(&fork) else {
-            panic!("no fork {fork}")
-        };
+        let Some(fork) = self.forks.get_mut(&fork) else { panic!("no fork {fork}") };
         let member = fork.members[index as usize];
         let branch = fork.branch(index);
         fork.open.insert(index);
-        let mut opened = Branch::member(
-            branch,
-            Place {
-                fork: fork.id,
-                index,
-            },
-            member,
-        );
+        let mut opened = Branch::member(branch, Place { fork: fork.id, index }, member);
         let activation = Activation::new(member, crate::story::Reason::Member, fork.cause, 0);
         let group = fork.node;
         opened.activate(&self.graph, &mut self.story, activation);
@@ -177,16 +152,10 @@ impl Scheduler {
 
     /// Ends a member's branch whose outcome counts.
     pub(crate) fn end_branch(&mut self, id: BranchId, outcome: Outcome) {
-        let Some(mut branch) = self.branches.remove(&id) else {
-            panic!("no branch {id}")
-        };
+        let Some(mut branch) = self.branches.remove(&id) else { panic!("no branch {id}") };
         branch.step(BranchEvent::End);
-        let Some(place) = branch.place else {
-            panic!("branch {id} has no place")
-        };
-        let Some(fork) = self.forks.get_mut(&place.fork) else {
-            panic!("no fork {}", place.fork)
-        };
+        let Some(place) = branch.place else { panic!("branch {id} has no place") };
+        let Some(fork) = self.forks.get_mut(&place.fork) else { panic!("no fork {}", place.fork) };
         fork.open.remove(&place.index);
         fork.steps[place.index as usize] = u32::try_from(branch.steps).unwrap_or(u32::MAX);
         if outcome == Outcome::Ok && !branch.jumps.is_empty() {
@@ -195,21 +164,13 @@ impl Scheduler {
         let node = fork.members[place.index as usize];
         let ticket = fork.ticket;
         self.story.tell("branch ended", id, node, ticket);
-        self.notices.push_back(Action::BranchEnded {
-            ticket,
-            node,
-            branch: id,
-            index: place.index,
-            outcome,
-        });
+        self.notices.push_back(Action::BranchEnded { ticket, node, branch: id, index: place.index, outcome });
         self.join_if_done(place.fork);
     }
 
     /// Sends the join out when nothing that counts is left, unless a cancel waits at this fork.
     pub(crate) fn join_if_done(&mut self, id: u64) {
-        let Some(fork) = self.forks.get(&id) else {
-            panic!("no fork {id}")
-        };
+        let Some(fork) = self.forks.get(&id) else { panic!("no fork {id}") };
         if self.cancel_waits_at(id) {
             self.cancel_if_alone();
             return;
@@ -217,27 +178,14 @@ impl Scheduler {
         if !fork.is_done() {
             return;
         }
-        let (ticket, node, branch, members, first) =
-            (fork.ticket, fork.node, fork.parent, fork.limit, fork.first);
+        let (ticket, node, branch, members, first) = (fork.ticket, fork.node, fork.parent, fork.limit, fork.first);
         let stopped = fork.stop.is_some();
-        let steps: u64 = fork.steps[..members as usize]
-            .iter()
-            .map(|steps| u64::from(*steps))
-            .sum();
+        let steps: u64 = fork.steps[..members as usize].iter().map(|steps| u64::from(*steps)).sum();
         self.branch_mut(branch).steps += steps;
-        let Some(attempt) = self.tickets.get_mut(ticket) else {
-            panic!("fork {id} has lost its ticket")
-        };
+        let Some(attempt) = self.tickets.get_mut(ticket) else { panic!("fork {id} has lost its ticket") };
         attempt.activation.step(ActivationEvent::BranchesEnded);
         self.tickets.owe_join();
         self.story.tell("join", branch, node, ticket);
-        self.notices.push_back(Action::Join {
-            ticket,
-            node,
-            branch,
-            members,
-            first,
-            stopped,
-        });
+        self.notices.push_back(Action::Join { ticket, node, branch, members, first, stopped });
     }
 }

@@ -120,12 +120,7 @@ impl Graph {
         let to = &mut self.nodes[target as usize];
         let next_in = std::mem::replace(&mut to.first_in, id);
         to.in_degree += 1;
-        self.edges.push(Edge {
-            source,
-            target,
-            next_out: NONE,
-            next_in,
-        });
+        self.edges.push(Edge { source, target, next_out: NONE, next_in });
         let from = &mut self.nodes[source as usize];
         let last = std::mem::replace(&mut from.last_out, id);
         if last == NONE {
@@ -141,9 +136,7 @@ impl Graph {
             self.backward += 1;
         }
         match (source < self.known_nodes, target < self.known_nodes) {
-            (true, true) => {
-                self.old_to_old |= source == target || self.nodes[target as usize].first_out != NONE
-            }
+            (true, true) => self.old_to_old |= source == target || self.nodes[target as usize].first_out != NONE,
             (true, false) => self.old_to_new = true,
             (false, true) => self.new_to_old = true,
             (false, false) => {}
@@ -268,10 +261,7 @@ impl Graph {
 
     /// Finds the loops that the latest additions made.
     pub fn analyse(&mut self) -> Change {
-        let appended = Change::Appended {
-            edge: self.known_edges,
-            node: self.known_nodes,
-        };
+        let appended = Change::Appended { edge: self.known_edges, node: self.known_nodes };
         let anew = self.backward > 0 && (self.old_to_old || (self.old_to_new && self.new_to_old));
         let from = if anew { 0 } else { self.known_nodes };
         if anew {
@@ -303,11 +293,7 @@ impl Graph {
     pub fn memory_bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<Node>()
             + self.edges.capacity() * size_of::<Edge>()
-            + self
-                .groups
-                .iter()
-                .map(|group| group.len() * size_of::<NodeId>())
-                .sum::<usize>()
+            + self.groups.iter().map(|group| group.len() * size_of::<NodeId>()).sum::<usize>()
             + self.groups.capacity() * size_of::<Arc<[NodeId]>>()
             + self.loops.memory_bytes()
     }

@@ -128,13 +128,7 @@ impl Branch {
     }
 
     /// Carries out what a completion of `node` does to its out-edges. The activation is no longer counted.
-    pub(crate) fn settle(
-        &mut self,
-        graph: &Graph,
-        story: &mut Story,
-        node: NodeId,
-        settlement: Settlement,
-    ) {
+    pub(crate) fn settle(&mut self, graph: &Graph, story: &mut Story, node: NodeId, settlement: Settlement) {
         let fires = settlement == Settlement::Fire;
         let component = graph.component(node);
         let mark = self.marks.node_mut(node);
@@ -151,11 +145,7 @@ impl Branch {
             next = edge.next_out;
             if component != NONE && component == graph.component(target) {
                 if fires {
-                    self.activate(
-                        graph,
-                        story,
-                        Activation::new(target, Reason::Successor, node, 0),
-                    );
+                    self.activate(graph, story, Activation::new(target, Reason::Successor, node, 0));
                 }
                 continue;
             }
@@ -163,22 +153,14 @@ impl Branch {
                 self.clear_pending(graph, id, target);
             }
             if fires && graph.in_degree(target) == 1 {
-                self.activate(
-                    graph,
-                    story,
-                    Activation::new(target, Reason::Successor, node, 0),
-                );
+                self.activate(graph, story, Activation::new(target, Reason::Successor, node, 0));
                 continue;
             }
             if fires {
                 self.fire(id, target);
             }
             if clears {
-                let reason = if fires {
-                    Reason::SkippedNoPredecessor
-                } else {
-                    Reason::SkippedByGoto
-                };
+                let reason = if fires { Reason::SkippedNoPredecessor } else { Reason::SkippedByGoto };
                 self.evaluate(graph, story, target, (reason, node), &mut settled);
             }
         }
@@ -242,25 +224,13 @@ impl Branch {
         }
     }
 
-    fn clear_edges(
-        &mut self,
-        graph: &Graph,
-        story: &mut Story,
-        node: NodeId,
-        settled: &mut Vec<Settled>,
-    ) {
+    fn clear_edges(&mut self, graph: &Graph, story: &mut Story, node: NodeId, settled: &mut Vec<Settled>) {
         let mut next = graph.first_out(node);
         while next != NONE {
             let edge = graph.edge(next);
             if !graph.is_internal(edge) {
                 self.clear_pending(graph, next, edge.target);
-                self.evaluate(
-                    graph,
-                    story,
-                    edge.target,
-                    (Reason::SkippedNoPredecessor, node),
-                    settled,
-                );
+                self.evaluate(graph, story, edge.target, (Reason::SkippedNoPredecessor, node), settled);
             }
             next = edge.next_out;
         }
@@ -284,11 +254,8 @@ impl Branch {
     pub(crate) fn edge_added(&mut self, graph: &Graph, id: EdgeId) {
         let edge = graph.edge(id);
         let component = graph.component(edge.source);
-        let live = if component == NONE {
-            self.marks.node(edge.source).live
-        } else {
-            self.marks.in_loop(component).live
-        };
+        let live =
+            if component == NONE { self.marks.node(edge.source).live } else { self.marks.in_loop(component).live };
         if live && !graph.is_internal(edge) {
             self.make_pending(graph, id, edge);
             self.make_live(graph, edge.target);
@@ -298,11 +265,7 @@ impl Branch {
     /// Loops were found anew: what is live follows from the activations alone.
     pub(crate) fn rebuild(&mut self, graph: &Graph, story: &mut Story) {
         self.marks.forget_pending(graph.loop_count());
-        let active = self
-            .marks
-            .nodes()
-            .into_iter()
-            .filter(|(_, mark)| mark.active > 0);
+        let active = self.marks.nodes().into_iter().filter(|(_, mark)| mark.active > 0);
         for (node, mark) in active {
             let component = graph.component(node);
             if component != NONE {
@@ -313,13 +276,7 @@ impl Branch {
         let mut settled = Vec::new();
         for (node, _) in self.marks.in_fire_order() {
             if self.marks.node(node).fired > 0 {
-                self.evaluate(
-                    graph,
-                    story,
-                    node,
-                    (Reason::SkippedNoPredecessor, NONE),
-                    &mut settled,
-                );
+                self.evaluate(graph, story, node, (Reason::SkippedNoPredecessor, NONE), &mut settled);
             }
         }
     }

@@ -16,31 +16,18 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub fn set_limit(&mut self, lane: u32, limit: u32) {
-        self.lanes
-            .entry(lane)
-            .or_insert(Lane { limit, used: 0 })
-            .limit = limit;
+        self.lanes.entry(lane).or_insert(Lane { limit, used: 0 }).limit = limit;
     }
 
     #[inline]
     pub fn is_full(&self, lane: u32) -> bool {
-        lane != 0
-            && self
-                .lanes
-                .get(&lane)
-                .is_some_and(|lane| lane.used >= lane.limit)
+        lane != 0 && self.lanes.get(&lane).is_some_and(|lane| lane.used >= lane.limit)
     }
 
     #[inline]
     pub fn acquire(&mut self, lane: u32) {
         if lane != 0 {
-            self.lanes
-                .entry(lane)
-                .or_insert(Lane {
-                    limit: u32::MAX,
-                    used: 0,
-                })
-                .used += 1;
+            self.lanes.entry(lane).or_insert(Lane { limit: u32::MAX, used: 0 }).used += 1;
         }
     }
 
@@ -55,10 +42,6 @@ impl Lanes {
 
     /// How many attempts are in each lane.
     pub fn in_use(&self) -> BTreeMap<u32, u32> {
-        self.lanes
-            .iter()
-            .filter(|(_, lane)| lane.used > 0)
-            .map(|(id, lane)| (*id, lane.used))
-            .collect()
+        self.lanes.iter().filter(|(_, lane)| lane.used > 0).map(|(id, lane)| (*id, lane.used)).collect()
     }
 }

@@ -23,11 +23,7 @@ impl Loops {
 
     pub fn members(&self, component: u32) -> &[NodeId] {
         let component = component as usize;
-        let start = if component == 0 {
-            0
-        } else {
-            self.ends[component - 1]
-        };
+        let start = if component == 0 { 0 } else { self.ends[component - 1] };
         &self.members[start as usize..self.ends[component] as usize]
     }
 

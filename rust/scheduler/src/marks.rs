@@ -32,16 +32,8 @@ pub(crate) struct LoopMark {
 
 #[derive(Debug)]
 enum Store {
-    Dense {
-        nodes: Vec<NodeMark>,
-        edges: Vec<EdgeState>,
-        loops: Vec<LoopMark>,
-    },
-    Sparse {
-        nodes: BTreeMap<NodeId, NodeMark>,
-        edges: BTreeMap<EdgeId, EdgeState>,
-        loops: BTreeMap<u32, LoopMark>,
-    },
+    Dense { nodes: Vec<NodeMark>, edges: Vec<EdgeState>, loops: Vec<LoopMark> },
+    Sparse { nodes: BTreeMap<NodeId, NodeMark>, edges: BTreeMap<EdgeId, EdgeState>, loops: BTreeMap<u32, LoopMark> },
 }
 
 /// All marks of one branch.
@@ -57,38 +49,20 @@ pub(crate) struct Marks {
 
 impl Marks {
     pub fn dense() -> Self {
-        Self::with(Store::Dense {
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            loops: Vec::new(),
-        })
+        Self::with(Store::Dense { nodes: Vec::new(), edges: Vec::new(), loops: Vec::new() })
     }
 
     pub fn sparse() -> Self {
-        Self::with(Store::Sparse {
-            nodes: BTreeMap::new(),
-            edges: BTreeMap::new(),
-            loops: BTreeMap::new(),
-        })
+        Self::with(Store::Sparse { nodes: BTreeMap::new(), edges: BTreeMap::new(), loops: BTreeMap::new() })
     }
 
     fn with(store: Store) -> Self {
-        Self {
-            store,
-            fires: Vec::new(),
-            next_stamp: 0,
-            waiting: 0,
-        }
+        Self { store, fires: Vec::new(), next_stamp: 0, waiting: 0 }
     }
 
     /// Makes room for a graph that has grown.
     pub fn grow(&mut self, node_count: u32, edge_count: u32, loop_count: u32) {
-        if let Store::Dense {
-            nodes,
-            edges,
-            loops,
-        } = &mut self.store
-        {
+        if let Store::Dense { nodes, edges, loops } = &mut self.store {
             nodes.resize(node_count as usize, NodeMark::default());
             edges.resize(edge_count as usize, EdgeState::Idle);
             loops.resize(loop_count as usize, LoopMark::default());
@@ -190,11 +164,7 @@ impl Marks {
             let mark = self.node(*node);
             mark.fired > 0 && mark.stamp == *stamp
         };
-        self.fires
-            .iter()
-            .filter(|entry| current(entry))
-            .copied()
-            .collect()
+        self.fires.iter().filter(|entry| current(entry)).copied().collect()
     }
 
     /// Forgets what is pending and live; activations, fires and executions stay.
@@ -204,21 +174,13 @@ impl Marks {
             *state = edge_after(*state, EdgeEvent::Settle).unwrap_or(*state);
         };
         match &mut self.store {
-            Store::Dense {
-                nodes,
-                edges,
-                loops,
-            } => {
+            Store::Dense { nodes, edges, loops } => {
                 nodes.iter_mut().for_each(calm);
                 edges.iter_mut().for_each(settle);
                 loops.clear();
                 loops.resize(loop_count as usize, LoopMark::default());
             }
-            Store::Sparse {
-                nodes,
-                edges,
-                loops,
-            } => {
+            Store::Sparse { nodes, edges, loops } => {
                 nodes.values_mut().for_each(calm);
                 edges.values_mut().for_each(settle);
                 edges.retain(|_, state| *state != EdgeState::Idle);
@@ -231,9 +193,7 @@ impl Marks {
     pub fn nodes(&self) -> Vec<(NodeId, NodeMark)> {
         match &self.store {
             Store::Dense { nodes, .. } => (0..).zip(nodes.iter().copied()).collect(),
-            Store::Sparse { nodes, .. } => {
-                nodes.iter().map(|(node, mark)| (*node, *mark)).collect()
-            }
+            Store::Sparse { nodes, .. } => nodes.iter().map(|(node, mark)| (*node, *mark)).collect(),
         }
     }
 
@@ -242,28 +202,18 @@ impl Marks {
         let marked = |(_, state): &(EdgeId, EdgeState)| *state != EdgeState::Idle;
         match &self.store {
             Store::Dense { edges, .. } => (0..).zip(edges.iter().copied()).filter(marked).collect(),
-            Store::Sparse { edges, .. } => {
-                edges.iter().map(|(edge, state)| (*edge, *state)).collect()
-            }
+            Store::Sparse { edges, .. } => edges.iter().map(|(edge, state)| (*edge, *state)).collect(),
         }
     }
 
     pub fn memory_bytes(&self) -> usize {
         let own = match &self.store {
-            Store::Dense {
-                nodes,
-                edges,
-                loops,
-            } => {
-                nodes.capacity() * size_of::<NodeMark>()
-                    + edges.capacity()
-                    + loops.capacity() * size_of::<LoopMark>()
+            Store::Dense { nodes, edges, loops } => {
+                nodes.capacity() * size_of::<NodeMark>() + edges.capacity() + loops.capacity() * size_of::<LoopMark>()
             }
-            Store::Sparse {
-                nodes,
-                edges,
-                loops,
-            } => nodes.len() * (size_of::<NodeMark>() + 8) + edges.len() * 8 + loops.len() * 16,
+            Store::Sparse { nodes, edges, loops } => {
+                nodes.len() * (size_of::<NodeMark>() + 8) + edges.len() * 8 + loops.len() * 16
+            }
         };
         own + self.fires.capacity() * size_of::<(NodeId, u32)>()
     }

@@ -38,20 +38,13 @@ impl Scheduler {
     /// How often a node completed in branch 0; an iterating task counts when it stops iterating.
     pub fn executions(&self, node: NodeId) -> Result<u32, CallError> {
         self.graph.require(node)?;
-        Ok(if self.graph.changed() {
-            0
-        } else {
-            self.root.marks.node(node).executions
-        })
+        Ok(if self.graph.changed() { 0 } else { self.root.marks.node(node).executions })
     }
 
     /// Branch 0's queue, then its delayed retries, in order.
     pub fn pending_work(&self) -> Vec<Work> {
-        let work = |activation: &Activation| Work {
-            node: activation.node,
-            tag: activation.tag,
-            cause: activation.cause(),
-        };
+        let work =
+            |activation: &Activation| Work { node: activation.node, tag: activation.tag, cause: activation.cause() };
         let mut all: Vec<Work> = self.root.queue.in_order().iter().map(work).collect();
         all.extend(self.root.delayed.in_order().map(work));
         all
@@ -59,12 +52,7 @@ impl Scheduler {
 
     /// Branch 0's marks: edge and 1 for pending, 2 for fired, 3 for both. Edges are numbered as they were first added.
     pub fn edge_marks(&self) -> Vec<(EdgeId, u8)> {
-        self.root
-            .marks
-            .edges()
-            .into_iter()
-            .map(|(edge, state)| (edge, state as u8))
-            .collect()
+        self.root.marks.edges().into_iter().map(|(edge, state)| (edge, state as u8)).collect()
     }
 
     /// A node's successors, in edge order.
@@ -94,9 +82,7 @@ impl Scheduler {
             return Ok((Reason::WaitsFor, self.pending_sources(&self.graph, node)));
         }
         let related = match reason {
-            Reason::Join | Reason::SkippedNoPredecessor if who.is_none() => {
-                self.graph.predecessors(node)
-            }
+            Reason::Join | Reason::SkippedNoPredecessor if who.is_none() => self.graph.predecessors(node),
             Reason::NeverReached => Vec::new(),
             Reason::Root
             | Reason::Successor
@@ -137,15 +123,7 @@ impl Scheduler {
             + self.tickets.memory_bytes()
             + self.root.marks.memory_bytes()
             + self.root.queue.memory_bytes()
-            + self
-                .branches
-                .values()
-                .map(|branch| branch.marks.memory_bytes() + 400)
-                .sum::<usize>()
-            + self
-                .forks
-                .values()
-                .map(|fork| fork.steps.capacity() * 4)
-                .sum::<usize>()
+            + self.branches.values().map(|branch| branch.marks.memory_bytes() + 400).sum::<usize>()
+            + self.forks.values().map(|fork| fork.steps.capacity() * 4).sum::<usize>()
     }
 }

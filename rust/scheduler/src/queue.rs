@@ -23,10 +23,7 @@ pub(crate) enum Queue {
 impl Queue {
     pub fn new(ranked: bool) -> Self {
         if ranked {
-            Self::Ranked {
-                lists: BTreeMap::new(),
-                arrivals: 0,
-            }
+            Self::Ranked { lists: BTreeMap::new(), arrivals: 0 }
         } else {
             Self::Fifo(VecDeque::new())
         }
@@ -44,10 +41,7 @@ impl Queue {
         match self {
             Self::Fifo(queue) => queue.push_back(activation),
             Self::Ranked { lists, arrivals } => {
-                lists
-                    .entry((Reverse(priority), lane))
-                    .or_default()
-                    .push_back((*arrivals, activation));
+                lists.entry((Reverse(priority), lane)).or_default().push_back((*arrivals, activation));
                 *arrivals += 1;
             }
         }
@@ -63,11 +57,7 @@ impl Queue {
 
     /// Takes the next one whose lane has room.
     #[inline]
-    pub fn pop(
-        &mut self,
-        lane_of: impl Fn(&Activation) -> u32,
-        lanes: &Lanes,
-    ) -> Option<Activation> {
+    pub fn pop(&mut self, lane_of: impl Fn(&Activation) -> u32, lanes: &Lanes) -> Option<Activation> {
         match self {
             Self::Fifo(queue) => {
                 let lane = lane_of(queue.front()?);
@@ -86,8 +76,7 @@ impl Queue {
                     let Some((arrival, _)) = list.front() else {
                         continue;
                     };
-                    if !lanes.is_full(key.1) && best.is_none_or(|(_, earliest)| *arrival < earliest)
-                    {
+                    if !lanes.is_full(key.1) && best.is_none_or(|(_, earliest)| *arrival < earliest) {
                         best = Some((*key, *arrival));
                     }
                 }
@@ -117,10 +106,9 @@ impl Queue {
     pub fn memory_bytes(&self) -> usize {
         match self {
             Self::Fifo(queue) => queue.capacity() * size_of::<Activation>(),
-            Self::Ranked { lists, .. } => lists
-                .values()
-                .map(|list| list.capacity() * size_of::<(u64, Activation)>())
-                .sum(),
+            Self::Ranked { lists, .. } => {
+                lists.values().map(|list| list.capacity() * size_of::<(u64, Activation)>()).sum()
+            }
         }
     }
 }
@@ -142,13 +130,8 @@ impl Delayed {
     /// Adds a retry; `by_deadline` orders by the real deadline.
     pub fn push(&mut self, activation: Activation, delay: Micros, now: Micros, by_deadline: bool) {
         let deadline = now.saturating_add(delay);
-        let order = if by_deadline {
-            deadline
-        } else {
-            self.virtual_now.saturating_add(delay)
-        };
-        self.entries
-            .insert((order, self.arrivals), (deadline, activation));
+        let order = if by_deadline { deadline } else { self.virtual_now.saturating_add(delay) };
+        self.entries.insert((order, self.arrivals), (deadline, activation));
         self.arrivals += 1;
     }
 

@@ -32,12 +32,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            parallel: false,
-            max_steps: None,
-            execution_limit: 10_000,
-            cancel_grace: 200_000,
-        }
+        Self { parallel: false, max_steps: None, execution_limit: 10_000, cancel_grace: 200_000 }
     }
 }
 
@@ -61,6 +56,8 @@ pub struct Scheduler {
     pub(crate) timers: BTreeSet<(Micros, BranchId)>,
     pub(crate) notices: VecDeque<Action>,
     pub(crate) cancel: Option<Cancel>,
+    /// A stop has given up attempts in branch 0, which will end without going on; its marks mean nothing any more.
+    pub(crate) root_cut: bool,
     pub(crate) started: bool,
     /// The run is over; `Finished` may still be in the notices.
     pub(crate) ended: bool,
@@ -85,6 +82,7 @@ impl Scheduler {
             timers: BTreeSet::new(),
             notices: VecDeque::new(),
             cancel: None,
+            root_cut: false,
             started: false,
             ended: false,
             finished: false,
@@ -120,16 +118,9 @@ impl Scheduler {
     pub fn handle(&mut self, event: Event<'_>, now: Micros) -> Result<bool, CallError> {
         match event {
             Event::Start { roots } => self.start_run(roots),
-            Event::Resume {
-                queue,
-                marks,
-                executions,
-            } => self.resume(queue, marks, executions),
+            Event::Resume { queue, marks, executions } => self.resume(queue, marks, executions),
             Event::Completed { ticket, directives } => self.complete(ticket, directives, now),
-            Event::Failed {
-                ticket,
-                retry_delay,
-            } => Ok(self.fail(ticket, retry_delay, now)),
+            Event::Failed { ticket, retry_delay } => Ok(self.fail(ticket, retry_delay, now)),
         }
     }
 
@@ -143,11 +134,7 @@ impl Scheduler {
         self.sync();
         self.started = true;
         for root in roots {
-            self.root.activate(
-                &self.graph,
-                &mut self.story,
-                Activation::new(*root, Reason::Root, NONE, 0),
-            );
+            self.root.activate(&self.graph, &mut self.story, Activation::new(*root, Reason::Root, NONE, 0));
         }
         self.after(ROOT);
         Ok(true)
@@ -159,20 +146,13 @@ impl Scheduler {
         marks: &[(EdgeId, u8)],
         executions: &[(NodeId, u32)],
     ) -> Result<bool, CallError> {
-        for node in queue
-            .iter()
-            .map(|work| work.node)
-            .chain(executions.iter().map(|(node, _)| *node))
-        {
+        for node in queue.iter().map(|work| work.node).chain(executions.iter().map(|(node, _)| *node)) {
             self.graph.require(node)?;
         }
         for cause in queue.iter().filter_map(|work| work.cause) {
             self.graph.require(cause)?;
         }
-        if let Some((edge, _)) = marks
-            .iter()
-            .find(|(edge, _)| *edge >= self.graph.edge_count())
-        {
+        if let Some((edge, _)) = marks.iter().find(|(edge, _)| *edge >= self.graph.edge_count()) {
             return Err(CallError::UnknownEdge(*edge));
         }
         if self.started {
@@ -189,12 +169,7 @@ impl Scheduler {
             }
         }
         for work in queue {
-            let activation = Activation::new(
-                work.node,
-                Reason::Resumed,
-                work.cause.unwrap_or(NONE),
-                work.tag,
-            );
+            let activation = Activation::new(work.node, Reason::Resumed, work.cause.unwrap_or(NONE), work.tag);
             self.root.activate(&self.graph, &mut self.story, activation);
         }
         self.after(ROOT);
@@ -212,9 +187,7 @@ impl Scheduler {
     fn sync_changes(&mut self) {
         let change = self.graph.analyse();
         let graph = &self.graph;
-        self.root
-            .marks
-            .grow(graph.node_count(), graph.edge_count(), graph.loop_count());
+        self.root.marks.grow(graph.node_count(), graph.edge_count(), graph.loop_count());
         self.story.grow(graph.node_count());
         if !self.started {
             return;
@@ -225,11 +198,10 @@ impl Scheduler {
                 for branch in self.branches.values_mut() {
                     branch.rebuild(graph, &mut self.story);
                 }
+                self.wake_for_joins();
             }
             Change::Appended { edge, node } => {
-                for edge in
-                    (edge..graph.edge_count()).filter(|edge| graph.edge(*edge).source < node)
-                {
+                for edge in (edge..graph.edge_count()).filter(|edge| graph.edge(*edge).source < node) {
                     self.root.edge_added(graph, edge);
                     for branch in self.branches.values_mut() {
                         branch.edge_added(graph, edge);
@@ -278,57 +250,31 @@ impl Scheduler {
     }
 
     /// `Event::Completed`.
-    pub fn complete(
-        &mut self,
-        ticket: Ticket,
-        directives: &[Directive],
-        now: Micros,
-    ) -> Result<bool, CallError> {
+    pub fn complete(&mut self, ticket: Ticket, directives: &[Directive], now: Micros) -> Result<bool, CallError> {
         let (mut terminates, mut cancels) = (false, false);
         for directive in directives {
             match directive {
-                Directive::Enqueue { node, .. } | Directive::Goto { node, .. } => {
-                    self.graph.require(*node)?
-                }
+                Directive::Enqueue { node, .. } | Directive::Goto { node, .. } => self.graph.require(*node)?,
                 Directive::Iterate { .. } => {}
                 Directive::Terminate => terminates = true,
                 Directive::Cancel => cancels = true,
             }
         }
         self.sync();
-        let event = if cancels {
-            ActivationEvent::Fail
-        } else {
-            ActivationEvent::Complete
-        };
+        let event = if cancels { ActivationEvent::Fail } else { ActivationEvent::Complete };
         let Some(attempt) = self.report(ticket, event) else {
             return Ok(false);
         };
         let (node, id) = (attempt.activation.node, attempt.branch);
         self.story.tell("complete", id, node, ticket);
-        let fork = if attempt.fork == 0 {
-            None
-        } else {
-            self.forks.remove(&attempt.fork)
-        };
-        let own = Stop {
-            node,
-            branch: id,
-            ticket,
-        };
+        let fork = if attempt.fork == 0 { None } else { self.forks.remove(&attempt.fork) };
+        let own = Stop { node, branch: id, ticket };
         if cancels {
             self.cancel(id, own, now);
             return Ok(true);
         }
-        let stop = fork
-            .as_ref()
-            .and_then(|fork| fork.stop)
-            .or(terminates.then_some(own));
-        let branch = if id == ROOT {
-            &mut self.root
-        } else {
-            self.branches.get_mut(&id).expect("an open branch")
-        };
+        let stop = fork.as_ref().and_then(|fork| fork.stop).or(terminates.then_some(own));
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("an open branch") };
         branch.steps += 1;
         if let Some(stop) = stop {
             branch.count_inactive(&self.graph, node);
@@ -337,14 +283,7 @@ impl Scheduler {
             return Ok(true);
         }
         let jumps = fork.map_or_else(BTreeMap::new, |fork| fork.jumps);
-        let iterates = carry_out(
-            branch,
-            &self.graph,
-            &mut self.story,
-            &attempt,
-            directives,
-            jumps.into_values(),
-        );
+        let iterates = carry_out(branch, &self.graph, &mut self.story, &attempt, directives, jumps.into_values());
         branch.count_inactive(&self.graph, node);
         match iterates {
             Next::Iteration => {}
@@ -381,13 +320,8 @@ impl Scheduler {
         };
         activation.attempt += 1;
         activation.reason = Reason::Retry;
-        self.story
-            .note(activation.node, Reason::Retry, activation.node);
-        let branch = if id == ROOT {
-            &mut self.root
-        } else {
-            self.branches.get_mut(&id).expect("an open branch")
-        };
+        self.story.note(activation.node, Reason::Retry, activation.node);
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("an open branch") };
         if delay == 0 {
             branch.enqueue(&self.graph, activation);
         } else {
@@ -401,11 +335,7 @@ impl Scheduler {
     /// Looks at what a branch has left after one of its attempts was reported.
     #[inline]
     fn after(&mut self, id: BranchId) {
-        let branch = if id == ROOT {
-            &mut self.root
-        } else {
-            self.branches.get_mut(&id).expect("an open branch")
-        };
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("an open branch") };
         if branch.is_idle() && !branch.quiet(&self.graph, &mut self.story) {
             if id == ROOT {
                 self.finish(StopReason::Completed, None, ROOT, 0);
@@ -456,32 +386,15 @@ fn carry_out(
                 if branch.place.is_some() {
                     branch.seeds.push(target);
                 }
-                branch.activate(
-                    graph,
-                    story,
-                    Activation::new(target, Reason::NextTask, node, tag),
-                );
+                branch.activate(graph, story, Activation::new(target, Reason::NextTask, node, tag));
             }
             Directive::Goto { node: target, tag } => {
                 jumps = true;
-                jump(
-                    branch,
-                    graph,
-                    story,
-                    Jump {
-                        node: target,
-                        tag,
-                        cause: node,
-                    },
-                );
+                jump(branch, graph, story, Jump { node: target, tag, cause: node });
             }
             Directive::Iterate { tag } => {
                 iterates = true;
-                branch.activate(
-                    graph,
-                    story,
-                    Activation::new(node, Reason::Iteration, cause, tag),
-                );
+                branch.activate(graph, story, Activation::new(node, Reason::Iteration, cause, tag));
             }
             Directive::Terminate | Directive::Cancel => {}
         }
@@ -504,10 +417,6 @@ fn jump(branch: &mut Branch, graph: &Graph, story: &mut Story, jump: Jump) {
     if branch.place.is_some() && !branch.can_reach(graph, jump.node) {
         branch.jumps.push(jump);
     } else {
-        branch.activate(
-            graph,
-            story,
-            Activation::new(jump.node, Reason::Goto, jump.cause, jump.tag),
-        );
+        branch.activate(graph, story, Activation::new(jump.node, Reason::Goto, jump.cause, jump.tag));
     }
 }

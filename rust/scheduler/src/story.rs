@@ -81,23 +81,13 @@ pub(crate) struct Story {
 
 impl Default for Story {
     fn default() -> Self {
-        Self {
-            reasons: Vec::new(),
-            lines: [Line {
-                what: "",
-                branch: 0,
-                node: NONE,
-                ticket: 0,
-            }; LINES],
-            count: 0,
-        }
+        Self { reasons: Vec::new(), lines: [Line { what: "", branch: 0, node: NONE, ticket: 0 }; LINES], count: 0 }
     }
 }
 
 impl Story {
     pub fn grow(&mut self, node_count: u32) {
-        self.reasons
-            .resize(node_count as usize, (NONE, Reason::NeverReached));
+        self.reasons.resize(node_count as usize, (NONE, Reason::NeverReached));
     }
 
     /// Says why `node` is as it is and who caused that.
@@ -109,21 +99,13 @@ impl Story {
     /// The latest reason and who caused it.
     pub fn reason(&self, node: NodeId) -> (Reason, Option<NodeId>) {
         let (who, reason) = self.reasons.get(node as usize).copied().unwrap_or_default();
-        (
-            reason,
-            (who != NONE && reason != Reason::NeverReached).then_some(who),
-        )
+        (reason, (who != NONE && reason != Reason::NeverReached).then_some(who))
     }
 
     /// Writes down an event.
     #[inline]
     pub fn tell(&mut self, what: &'static str, branch: u64, node: NodeId, ticket: u64) {
-        self.lines[self.count % LINES] = Line {
-            what,
-            branch,
-            node,
-            ticket,
-        };
+        self.lines[self.count % LINES] = Line { what, branch, node, ticket };
         self.count += 1;
     }
 
@@ -131,16 +113,8 @@ impl Story {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for number in self.count.saturating_sub(LINES)..self.count {
-            let Line {
-                what,
-                branch,
-                node,
-                ticket,
-            } = self.lines[number % LINES];
-            let _ = writeln!(
-                text,
-                "  {number}: {what} node {node} branch {branch} ticket {ticket}"
-            );
+            let Line { what, branch, node, ticket } = self.lines[number % LINES];
+            let _ = writeln!(text, "  {number}: {what} node {node} branch {branch} ticket {ticket}");
         }
         text
     }

@@ -43,12 +43,7 @@ impl Tickets {
         });
         self.issued += 1;
         let ticket = self.issued << SLOT_BITS | u64::from(slot);
-        self.slots[slot as usize] = Some(Attempt {
-            ticket,
-            branch,
-            fork,
-            activation,
-        });
+        self.slots[slot as usize] = Some(Attempt { ticket, branch, fork, activation });
         if fork == 0 {
             self.owed += 1;
         }
@@ -101,7 +96,6 @@ impl Tickets {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Option<Attempt>>()
-            + self.free.capacity() * size_of::<u32>()
+        self.slots.capacity() * size_of::<Option<Attempt>>() + self.free.capacity() * size_of::<u32>()
     }
 }

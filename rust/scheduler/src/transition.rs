@@ -61,14 +61,7 @@ pub fn activation_after(state: ActivationState, event: ActivationEvent) -> Optio
         (S::Delayed, E::Due) => Some(S::Queued),
         (S::Running | S::Forked | S::Joining, E::Abandon) => Some(S::Abandoned),
         (
-            S::Queued
-            | S::Delayed
-            | S::Running
-            | S::Forked
-            | S::Joining
-            | S::Completed
-            | S::Failed
-            | S::Abandoned,
+            S::Queued | S::Delayed | S::Running | S::Forked | S::Joining | S::Completed | S::Failed | S::Abandoned,
             E::Run
             | E::Fork
             | E::BranchesEnded
@@ -155,8 +148,8 @@ pub enum BranchEvent {
     MoreWork,
     /// Its attempt was reported and only delayed retries are left.
     OnlyDelayed,
-    /// A delayed retry's deadline has passed.
-    Due,
+    /// A delayed retry's deadline has passed, or a new edge let a join through.
+    Wake,
     /// Nothing left, a failure for good, a terminate, or a limit.
     End,
     /// A stop elsewhere makes it pointless.
@@ -171,14 +164,11 @@ pub fn branch_after(state: BranchState, event: BranchEvent) -> Option<BranchStat
         (S::Ready | S::Busy, E::Start) => Some(S::Busy),
         (S::Ready | S::Busy, E::MoreWork) => Some(S::Ready),
         (S::Ready | S::Busy, E::OnlyDelayed) => Some(S::Waiting),
-        (S::Waiting, E::Due) => Some(S::Ready),
+        (S::Waiting, E::Wake) => Some(S::Ready),
         (S::Ready | S::Busy, E::End) => Some(S::Ended),
         (S::Ready | S::Busy | S::Waiting, E::Abandon) => Some(S::Abandoned),
         (S::Waiting, E::Start | E::MoreWork | E::OnlyDelayed | E::End)
-        | (S::Ready | S::Busy, E::Due)
-        | (
-            S::Ended | S::Abandoned,
-            E::Start | E::MoreWork | E::OnlyDelayed | E::Due | E::End | E::Abandon,
-        ) => None,
+        | (S::Ready | S::Busy, E::Wake)
+        | (S::Ended | S::Abandoned, E::Start | E::MoreWork | E::OnlyDelayed | E::Wake | E::End | E::Abandon) => None,
     }
 }

@@ -170,7 +170,11 @@ impl Reactor {
     /// Keeps a blob to be sent to each worker before its first task that names the key.
     pub fn define(&mut self, key: u64, blob: Payload) -> Result<(), PoolError> {
         check_size(blob.bytes().len())?;
-        self.definitions.insert(key, blob);
+        if self.definitions.insert(key, blob).is_some() {
+            for worker in self.workers.iter_mut().flatten() {
+                worker.known.remove(&key); // what it has is out of date
+            }
+        }
         Ok(())
     }
 
