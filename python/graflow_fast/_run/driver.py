@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +140,7 @@ class Run:
             pass
         return unpacked(self.last_result)
 
-    def steps(self) -> Iterator[None]:
+    def steps(self) -> Generator[None, None, None]:
         """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
@@ -187,6 +187,8 @@ class Run:
     def _next(self) -> Any:
         if not self.silent:
             self._tell_queued()
+        if self._maps is not None and self._maps.active and self._maps.blocks():
+            return None
         if self._processes is not None:
             return self._processes.next(time.monotonic())
         return self.scheduler.next(time.monotonic())

@@ -1,4 +1,4 @@
-"""Running a task's body for each of some items: in the caller, in a thread or in a worker. Knows nothing of maps' order.
+"""Running a task's body for each of some items: in the caller, a thread or a worker. Knows nothing of maps' order.
 
 Where the body takes nothing but the item, a chunk is a plain loop in C; contexts, arguments and times are made per
 item only where somebody asks for them.
@@ -171,7 +171,7 @@ def run_items(
         registry.running.task_context = outer
     pieces = take_output() if take_output is not None else None
     if pieces:
-        outcome.pieces.append((len(outcome.results) - 1, pieces))
+        outcome.pieces.append((max(0, len(outcome.results) - 1), pieces))
     return outcome
 
 
@@ -228,6 +228,8 @@ def _run_each(
             times.append((started, time.time()))
         if until_failure and outcome.failures:
             return
+        if outcome.directives and _ends(outcome.directives[-1]):
+            return
 
 
 def _note_failure(outcome: Outcome, error: BaseException, take_output: Callable[[], Any] | None) -> None:
@@ -237,6 +239,11 @@ def _note_failure(outcome: Outcome, error: BaseException, take_output: Callable[
     pieces = take_output() if take_output is not None else None
     if pieces:
         outcome.pieces.append((position, pieces))
+
+
+def _ends(entry: tuple[int, list[tuple[Any, ...]]]) -> bool:
+    """Say whether nothing after this item counts."""
+    return any(directive[0] in ("terminate", "cancel") for directive in entry[1])
 
 
 def _check_directives(item_id: str, directives: list[tuple[Any, ...]]) -> None:

@@ -126,7 +126,7 @@ class InlinePlace(Place):
         finally:
             context.current_task_context = outer
         done = len(outcome.results)
-        if done < chunk.size:
+        if done < chunk.size and outcome.failures:
             found.push_back(chunk.batch, chunk.size - done)
             chunk.size = done
         found.measured(done, time.monotonic() - started, 0)

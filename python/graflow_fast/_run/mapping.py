@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 #: The first ticket of chunks; the scheduler's own never get there.
 MAP_TICKETS = 1 << 40
 
-#: Seconds that a chunk should take, and the most items in one.
+#: Seconds that a chunk should take, and at least when the items come to an end; and the most items in one.
 CHUNK_SECONDS = 0.02
+LEAST_SECONDS = 0.002
 MAX_CHUNK = 1 << 16
 #: The most bytes of items in a chunk, or of results out of it.
 CHUNK_BYTES = 4 << 20
@@ -185,10 +186,18 @@ class MapRun:
             done = True
             if self.place.start(chunk):
                 break
-        if not self.chunks and not self.again and not self.waiting and (self.exhausted or self.stop_at is not None):
+        if not (self.chunks or self.again or self.waiting or self.has_more()):
             self._finish()
             done = True
         return done
+
+    def has_more(self) -> bool:
+        """Say whether there may be items that were not handed out yet."""
+        return self.stop_at is None and (not self.exhausted or bool(self._pushed_back))
+
+    def blocks(self) -> bool:
+        """Say whether items are to be run in the calling thread before anything else is started there."""
+        return type(self.place) is InlinePlace and (self.has_more() or bool(self.again) or not self.waiting)
 
     def deadline(self) -> float | None:
         """Return when the next item may be tried again."""
@@ -196,7 +205,7 @@ class MapRun:
 
     def _read(self) -> Batch | None:
         """Read the next items; None when there are none, or enough are under way."""
-        if self.exhausted or self.stop_at is not None:
+        if self.stop_at is not None or (self.exhausted and not self._pushed_back):
             return None
         if self.sink is not None and (len(self.sink) > MAX_CHUNK or len(self.batches) > _MAX_AHEAD):
             return None
@@ -206,7 +215,7 @@ class MapRun:
             items.append(self._pushed_back.popleft())
         patience = None
         try:
-            while len(items) < wanted:
+            while len(items) < wanted and not self.exhausted:
                 gulp = min(_GULP, wanted - len(items))
                 before = len(items)
                 items.extend(islice(self.items, gulp))
@@ -244,7 +253,8 @@ class MapRun:
         if self._bytes_per_item > 0:
             wanted = min(wanted, int(CHUNK_BYTES / self._bytes_per_item))
         if self.size is not None:  # leave enough for everybody at the end
-            wanted = min(wanted, (self.size - self._next_index) // (2 * self.place.workers) + 1)
+            least = int(LEAST_SECONDS / max(self._per_item, 1e-9))
+            wanted = min(wanted, max(least, (self.size - self._next_index) // (2 * self.place.workers)) + 1)
         return max(1, min(wanted, self._largest * _GROWTH, MAX_CHUNK))
 
     def measured(self, size: int, seconds: float, in_and_out: int) -> None:
@@ -418,7 +428,7 @@ class MapRun:
             self.results.extend(results)
 
     def _is_strict(self) -> bool:
-        return self.task._execution_config["policy"] == "strict"
+        return bool(self.task._execution_config["policy"] == "strict")
 
     def _note_failures(self, batch: Batch, size: int) -> None:
         controller = self.attempt.branch.context.retry_controller
@@ -500,12 +510,18 @@ class Maps:
     def pump(self, timeout: float | None) -> float | None:
         """Hand out what there is room for; return how long to wait at most."""
         for found in list(self.active):
+            if timeout == 0.0 and type(found.place) is InlinePlace:
+                continue  # one after the other
             if found.pump():
                 timeout = 0.0
             elif (deadline := found.deadline()) is not None:
                 left = max(0.0, deadline - time.monotonic())
                 timeout = left if timeout is None else min(timeout, left)
         return timeout
+
+    def blocks(self) -> bool:
+        """Say whether a map in the calling thread goes on before anything else is started."""
+        return any(found.blocks() for found in self.active)
 
     def ended(self, found: MapRun) -> None:
         """Forget a map that has ended."""

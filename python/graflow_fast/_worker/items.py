@@ -77,7 +77,7 @@ def _pack_effects(name: str, first: int, outcome: Outcome, failures: list[Any]) 
         except Exception as error:
             broken[position] = error
     failed = {position for position, _ in failures}
-    for position, error in broken.items():
+    for position, reason in broken.items():
         if position not in failed:
-            failures.append((position, effects.pack_error(error, "")))
+            failures.append((position, effects.pack_error(reason, "")))
     return logs, directives

@@ -190,9 +190,9 @@ def _drive(context: Any, last: MapTask) -> Generator[Any, None, None]:
 
 
 def _last_map(workflow: WorkflowContext) -> MapTask:
-    maps = [task["task"] for task in workflow.graph.nodes.values()]
-    maps += [member for group in workflow.graph.groups() for member in group.tasks]
-    maps = [task for task in maps if isinstance(task, MapTask)]
+    tasks: list[Any] = [task["task"] for task in workflow.graph.nodes.values()]
+    tasks += [member for group in workflow.graph.groups() for member in group.tasks]
+    maps = [task for task in tasks if isinstance(task, MapTask)]
     if not maps:
         raise GraphCompilationError(
             f"Workflow '{workflow.name}' has no map to stream the results of: there must be a task.map(items) in it"
