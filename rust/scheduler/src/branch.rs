@@ -31,7 +31,9 @@ pub(crate) struct Branch {
     pub id: BranchId,
     /// `None` for branch 0.
     pub place: Option<Place>,
-    /// Its member, and what its tasks enqueued: where "what it can reach itself" begins.
+    /// The member it runs.
+    pub member: NodeId,
+    /// What its tasks enqueued: with the member, where "what it can reach itself" begins.
     pub seeds: Vec<NodeId>,
     pub marks: Marks,
     pub queue: Queue,
@@ -55,14 +57,35 @@ impl Branch {
 
     pub fn member(id: BranchId, place: Place, member: NodeId) -> Self {
         let mut branch = Self::with(id, Some(place), Marks::sparse(), Queue::new(false));
-        branch.seeds.push(member);
+        branch.member = member;
         branch
+    }
+
+    /// Makes a closed branch a new one; what it allocated stays.
+    pub fn reuse(&mut self, id: BranchId, place: Place, member: NodeId) {
+        self.seeds.clear();
+        self.jumps.clear();
+        self.marks.clear();
+        let queue = match std::mem::replace(&mut self.queue, Queue::new(false)) {
+            Queue::Fifo(mut queue) => {
+                queue.clear();
+                Queue::Fifo(queue)
+            }
+            Queue::Ranked { .. } => Queue::new(false),
+        };
+        *self = Self {
+            member,
+            seeds: std::mem::take(&mut self.seeds),
+            jumps: std::mem::take(&mut self.jumps),
+            ..Self::with(id, Some(place), std::mem::replace(&mut self.marks, Marks::sparse()), queue)
+        };
     }
 
     fn with(id: BranchId, place: Option<Place>, marks: Marks, queue: Queue) -> Self {
         Self {
             id,
             place,
+            member: NONE,
             seeds: Vec::new(),
             marks,
             queue,
@@ -132,8 +155,9 @@ impl Branch {
 
     /// Whether the branch can get to `target` itself: by edges from its member or from what it enqueued.
     pub fn can_reach(&self, graph: &Graph, target: NodeId) -> bool {
-        let mut seen: BTreeSet<NodeId> = self.seeds.iter().copied().collect();
         let mut open = self.seeds.clone();
+        open.push(self.member);
+        let mut seen: BTreeSet<NodeId> = open.iter().copied().collect();
         while let Some(node) = open.pop() {
             if node == target {
                 return true;

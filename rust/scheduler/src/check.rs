@@ -63,11 +63,11 @@ impl Scheduler {
         ensure!(lanes == self.lanes.in_use(), "lanes {lanes:?} but counted {:?}", self.lanes.in_use());
         let none = BTreeMap::new();
         let whole = std::iter::once(&self.root).filter(|_| !self.root_cut);
-        for branch in whole.chain(self.branches.values()) {
+        for branch in whole.chain(self.branches.in_order()) {
             check_branch(&self.graph, branch, in_flight.get(&branch.id).unwrap_or(&none))?;
         }
         for id in in_flight.keys() {
-            ensure!(*id == ROOT || self.branches.contains_key(id), "branch {id} has attempts but is closed");
+            ensure!(*id == ROOT || self.branches.get(*id).is_some(), "branch {id} has attempts but is closed");
         }
         self.check_forks()?;
         self.check_turns()
@@ -88,7 +88,7 @@ impl Scheduler {
                 fork.limit
             );
             for index in &fork.open {
-                let branch = self.branches.get(&fork.branch(*index));
+                let branch = self.branches.get(fork.branch(*index));
                 let place = branch.and_then(|branch| branch.place);
                 ensure!(
                     place.is_some_and(|place| place.fork == *id && place.index == *index),
@@ -105,7 +105,7 @@ impl Scheduler {
 
     fn check_turns(&self) -> Result<(), String> {
         let mut expected = BTreeSet::new();
-        for branch in self.branches.values() {
+        for branch in self.branches.in_order() {
             let Some(place) = branch.place else {
                 return Err(format!("branch {} has no place", branch.id));
             };
@@ -120,7 +120,7 @@ impl Scheduler {
         let actual: BTreeSet<_> = self.ready.all().collect();
         ensure!(actual == expected, "turns are {actual:?}, should be {expected:?}");
         let mut timers = BTreeSet::new();
-        for branch in std::iter::once(&self.root).chain(self.branches.values()) {
+        for branch in std::iter::once(&self.root).chain(self.branches.in_order()) {
             let idle = branch.running == 0 && branch.queue.is_empty();
             let due = branch.delayed.deadline().filter(|_| idle || branch.is_ranked());
             timers.extend(due.map(|deadline| (deadline, branch.id)));

@@ -70,7 +70,7 @@ impl Scheduler {
         let kept = self.forks.get(&outermost.fork).map_or(0, |fork| fork.ticket);
         self.give_up_root(kept);
         let place = path[0];
-        self.branches.remove(&branch);
+        self.branches.close(branch);
         if let Some(fork) = self.forks.get_mut(&place.fork) {
             fork.open.remove(&place.index);
             fork.limit = place.index;
@@ -167,7 +167,7 @@ impl Scheduler {
     /// Removes a branch without outcome; says what it has in flight.
     fn close_branch(&mut self, id: BranchId) -> Option<Ticket> {
         self.leave_ready(id);
-        let mut branch = self.branches.remove(&id)?;
+        let mut branch = self.branches.close(id)?;
         branch.step(BranchEvent::Abandon);
         for activation in branch.queue.in_order().iter().chain(branch.delayed.in_order()) {
             self.story.note(activation.node, Reason::Abandoned, crate::ids::NONE);

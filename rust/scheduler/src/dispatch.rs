@@ -43,9 +43,6 @@ impl Ready {
     pub fn remove(&mut self, lane: u32, turn: Turn) {
         if let Some(turns) = self.lanes.get_mut(&lane) {
             turns.remove(&turn);
-            if turns.is_empty() {
-                self.lanes.remove(&lane);
-            }
         }
     }
 
@@ -126,7 +123,7 @@ impl Scheduler {
     }
 
     fn let_in(&mut self, id: BranchId) {
-        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("a timer's branch") };
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(id).expect("a timer's branch") };
         if let Some(mut activation) = branch.delayed.pop() {
             activation.step(ActivationEvent::Due);
             branch.enqueue(&self.graph, activation);
@@ -142,7 +139,7 @@ impl Scheduler {
             self.disarm(ROOT);
         }
         let waits = |branch: &&Branch| branch.state() == BranchState::Waiting && !branch.queue.is_empty();
-        let woken: Vec<BranchId> = self.branches.values().filter(waits).map(|branch| branch.id).collect();
+        let woken: Vec<BranchId> = self.branches.in_order().filter(waits).map(|branch| branch.id).collect();
         for id in woken {
             self.disarm(id);
             self.branch_mut(id).step(BranchEvent::Wake);
@@ -181,7 +178,7 @@ impl Scheduler {
 
     /// A member's branch waits for nothing any more.
     pub(crate) fn leave_ready(&mut self, id: BranchId) {
-        if !self.branches.contains_key(&id) {
+        if self.branches.get(id).is_none() {
             return;
         }
         self.disarm(id);
@@ -207,7 +204,7 @@ impl Scheduler {
             return None;
         }
         let graph = &self.graph;
-        let branch = self.branches.get_mut(&id).expect("a turn's branch");
+        let branch = self.branches.get_mut(id).expect("a turn's branch");
         let activation = branch.queue.pop(|activation| graph.lane(activation.node), &self.lanes)?;
         if self.overruns(id, &activation) {
             self.notices.push_back(Action::Overrun { node: activation.node, branch: id });

@@ -2,7 +2,7 @@
 //! Owns: a fork's books. Must not know: edges and joins of nodes, what a stop means beyond its own level.
 use crate::action::{Action, Outcome};
 use crate::activation::Activation;
-use crate::branch::{Branch, Jump, Place};
+use crate::branch::{Jump, Place};
 use crate::dispatch::Turn;
 use crate::ids::{BranchId, NodeId, Ticket};
 use crate::scheduler::Scheduler;
@@ -141,26 +141,26 @@ impl Scheduler {
         let member = fork.members[index as usize];
         let branch = fork.branch(index);
         fork.open.insert(index);
-        let mut opened = Branch::member(branch, Place { fork: fork.id, index }, member);
+        let opened = self.branches.open(branch, Place { fork: fork.id, index }, member);
         let activation = Activation::new(member, crate::story::Reason::Member, fork.cause, 0);
         let group = fork.node;
         opened.activate(&self.graph, &mut self.story, activation);
         self.story.note(member, crate::story::Reason::Member, group);
-        self.branches.insert(branch, opened);
         branch
     }
 
     /// Ends a member's branch whose outcome counts.
     pub(crate) fn end_branch(&mut self, id: BranchId, outcome: Outcome) {
-        let Some(mut branch) = self.branches.remove(&id) else { panic!("no branch {id}") };
+        let Some(mut branch) = self.branches.close(id) else { panic!("no branch {id}") };
         branch.step(BranchEvent::End);
         let Some(place) = branch.place else { panic!("branch {id} has no place") };
         let Some(fork) = self.forks.get_mut(&place.fork) else { panic!("no fork {}", place.fork) };
         fork.open.remove(&place.index);
         fork.steps[place.index as usize] = u32::try_from(branch.steps).unwrap_or(u32::MAX);
         if outcome == Outcome::Ok && !branch.jumps.is_empty() {
-            fork.jumps.insert(place.index, branch.jumps);
+            fork.jumps.insert(place.index, std::mem::take(&mut branch.jumps));
         }
+        self.branches.keep(branch);
         let node = fork.members[place.index as usize];
         let ticket = fork.ticket;
         self.story.tell("branch ended", id, node, ticket);

@@ -5,6 +5,7 @@
 mod action;
 mod activation;
 mod branch;
+mod branches;
 mod check;
 mod control;
 mod dispatch;

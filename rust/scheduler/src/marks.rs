@@ -1,6 +1,6 @@
 //! What one branch remembers about nodes, edges and loops: dense for branch 0, sparse for all others.
 //! Owns: storage, and the one place that changes an edge's marks. Must not know: when marks change.
-use crate::ids::{EdgeId, NodeId};
+use crate::ids::{EdgeId, NodeId, NONE};
 use crate::transition::{edge_after, EdgeEvent, EdgeState};
 use std::collections::BTreeMap;
 
@@ -32,8 +32,21 @@ pub(crate) struct LoopMark {
 
 #[derive(Debug)]
 enum Store {
-    Dense { nodes: Vec<NodeMark>, edges: Vec<EdgeState>, loops: Vec<LoopMark> },
-    Sparse { nodes: BTreeMap<NodeId, NodeMark>, edges: BTreeMap<EdgeId, EdgeState>, loops: BTreeMap<u32, LoopMark> },
+    Dense {
+        nodes: Vec<NodeMark>,
+        edges: Vec<EdgeState>,
+        loops: Vec<LoopMark>,
+    },
+    /// A branch that knows one node only, as a leaf member's does.
+    Single {
+        node: NodeId,
+        mark: NodeMark,
+    },
+    Sparse {
+        nodes: BTreeMap<NodeId, NodeMark>,
+        edges: BTreeMap<EdgeId, EdgeState>,
+        loops: BTreeMap<u32, LoopMark>,
+    },
 }
 
 /// All marks of one branch.
@@ -53,7 +66,35 @@ impl Marks {
     }
 
     pub fn sparse() -> Self {
-        Self::with(Store::Sparse { nodes: BTreeMap::new(), edges: BTreeMap::new(), loops: BTreeMap::new() })
+        Self::with(Store::Single { node: NONE, mark: NodeMark::default() })
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.fires.clear();
+        (self.next_stamp, self.waiting) = (0, 0);
+        match &mut self.store {
+            Store::Dense { nodes, edges, loops } => {
+                nodes.clear();
+                edges.clear();
+                loops.clear();
+            }
+            Store::Single { .. } | Store::Sparse { .. } => {
+                self.store = Store::Single { node: NONE, mark: NodeMark::default() };
+            }
+        }
+    }
+
+    /// Makes room for more than one node.
+    #[cold]
+    fn spread(&mut self) {
+        match &self.store {
+            Store::Single { node, mark } => {
+                let nodes = if *node == NONE { BTreeMap::new() } else { BTreeMap::from([(*node, *mark)]) };
+                self.store = Store::Sparse { nodes, edges: BTreeMap::new(), loops: BTreeMap::new() };
+            }
+            Store::Dense { .. } | Store::Sparse { .. } => {}
+        }
     }
 
     fn with(store: Store) -> Self {
@@ -73,6 +114,8 @@ impl Marks {
     pub fn node(&self, node: NodeId) -> NodeMark {
         match &self.store {
             Store::Dense { nodes, .. } => nodes[node as usize],
+            Store::Single { node: only, mark } if *only == node => *mark,
+            Store::Single { .. } => NodeMark::default(),
             Store::Sparse { nodes, .. } => nodes.get(&node).copied().unwrap_or_default(),
         }
     }
@@ -80,7 +123,18 @@ impl Marks {
     #[inline]
     pub fn node_mut(&mut self, node: NodeId) -> &mut NodeMark {
         match &mut self.store {
+            Store::Dense { .. } | Store::Sparse { .. } => {}
+            Store::Single { node: only, .. } => {
+                if *only == NONE {
+                    *only = node;
+                } else if *only != node {
+                    self.spread();
+                }
+            }
+        }
+        match &mut self.store {
             Store::Dense { nodes, .. } => &mut nodes[node as usize],
+            Store::Single { mark, .. } => mark,
             Store::Sparse { nodes, .. } => nodes.entry(node).or_default(),
         }
     }
@@ -88,14 +142,17 @@ impl Marks {
     pub fn in_loop(&self, component: u32) -> LoopMark {
         match &self.store {
             Store::Dense { loops, .. } => loops[component as usize],
+            Store::Single { .. } => LoopMark::default(),
             Store::Sparse { loops, .. } => loops.get(&component).copied().unwrap_or_default(),
         }
     }
 
     pub fn loop_mut(&mut self, component: u32) -> &mut LoopMark {
+        self.spread();
         match &mut self.store {
             Store::Dense { loops, .. } => &mut loops[component as usize],
             Store::Sparse { loops, .. } => loops.entry(component).or_default(),
+            Store::Single { .. } => unreachable!("spread just now"),
         }
     }
 
@@ -103,6 +160,7 @@ impl Marks {
     pub fn edge(&self, edge: EdgeId) -> EdgeState {
         match &self.store {
             Store::Dense { edges, .. } => edges[edge as usize],
+            Store::Single { .. } => EdgeState::Idle,
             Store::Sparse { edges, .. } => edges.get(&edge).copied().unwrap_or_default(),
         }
     }
@@ -115,6 +173,10 @@ impl Marks {
             panic!("edge {edge} is {before:?}: {event:?} can't happen to it");
         };
         match &mut self.store {
+            Store::Single { .. } => {
+                self.spread();
+                return self.step_edge(edge, event);
+            }
             Store::Dense { edges, .. } => edges[edge as usize] = after,
             Store::Sparse { edges, .. } => {
                 if after == EdgeState::Idle {
@@ -180,6 +242,7 @@ impl Marks {
                 loops.clear();
                 loops.resize(loop_count as usize, LoopMark::default());
             }
+            Store::Single { mark, .. } => calm(mark),
             Store::Sparse { nodes, edges, loops } => {
                 nodes.values_mut().for_each(calm);
                 edges.values_mut().for_each(settle);
@@ -193,6 +256,7 @@ impl Marks {
     pub fn nodes(&self) -> Vec<(NodeId, NodeMark)> {
         match &self.store {
             Store::Dense { nodes, .. } => (0..).zip(nodes.iter().copied()).collect(),
+            Store::Single { node, mark } => std::iter::once((*node, *mark)).filter(|(node, _)| *node != NONE).collect(),
             Store::Sparse { nodes, .. } => nodes.iter().map(|(node, mark)| (*node, *mark)).collect(),
         }
     }
@@ -202,6 +266,7 @@ impl Marks {
         let marked = |(_, state): &(EdgeId, EdgeState)| *state != EdgeState::Idle;
         match &self.store {
             Store::Dense { edges, .. } => (0..).zip(edges.iter().copied()).filter(marked).collect(),
+            Store::Single { .. } => Vec::new(),
             Store::Sparse { edges, .. } => edges.iter().map(|(edge, state)| (*edge, *state)).collect(),
         }
     }
@@ -211,6 +276,7 @@ impl Marks {
             Store::Dense { nodes, edges, loops } => {
                 nodes.capacity() * size_of::<NodeMark>() + edges.capacity() + loops.capacity() * size_of::<LoopMark>()
             }
+            Store::Single { .. } => 0,
             Store::Sparse { nodes, edges, loops } => {
                 nodes.len() * (size_of::<NodeMark>() + 8) + edges.len() * 8 + loops.len() * 16
             }

@@ -123,7 +123,7 @@ impl Scheduler {
             + self.tickets.memory_bytes()
             + self.root.marks.memory_bytes()
             + self.root.queue.memory_bytes()
-            + self.branches.values().map(|branch| branch.marks.memory_bytes() + 400).sum::<usize>()
+            + self.branches.memory_bytes()
             + self.forks.values().map(|fork| fork.steps.capacity() * 4).sum::<usize>()
     }
 }

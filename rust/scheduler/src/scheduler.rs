@@ -3,6 +3,7 @@
 use crate::action::{Action, Outcome, StopReason};
 use crate::activation::Activation;
 use crate::branch::{Branch, Jump};
+use crate::branches::Branches;
 use crate::control::Cancel;
 use crate::dispatch::Ready;
 use crate::error::CallError;
@@ -44,7 +45,7 @@ pub struct Scheduler {
     pub(crate) story: Story,
     pub(crate) root: Branch,
     /// Open branches of members.
-    pub(crate) branches: BTreeMap<BranchId, Branch>,
+    pub(crate) branches: Branches,
     pub(crate) next_branch: BranchId,
     /// Groups that run, by the order of starting.
     pub(crate) forks: BTreeMap<u64, Fork>,
@@ -72,7 +73,7 @@ impl Scheduler {
             graph: Graph::default(),
             story: Story::default(),
             root: Branch::root(config.parallel),
-            branches: BTreeMap::new(),
+            branches: Branches::default(),
             next_branch: 1,
             forks: BTreeMap::new(),
             forked: 0,
@@ -195,16 +196,16 @@ impl Scheduler {
         match change {
             Change::Rebuilt => {
                 self.root.rebuild(graph, &mut self.story);
-                for branch in self.branches.values_mut() {
-                    branch.rebuild(graph, &mut self.story);
+                for id in self.branches.ids() {
+                    self.branches.get_mut(id).expect("an open branch").rebuild(graph, &mut self.story);
                 }
                 self.wake_for_joins();
             }
             Change::Appended { edge, node } => {
                 for edge in (edge..graph.edge_count()).filter(|edge| graph.edge(*edge).source < node) {
                     self.root.edge_added(graph, edge);
-                    for branch in self.branches.values_mut() {
-                        branch.edge_added(graph, edge);
+                    for id in self.branches.ids() {
+                        self.branches.get_mut(id).expect("an open branch").edge_added(graph, edge);
                     }
                 }
             }
@@ -215,7 +216,7 @@ impl Scheduler {
         if id == ROOT {
             &self.root
         } else {
-            &self.branches[&id]
+            self.branches.get(id).expect("an open branch")
         }
     }
 
@@ -224,7 +225,7 @@ impl Scheduler {
         if id == ROOT {
             &mut self.root
         } else {
-            self.branches.get_mut(&id).expect("an open branch")
+            self.branches.get_mut(id).expect("an open branch")
         }
     }
 
@@ -274,7 +275,7 @@ impl Scheduler {
             return Ok(true);
         }
         let stop = fork.as_ref().and_then(|fork| fork.stop).or(terminates.then_some(own));
-        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("an open branch") };
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(id).expect("an open branch") };
         branch.steps += 1;
         if let Some(stop) = stop {
             branch.count_inactive(&self.graph, node);
@@ -321,7 +322,7 @@ impl Scheduler {
         activation.attempt += 1;
         activation.reason = Reason::Retry;
         self.story.note(activation.node, Reason::Retry, activation.node);
-        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("an open branch") };
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(id).expect("an open branch") };
         if delay == 0 {
             branch.enqueue(&self.graph, activation);
         } else {
@@ -335,7 +336,7 @@ impl Scheduler {
     /// Looks at what a branch has left after one of its attempts was reported.
     #[inline]
     fn after(&mut self, id: BranchId) {
-        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(&id).expect("an open branch") };
+        let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(id).expect("an open branch") };
         if branch.is_idle() && !branch.quiet(&self.graph, &mut self.story) {
             if id == ROOT {
                 self.finish(StopReason::Completed, None, ROOT, 0);

@@ -1,0 +1,1 @@
+"""One meaning: random workflows, a reference model, and every placement against both."""

@@ -1,0 +1,207 @@
+"""A small driver of the Rust scheduler alone: scripts and scopes of the model, order of the scheduler.
+
+Bodies run when the scheduler says so; their reports come in an order that a seed decides, as if workers of different
+speed had run them. What must come out is what the model says, whatever the seed.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from .model import Model, spawn
+from .program import Group, Program, Task, make_player
+from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, Scope
+
+RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
+ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
+REASONS = ("completed", "terminated", "cancelled", "failed", "max_steps", "overrun")
+
+
+class Driven(Model):
+    """The model with its scheduling taken out and the scheduler's put in."""
+
+    def __init__(self, program: Program, seed: int | None = None) -> None:
+        from graflow_fast._core import Scheduler
+
+        super().__init__(program)
+        self.random = None if seed is None else random.Random(seed)  # None: report at once
+        self.scheduler = Scheduler(parallel=False, max_steps=program.max_steps, execution_limit=10_000)
+        self.ids: dict[str, int] = {}
+        self.names: list[str] = []
+        self.branches: dict[int, Branch] = {}
+        self.prints: dict[int, list[str]] = {}
+        self.failures: dict[int, Failure] = {}
+        self.forks: dict[int, tuple[int, Group, int]] = {}  # first branch -> (parent branch, group, members)
+        self.tags: dict[int, tuple[str, Any]] = {}
+        self.reports: dict[int, Any] = {}  # ticket -> what to call when the seed says so
+        self.cancelled = ""
+        self.now = 0.0
+        self.register()
+
+    def register(self) -> None:
+        """Give the scheduler the nodes, members and edges that it does not know yet."""
+        fresh = [node for name, node in self.nodes.items() if name not in self.ids]
+        for node in fresh:
+            self.ids[node.id] = self.scheduler.add_node(group=isinstance(node, Group), priority=0, lane=0)
+            self.names.append(node.id)
+        for node in fresh:
+            if isinstance(node, Group):
+                self.scheduler.set_members(self.ids[node.id], [self.ids[member] for member in node.members])
+        new = {node.id for node in fresh}
+        for source, target in self.edges:
+            if source in new or target in new:
+                self.scheduler.add_edge(self.ids[source], self.ids[target])
+
+    def run_branch(self, branch: Branch) -> None:
+        """Replace the model's interpreter: this is the whole run."""
+        self.branches[0] = branch
+        self.prints[0] = self.out
+        branch.queue.clear()
+        self.scheduler.start([self.ids[branch.head]], self.now)
+        while True:
+            action = self.scheduler.next(self.now)
+            if action is None:
+                if self.scheduler.finished():
+                    raise AssertionError("finished without saying so")
+                self.go_on()
+            elif action[0] == FINISHED:
+                branch.steps = self.scheduler.steps
+                self.end(branch, action)
+                return
+            else:
+                self.carry_out(*action)
+
+    def go_on(self) -> None:
+        """Report one attempt, or let time pass until a retry is due."""
+        if self.reports and self.random:
+            ticket = self.random.choice(sorted(self.reports))
+            self.reports.pop(ticket)(ticket)
+            return
+        deadline = self.scheduler.deadline()
+        assert deadline is not None, "nothing runs, nothing is due, and the run is not over"
+        self.now = max(self.now, deadline)
+
+    def carry_out(self, kind: int, ticket: int, node: int, branch: int, number: int, tag: int, cause: int) -> None:
+        """Do what the scheduler says."""
+        name = self.names[node]
+        if kind == RUN:
+            self.start_task(ticket, name, branch, number, tag)
+        elif kind == FORK:
+            self.started.append(name)
+            group, parent = self.nodes[name], self.branches[branch]
+            assert isinstance(group, Group)
+            parent.cycles[name] = parent.cycles.get(name, 0) + 1
+            self.forks[tag] = (branch, group, len(group.members))
+            for index, head in enumerate(group.members):
+                self.branches[tag + index] = Branch(head, Scope(parent.scope), parent)
+                self.prints[tag + index] = []
+        elif kind == JOIN:
+            self.join_group(ticket, tag, number, bool(cause))
+        elif kind == ABANDON:
+            self.reports.pop(ticket, None)
+        elif kind == OVERRUN:
+            raise AssertionError(f"{name} overran")
+
+    def start_task(self, ticket: int, name: str, branch_id: int, number: int, tag: int) -> None:
+        """Run a body in its scope and keep the report."""
+        branch, task = self.branches[branch_id], self.nodes[name]
+        assert isinstance(task, Task)
+        alias, data = self.tags.get(tag, (name, None)) if tag else (name, None)
+        activation = Activation(name, alias, data, number)
+        self.started.append(alias)
+        if not number:
+            branch.cycles[name] = branch.cycles.get(name, 0) + 1
+        ctx = Context(branch, activation, task.max_cycles)
+        try:
+            result = make_player(task.plain())(ctx, self.prints[branch_id].append, spawn, data)
+        except (ValueError, TypeError, CycleLimitExceededError) as error:
+            branch.scope.set(alias + ".__result__", error)
+            self.reports[ticket] = self.failing(branch_id, task, activation, error)
+        else:
+            self.reports[ticket] = self.completing(branch_id, task, activation, ctx, result)
+        if self.random is None:
+            self.reports.pop(ticket)(ticket)
+
+    def failing(self, branch_id: int, task: Task, activation: Activation, error: Exception) -> Any:
+        """A report that a body raised."""
+
+        def report(ticket: int) -> None:
+            try:
+                self.retry(Branch("", Scope()), task, activation, error)
+            except Failure as failure:
+                self.failures[branch_id] = failure
+                self.scheduler.fail(ticket, None, self.now)
+            else:
+                self.scheduler.fail(ticket, task.delay, self.now)
+
+        return report
+
+    def completing(self, branch_id: int, task: Task, activation: Activation, ctx: Context, result: Any) -> Any:
+        """A report that a body returned."""
+        branch = self.branches[branch_id]
+
+        def report(ticket: int) -> None:
+            directives = []
+            for kind, value in ctx.directives:
+                if kind == "iterate":
+                    self.iterations += 1
+                    tag = len(self.tags) + 1
+                    name = f"{task.id}_cycle_{branch.cycles[task.id]}_{self.iterations:08x}"
+                    self.tags[tag] = (name, value)
+                    directives.append((ITERATE, self.ids[task.id], tag))
+                    continue
+                target, goto = value
+                name = target if isinstance(target, str) else self.place(*target)[0]
+                self.register()
+                directives.append((GOTO if goto else ENQUEUE, self.ids[name], 0))
+            if ctx.terminate is not None:
+                directives.append((TERMINATE, self.ids[task.id], 0))
+            if ctx.cancel is not None:
+                self.cancelled = ctx.cancel
+                directives.append((CANCEL, self.ids[task.id], 0))
+            else:
+                branch.scope.set(activation.name + ".__result__", result)
+                if activation.name != task.id:
+                    branch.scope.set(task.id + ".__result__", result)
+                branch.last = result
+                if activation.name not in branch.completed:
+                    branch.completed.append(activation.name)
+            self.scheduler.complete(ticket, directives, self.now)
+
+        return report
+
+    def join_group(self, ticket: int, first: int, count: int, stopped: bool) -> None:
+        """Replay the members that count, ask the policy, and answer."""
+        parent_id, group, _ = self.forks[first]
+        parent = self.branches[parent_id]
+        errors: dict[str, Failure] = {}
+        for index in range(count):
+            member = self.branches[first + index]
+            self.prints[parent_id] += self.prints[first + index]
+            if first + index in self.failures:
+                errors[member.head] = self.failures[first + index]
+                continue
+            parent.scope.replay(member.scope.log)
+            parent.cycles.update(member.cycles)
+        try:
+            if not stopped:
+                self.judge(group, errors)
+        except Failure as failure:
+            self.failures[parent_id] = failure
+            self.scheduler.fail(ticket, None, self.now)
+            return
+        parent.scope.set(group.id + ".__result__", None)
+        parent.last = None
+        if group.id not in parent.completed:
+            parent.completed.append(group.id)
+        self.scheduler.complete(ticket, None, self.now)
+
+    def end(self, root: Branch, action: tuple[int, ...]) -> None:
+        """The run is over: say why as the model does."""
+        reason = REASONS[action[4]]
+        if reason == "cancelled":
+            raise Failure("GraflowWorkflowCanceledError", self.cancelled)
+        if reason == "failed":
+            raise self.failures[0]
+        root.stopped = None if reason == "completed" else reason

@@ -1,0 +1,119 @@
+"""The suite has teeth: each deliberately wrong engine is told from the right one within a few hundred programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .model import Model, predict
+from .program import Program
+from .state import Branch, Failure, Scope
+from .suite import Differs, difference, explore
+
+
+class RunsJoinsTwice(Model):
+    """A join that runs whenever a predecessor completes."""
+
+    def in_loop(self, source: str, target: str) -> bool:
+        return True
+
+
+class CountsCompletions(Model):
+    """A join that waits for every predecessor, also for those that will not run."""
+
+    def settle(self, branch: Branch, node: str, goto: bool) -> None:
+        for target in () if goto else self.successors(node):
+            branch.fired.setdefault(target, set()).add(node)
+            if len(branch.fired[target]) == len(self.predecessors(target)):
+                self.activate(branch, target)
+
+
+class ReplaysBackwards(Model):
+    """Members' writes replayed with those of the last member first."""
+
+    def join(self, branch: Branch, member: Branch) -> None:
+        before = branch.scope.log
+        branch.scope.log = member.scope.log + before
+        branch.scope.data = Scope(branch.parent.scope if branch.parent else None).data
+        log, branch.scope.log = branch.scope.log, []
+        branch.scope.replay(log)
+        branch.steps += member.steps
+
+
+class SharesTheChannel(Model):
+    """Branches that see what their siblings write."""
+
+    def run_branch(self, branch: Branch) -> None:
+        if branch.parent:
+            branch.scope.data = branch.parent.scope.data
+        super().run_branch(branch)
+
+
+class KeepsFailedWrites(Model):
+    """A failed branch that replays what it wrote before it failed."""
+
+    def run_branch(self, branch: Branch) -> None:
+        try:
+            super().run_branch(branch)
+        except Failure:
+            if branch.parent:
+                branch.parent.scope.replay(branch.scope.log)
+            raise
+
+
+class ForgetsRetryWrites(Model):
+    """An attempt that fails takes its writes with it."""
+
+    def retry(self, branch: Branch, *rest: Any) -> None:
+        before = Scope(branch.parent.scope if branch.parent else None)
+        super().retry(branch, *rest)
+        branch.scope.data = before.data
+
+
+class IgnoresGoto(Model):
+    """A goto that starts its target but does not skip the successors."""
+
+    def settle(self, branch: Branch, node: str, goto: bool) -> None:
+        super().settle(branch, node, False)
+
+
+class KeepsGotoInside(Model):
+    """A goto out of a branch that runs in the branch."""
+
+    def reaches(self, branch: Branch, node: str) -> bool:
+        return True
+
+
+class StopsOnlyTheBranch(Model):
+    """A terminate that ends its own branch and nothing else."""
+
+    def run_branch(self, branch: Branch) -> None:
+        super().run_branch(branch)
+        if branch.parent:
+            branch.stopped = None
+
+
+BROKEN = [
+    RunsJoinsTwice,
+    CountsCompletions,
+    ReplaysBackwards,
+    SharesTheChannel,
+    KeepsFailedWrites,
+    ForgetsRetryWrites,
+    IgnoresGoto,
+    KeepsGotoInside,
+    StopsOnlyTheBranch,
+]
+
+
+@pytest.mark.parametrize("engine", BROKEN)
+def test_a_wrong_engine_is_found(engine: type[Model]) -> None:
+    """A wrong join, replay, scope, goto or stop is found, and shrunk to a program of a few tasks."""
+
+    def check(program: Program) -> str | None:
+        return difference(predict(program), engine(program).run(), engine.__name__)
+
+    with pytest.raises(Differs) as found:
+        explore(check, 0, 3000)
+    assert len(found.value.program.nodes) <= 6
