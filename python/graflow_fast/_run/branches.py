@@ -68,6 +68,9 @@ class Branch:
             self._output = OutputStream() if self.fork is None else self.fork.output.stream(self.index)
         return self._output
 
+    def commit(self) -> None:
+        """Let others see what was written: nothing to do but where tasks of one branch run beside each other."""
+
     def log(self) -> list[Operation]:
         """Return what it wrote."""
         return self._channel.log if isinstance(self._channel, BranchChannel) else []

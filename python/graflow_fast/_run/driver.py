@@ -17,6 +17,7 @@ from graflow_fast._core import Scheduler
 from graflow_fast._run import explain
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
+from graflow_fast._run.concurrency import Concurrency
 from graflow_fast._run.failures import Failures
 from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
@@ -45,6 +46,9 @@ ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
 BRANCH_FAILED = 1
 
 EXECUTION_LIMIT = 10_000
+
+#: The scheduler's lane of all tasks of the workflow's own branch, where several may run at once.
+ROOT_LANE = (1 << 32) - 1
 
 _STOP_REASONS = {
     COMPLETED: "completed",
@@ -109,17 +113,17 @@ class Run:
             max_steps=None if context.max_steps is None else max(0, context.max_steps - context.steps),
             execution_limit=EXECUTION_LIMIT,
         )
-        self.nodes = NodeTable(self.scheduler, context.graph)
+        self.nodes: NodeTable = NodeTable(self.scheduler, context.graph)
         self.root = RootBranch(context)
         self.branches = BranchTable(self.root)
-        self.live = LiveStore(context.channel)
-        self.placement = Placement(settings, handlers)
+        self.live: LiveStore = LiveStore(context.channel)
+        self.placement: Placement = Placement(settings, handlers)
         self.handlers = handlers
         self.failures = Failures()
         self.running: dict[int, Attempt] = {}
         self.last_result: Any = None
         self.group_count = 0
-        self.silent = bool(getattr(context.tracer, "silent", False))
+        self.silent: bool = bool(getattr(context.tracer, "silent", False))
         self._tags: dict[int, tuple[str, Any, int]] = {}
         self._last_tag = 0
         self._steps_before = context.steps
@@ -127,6 +131,12 @@ class Run:
         self._processes: Any = None
         self._maps: Any = None
         self.parallel = settings.schedule == "parallel"
+        #: What concurrent tasks see of each other, None in a sequential run.
+        self.concurrency: Concurrency | None = None
+        if self.parallel:
+            self.concurrency = Concurrency(self.root, self.live, settings.output == "live")
+            workers = settings.resolved_workers()
+            self.scheduler.set_lane_limit(ROOT_LANE, min(workers, settings.max_concurrency or workers))
         record = getattr(context.tracer, "_record", None)
         #: Notes for the tracer that a step ran, None when nobody wants to know.
         self.note_task = record.note if self.silent and record is not None else None
@@ -269,9 +279,14 @@ class Run:
         """Return the channel as an attempt sees it."""
         return attempt.branch.channel
 
+    def _branch_for(self, branch_id: int, node: int, tag: int, number: int) -> Branch:
+        if branch_id:
+            return self.branches.branch(branch_id)
+        return self.root if self.concurrency is None else self.concurrency.start(node, tag, number)
+
     def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
         task = self.nodes.tasks[node]
-        branch = self.root if branch_id == 0 else self.branches.branch(branch_id)
+        branch = self._branch_for(branch_id, node, tag, number)
         attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
         attempt.cause = cause
         if not self.silent and branch_id == 0 and number == 0:
@@ -411,6 +426,8 @@ class Run:
     def _completed(self, attempt: Attempt, result: Any, directives: list[tuple[int, int, int]] | None) -> Any:
         """Note that a body returned, apply its directives, and return the next action."""
         branch = attempt.branch
+        if self.concurrency is not None:
+            branch.commit()
         cancelled = directives is not None and any(kind == CANCEL for kind, _, _ in directives)
         if branch.fork is None:
             if not cancelled:
@@ -434,11 +451,17 @@ class Run:
             branch.channel.set(f"{attempt.task_id}.__result__", error)
         if not isinstance(error, Exception):
             branch.failure = error
+            if self.concurrency is not None and branch.fork is None:
+                self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, False)
             self.scheduler.fail(attempt.ticket, None, time.monotonic())
             return
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
+        if self.concurrency is not None and branch.fork is None:
+            self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, delay is not None)
+            if delay is None:
+                self.context.channel.set(f"{attempt.task_id}.__result__", error)
         self.scheduler.fail(attempt.ticket, delay, time.monotonic())
 
     def attempt(self, ticket: int) -> Attempt | None:
@@ -469,10 +492,6 @@ class Run:
         attempt.branch.context.retry_controller.set_node_max_retries(attempt.task_id, 0)
         self.failed(attempt, error)
 
-    def concurrent_root(self, branch: Branch) -> bool:
-        """Say whether several bodies may run in this branch at once."""
-        return self.parallel and branch.fork is None
-
     def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
         """Note that a body that ran elsewhere returned; its writes have been applied already."""
         self._store_result(attempt.branch, attempt, result)
@@ -481,6 +500,8 @@ class Run:
 
     def _completed_elsewhere(self, attempt: Attempt, result: Any, directives: Any) -> None:
         branch = attempt.branch
+        if self.concurrency is not None:
+            branch.commit()
         if branch.fork is None:
             if directives is None or all(kind != CANCEL for kind, _, _ in directives):
                 self.context.mark_task_completed(attempt.task_id)
@@ -591,7 +612,7 @@ class Run:
 
     def _fork(self, ticket: int, node: int, branch_id: int, first: int, cause: int) -> None:
         group: Any = self.nodes.tasks[node]
-        parent = self.branches.branch(branch_id)
+        parent = self._branch_for(branch_id, node, 0, 0)
         names = [self.nodes.names[member] for member in self.nodes.members[node]]
         context = parent.context
         base_id = self.nodes.names[node]
@@ -634,10 +655,15 @@ class Run:
         parent.channel.set(f"{name}.__result__", error)
         if error is not None:
             delay = self.failures.retry_delay(parent.context, name, error)
+            if self.concurrency is not None and parent.fork is None:
+                self.concurrency.failed(parent, node, 0, 0, False)
+                self.context.channel.set(f"{name}.__result__", error)
             if delay is None:
                 parent.failure = self._group_error(fork, self.failures.final_error(parent.context, name, error))
             self.scheduler.fail(ticket, delay, time.monotonic())
             return
+        if self.concurrency is not None:
+            parent.commit()
         if parent.fork is None:
             self.last_result = None
             self.context.mark_task_completed(name)

@@ -66,8 +66,7 @@ class Threads:
         context = attempt.branch.context
         task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
         registry.running.task_context = task_context
-        if not run.concurrent_root(attempt.branch):
-            context.current_task_context = task_context
+        context.current_task_context = task_context
         result: Any = None
         raised: BaseException | None = None
         with capture() as pieces:
