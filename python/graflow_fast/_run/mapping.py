@@ -27,8 +27,8 @@ from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 if TYPE_CHECKING:
     from graflow_fast._run.driver import Attempt, Run
 
-#: The first ticket of chunks; the scheduler's own never get there.
-MAP_TICKETS = 1 << 40
+#: The first ticket of chunks; the scheduler numbers its own from 2^24 in steps of 2^24 and never gets there.
+MAP_TICKETS = 1 << 61
 
 #: Seconds that a chunk should take, and at least when the items come to an end; and the most items in one.
 CHUNK_SECONDS = 0.02
