@@ -107,4 +107,5 @@ def _missing_message(task_id: str, missing: list[Parameter], value: Any, count: 
         places.append("not in the mapping that the task before returned")
     else:
         places.append(f"the task before returned one {type(value).__name__} for {count} open parameters")
-    return f"Task '{task_id}' is missing {len(missing)} required positional argument{plural}: {names} ({'; '.join(places)})"
+    what = f"{len(missing)} required positional argument{plural}"
+    return f"Task '{task_id}' is missing {what}: {names} ({'; '.join(places)})"

@@ -17,6 +17,8 @@ from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
 from graflow_fast._run.crashes import crash_report
 from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.map_places import report_chunk
+from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.requests import Requests
@@ -270,14 +272,17 @@ class Processes:
             self.requests.release(ticket)
         if attempt is None:
             return
-        offset = time.time() - time.monotonic()
-        attempt.started, attempt.ended = started + offset, ended + offset
         written: list[Piece] = []
         if flags & DESCRIPTORS:
             written = self._last_output(worker, _POSITIONS.unpack(record[-_POSITIONS.size :]))
             record = record[: -_POSITIONS.size]
-            if not record:
-                attempt.branch.output.write(written)
+        if ticket >= MAP_TICKETS:
+            report_chunk(self, attempt, flags, ended - started, result, record, written)  # type: ignore[arg-type]
+            return
+        offset = time.time() - time.monotonic()
+        attempt.started, attempt.ended = started + offset, ended + offset
+        if written and not record:
+            attempt.branch.output.write(written)
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if not record:
             run.reported(attempt, value, None)
@@ -340,8 +345,11 @@ class Processes:
         attempt = self.run.take(ticket)
         if attempt is None:
             return
-        attempt.branch.output.write(pieces)
         error: Any = self._killed_for.pop(ticket, None)
+        if ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, why, pieces, error)
+            return
+        attempt.branch.output.write(pieces)
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
@@ -350,6 +358,11 @@ class Processes:
                 self.run.failed_for_good(attempt, error)
                 return
         self.run.failed(attempt, error)
+
+    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
+        if pieces and chunk.size == 1:
+            chunk.batch.pieces.append((chunk.position, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
