@@ -49,12 +49,16 @@ class Leases:
         keys: set[int] = set()
         nodes = run.nodes
         node = attempt.node
+        seen = {node}
         counts = run.context.cycle_controller.cycle_counts
         while len(steps) < MOST_STEPS:
             following = run.scheduler.successors(node)
             if len(following) != 1 or len(run.scheduler.predecessors(following[0])) != 1:
                 break
             node = following[0]
+            if node in seen:  # a loop, in which each round has a count of its own
+                break
+            seen.add(node)
             task: Any = nodes.tasks[node]
             if not self._is_plain(task):
                 break
@@ -77,7 +81,7 @@ class Leases:
                 return
 
     def lost(self, steps: int) -> None:
-        """Note that a worker died during a lease: its steps are repeated one by one, and the one to blame is charged."""
+        """Note that a worker died during a lease: its steps are repeated one by one, so the one to blame is known."""
         self.alone = steps + 1
 
     def _next_attempt(self, name: str) -> Attempt:

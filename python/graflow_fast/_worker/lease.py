@@ -26,6 +26,8 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
     task_id, key, bound, extra = first
     following = iter(extra["lease"])
     values: dict[str, bytes | None] = extra.setdefault("values", {})
+    changed: dict[str, bool] = {}
+    reborn: set[str] = set()
     base = extra.get("base", task_id)
     cycle = extra.get("cycles", 1)
     began = started = time.time()
@@ -39,13 +41,15 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
         log, directives = (None, None) if parts is None else (parts[0], parts[1])
         if directives is not None and (len(directives) != 1 or directives[0][0] != "iterate"):
             return done
-        values[f"{base}.__result__"] = values[f"{task_id}.__result__"] = result
-        if log is not None and not _apply(log, values):
+        if log is not None and not _apply(log, values, changed, reborn):
             return done
+        for name in dict.fromkeys((task_id, base)):
+            values[f"{name}.__result__"] = result
+            changed.setdefault(f"{name}.__result__", True)
         if directives is not None:
             _, task_id, data = directives[0]
             cycle += 1
-            step_extra = {**extra, "base": base, "cycles": cycle}
+            step_extra = {**extra, "base": base, "cycles": cycle, "changed": (changed, reborn)}
             step_extra.pop("call", None)
             if data is not None:
                 step_extra["call"] = data
@@ -60,21 +64,27 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
                 "group_count": extra.get("group_count", 0),
                 "cycles": cycle,
                 "previous": result,
+                "changed": (changed, reborn),
             }
             extra = {**step_extra, "lease": ()}
         started = ended
         outcome = worker.perform(ticket, task_id, key, view_key, bound, step_extra)
 
 
-def _apply(log: list[Any], values: dict[str, bytes | None]) -> bool:
+def _apply(log: list[Any], values: dict[str, bytes | None], changed: dict[str, bool], reborn: set[str]) -> bool:
     """Do a step's writes on what the next ones see; False when that can't be told from here."""
     for operation, key, data, expires in log:
         if expires is not None or operation == "clear":
             return False
         if operation == "set":
             values[key] = data
+            if changed.get(key) is False:
+                del changed[key]  # so that it is the last one
+                reborn.add(key)
+            changed[key] = True
         elif operation == "delete":
             values[key] = None
+            changed[key] = False
         else:
             known = values.get(key)
             if known is None:
