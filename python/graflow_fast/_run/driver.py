@@ -30,6 +30,7 @@ from graflow_fast.core.handlers.group_policy import resolve_group_policy
 from graflow_fast.core.task import Executable, TaskWrapper
 from graflow_fast.core.task_context import TaskExecutionContext, base_task_id
 from graflow_fast.exceptions import (
+    GraflowError,
     GraflowRuntimeError,
     GraflowWorkflowCanceledError,
     StepLimitExceededError,
@@ -49,6 +50,9 @@ EXECUTION_LIMIT = 10_000
 
 #: The scheduler's lane of all tasks of the workflow's own branch, where several may run at once.
 ROOT_LANE = (1 << 32) - 1
+
+#: Seconds that members declared before one that cancels may take to end, since in order they would have run first.
+CANCEL_GRACE = 0.5
 
 _STOP_REASONS = {
     COMPLETED: "completed",
@@ -112,6 +116,7 @@ class Run:
             parallel=settings.schedule == "parallel",
             max_steps=None if context.max_steps is None else max(0, context.max_steps - context.steps),
             execution_limit=EXECUTION_LIMIT,
+            cancel_grace=CANCEL_GRACE,
         )
         self.nodes: NodeTable = NodeTable(self.scheduler, context.graph)
         self.root = RootBranch(context)
@@ -333,10 +338,16 @@ class Run:
         finally:
             context.current_task_context = outer_context
             registry.running.task_context = outer_running
-        self._store_result(branch, attempt, result)
-        directives = None
-        if task_context.directives is not None:
-            directives = self.directives(attempt, task_context.directives)
+        return self._returned(attempt, result, task_context.directives)
+
+    def _returned(self, attempt: Attempt, result: Any, asked: list[tuple[Any, ...]] | None) -> Any:
+        """Apply what a body that ran here returned and asked for; return the next action."""
+        try:
+            directives = None if asked is None else self.directives(attempt, asked)
+        except GraflowError as error:  # what it asked for can't be done, so it fails as if it had raised
+            self.failed(attempt, error)
+            return self._next()
+        self._store_result(attempt.branch, attempt, result)
         return self._completed(attempt, result, directives)
 
     def prepare(self, attempt: Attempt) -> ExecutionContext:
@@ -376,8 +387,7 @@ class Run:
     def step_returned(self, action: Any, task_context: TaskExecutionContext, result: Any) -> Any:
         """Note that a step run the short way returned with directives; return the next action."""
         attempt = self._attempt_of_step(action, task_context)
-        self._store_result(self.root, attempt, result)
-        return self._completed(attempt, result, self.directives(attempt, task_context.directives or []))
+        return self._returned(attempt, result, task_context.directives)
 
     def _attempt_of_step(self, action: Any, task_context: TaskExecutionContext) -> Attempt:
         _, ticket, node, _, number, _, cause = action
@@ -511,8 +521,12 @@ class Run:
 
     def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
         """Note that a body that ran elsewhere returned; its writes have been applied already."""
+        try:
+            applied = None if directives is None else self.directives(attempt, directives)
+        except GraflowError as error:
+            self.failed(attempt, error)
+            return
         self._store_result(attempt.branch, attempt, result)
-        applied = None if directives is None else self.directives(attempt, directives)
         self._completed_elsewhere(attempt, result, applied)
 
     def _completed_elsewhere(self, attempt: Attempt, result: Any, directives: Any) -> None:

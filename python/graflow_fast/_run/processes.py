@@ -158,14 +158,10 @@ class Processes:
         if context is not None:
             cycles = context.cycle_controller
             count = cycles.get_cycle_count(attempt.base_id)
-            limit = cycles.node_max_cycles.get(attempt.base_id)
-            if count > 1 or limit is not None:
-                extra["cycles"] = (count, limit)
-            retries = context.retry_controller
-            tries = retries.get_retry_count(attempt.task_id)
-            max_retries = retries.node_max_retries.get(attempt.task_id)
-            if tries or max_retries is not None:
-                extra["retries"] = (tries, max_retries)
+            if count > 1:
+                extra["cycles"] = count
+            if attempt.number:
+                extra["retries"] = attempt.number
         if branch.fork is None:
             extra["group_count"] = self.run.group_count
             extra["values"] = self._declared(branch, definition)

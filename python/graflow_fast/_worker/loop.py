@@ -70,7 +70,7 @@ class Worker:
                 view = self.views.get(view_key)
                 if view is None:
                     view = self.view(view_key)
-                context = WorkerContext(self.link, ticket, view, task_id, extra)
+                context = WorkerContext(self.link, ticket, view, definition, task_id, extra)
                 previous: Any = NOTHING
                 if extra is not None:
                     if "call" in extra:

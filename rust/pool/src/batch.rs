@@ -40,10 +40,7 @@ impl Durations {
 
     /// Takes a measured duration into the average.
     pub fn record(&mut self, key: u64, nanoseconds: u64) {
-        let average = self.averages.entry(key).or_insert(Average {
-            nanoseconds: 0.0,
-            seen: 0,
-        });
+        let average = self.averages.entry(key).or_insert(Average { nanoseconds: 0.0, seen: 0 });
         let mut sample = nanoseconds as f64;
         if average.seen > 0 {
             sample = sample.min((average.nanoseconds * OUTLIER).max(LOW as f64));

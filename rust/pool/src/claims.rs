@@ -63,10 +63,7 @@ impl ClaimTable {
         if size == 0 {
             file.set_len(CLAIM_BYTES as u64)?;
         } else if size < CLAIM_BYTES as u64 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the claim block is too small",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claim block is too small"));
         }
         let base = os::map_shared(file.as_fd(), CLAIM_BYTES)?;
         Ok(ClaimTable { base: base.cast() })
@@ -135,10 +132,7 @@ impl ClaimTable {
     }
 
     fn swap(&self, slot: u32, from: u64, to: u64) -> bool {
-        self.slot(slot).is_some_and(|word| {
-            word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
-        })
+        self.slot(slot).is_some_and(|word| word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok())
     }
 }
 
@@ -163,16 +157,10 @@ mod tests {
         table.offer(5, 42);
         assert_eq!(table.look(5, 42), Claim::Queued);
         assert!(table.start(5, 42, 777));
-        assert_eq!(
-            (table.look(5, 42), table.running_since()),
-            (Claim::Started, 777)
-        );
+        assert_eq!((table.look(5, 42), table.running_since()), (Claim::Started, 777));
         assert!(!table.take_back(5, 42));
         assert!(table.finish(5, 42));
-        assert_eq!(
-            (table.look(5, 42), table.look(5, 43)),
-            (Claim::Done, Claim::Other)
-        );
+        assert_eq!((table.look(5, 42), table.look(5, 43)), (Claim::Done, Claim::Other));
     }
 
     #[test]
@@ -200,10 +188,7 @@ mod tests {
         let other = ClaimTable::map(fd).unwrap();
         one.offer(1023, 9);
         one.set_live_epoch(3);
-        assert_eq!(
-            (other.look(1023, 9), other.live_epoch()),
-            (Claim::Queued, 3)
-        );
+        assert_eq!((other.look(1023, 9), other.live_epoch()), (Claim::Queued, 3));
     }
 
     #[test]
@@ -217,12 +202,8 @@ mod tests {
             let slot = (round % 7) as u32;
             table.offer(slot, round);
             std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    owners.fetch_add(usize::from(table.start(slot, round, 0)), Ordering::Relaxed)
-                });
-                scope.spawn(|| {
-                    owners.fetch_add(usize::from(table.take_back(slot, round)), Ordering::Relaxed)
-                });
+                scope.spawn(|| owners.fetch_add(usize::from(table.start(slot, round, 0)), Ordering::Relaxed));
+                scope.spawn(|| owners.fetch_add(usize::from(table.take_back(slot, round)), Ordering::Relaxed));
             });
         }
         assert_eq!(owners.load(Ordering::Relaxed), 2_000);

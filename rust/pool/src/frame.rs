@@ -80,10 +80,7 @@ impl fmt::Display for FrameError {
                 write!(out, "a frame with unknown flags {flags:#04x}")
             }
             FrameError::TooLarge(size) => {
-                write!(
-                    out,
-                    "{size} bytes in one frame; the limit is {MAX_BODY} (1 GiB)"
-                )
+                write!(out, "{size} bytes in one frame; the limit is {MAX_BODY} (1 GiB)")
             }
             FrameError::BadChecksum => write!(out, "a frame whose checksum does not match"),
             FrameError::BadRecord(kind) => write!(out, "a {kind:?} frame with a malformed record"),
@@ -180,20 +177,13 @@ pub struct TaskRecord {
 /// Reads the task record at `at`; the next one starts where its payload ends.
 pub fn read_task(bytes: &[u8], at: usize) -> Result<TaskRecord, FrameError> {
     let bad = FrameError::BadRecord(Kind::Tasks);
-    let head = bytes
-        .get(at..)
-        .and_then(|rest| rest.get(..TASK_HEAD))
-        .ok_or(bad)?;
+    let head = bytes.get(at..).and_then(|rest| rest.get(..TASK_HEAD)).ok_or(bad)?;
     let start = at + TASK_HEAD;
     let end = start + read_u32(head, 12) as usize;
     if end > bytes.len() {
         return Err(bad);
     }
-    Ok(TaskRecord {
-        ticket: read_u64(head, 0),
-        slot: read_u32(head, 8),
-        payload: start..end,
-    })
+    Ok(TaskRecord { ticket: read_u64(head, 0), slot: read_u32(head, 8), payload: start..end })
 }
 
 /// One record of a `Reports` body; times are nanoseconds of the monotonic clock.
@@ -208,14 +198,7 @@ pub struct ReportRecord {
 }
 
 /// Appends a report record.
-pub fn append_report(
-    out: &mut Vec<u8>,
-    ticket: u64,
-    flags: u32,
-    times: (u64, u64),
-    result: &[u8],
-    effects: &[u8],
-) {
+pub fn append_report(out: &mut Vec<u8>, ticket: u64, flags: u32, times: (u64, u64), result: &[u8], effects: &[u8]) {
     out.extend_from_slice(&ticket.to_le_bytes());
     out.extend_from_slice(&flags.to_le_bytes());
     out.extend_from_slice(&times.0.to_le_bytes());
@@ -229,10 +212,7 @@ pub fn append_report(
 /// Reads the report record at `at`; the next one starts where its effects end.
 pub fn read_report(bytes: &[u8], at: usize) -> Result<ReportRecord, FrameError> {
     let bad = FrameError::BadRecord(Kind::Reports);
-    let head = bytes
-        .get(at..)
-        .and_then(|rest| rest.get(..REPORT_HEAD))
-        .ok_or(bad)?;
+    let head = bytes.get(at..).and_then(|rest| rest.get(..REPORT_HEAD)).ok_or(bad)?;
     let result = at + REPORT_HEAD;
     let effects = result + read_u32(head, 28) as usize;
     let end = effects + read_u32(head, 32) as usize;
@@ -251,10 +231,7 @@ pub fn read_report(bytes: &[u8], at: usize) -> Result<ReportRecord, FrameError> 
 
 /// A body that is one number and a blob (`Define`, `Forget`, `Request`): the number and where the blob starts.
 pub fn read_numbered(kind: Kind, bytes: &[u8], at: usize) -> Result<(u64, usize), FrameError> {
-    let head = bytes
-        .get(at..)
-        .and_then(|rest| rest.get(..8))
-        .ok_or(FrameError::BadRecord(kind))?;
+    let head = bytes.get(at..).and_then(|rest| rest.get(..8)).ok_or(FrameError::BadRecord(kind))?;
     Ok((read_u64(head, 0), at + 8))
 }
 
@@ -289,10 +266,7 @@ mod tests {
         assert_eq!((kind, length), (Kind::Tasks, TASK_HEAD + 5));
         verify(&wire).unwrap();
         let record = read_task(&wire, HEADER).unwrap();
-        assert_eq!(
-            (record.ticket, record.slot, &wire[record.payload]),
-            (7, 3, &b"hello"[..])
-        );
+        assert_eq!((record.ticket, record.slot, &wire[record.payload]), (7, 3, &b"hello"[..]));
     }
 
     #[test]
@@ -300,14 +274,8 @@ mod tests {
         let mut body = Vec::new();
         append_report(&mut body, 9, 2, (10, 20), b"result", b"fx");
         let report = read_report(&body, 0).unwrap();
-        assert_eq!(
-            (report.ticket, report.flags, report.started, report.ended),
-            (9, 2, 10, 20)
-        );
-        assert_eq!(
-            (&body[report.result], &body[report.effects]),
-            (&b"result"[..], &b"fx"[..])
-        );
+        assert_eq!((report.ticket, report.flags, report.started, report.ended), (9, 2, 10, 20));
+        assert_eq!((&body[report.result], &body[report.effects]), (&b"result"[..], &b"fx"[..]));
     }
 
     #[test]
@@ -320,9 +288,7 @@ mod tests {
             let noticed = match peek(&broken) {
                 Err(_) => true,
                 Ok(None) => false,
-                Ok(Some((_, length))) => {
-                    length + HEADER != broken.len() || verify(&broken).is_err()
-                }
+                Ok(Some((_, length))) => length + HEADER != broken.len() || verify(&broken).is_err(),
             };
             assert!(noticed, "bit {bit}");
         }
@@ -347,12 +313,8 @@ mod tests {
             let at = (random(&mut seed) % 220) as usize;
             let _ = peek(&bytes);
             let _ = verify(&bytes);
-            for result in [
-                read_task(&bytes, at).map(|r| r.payload),
-                read_report(&bytes, at).map(|r| r.effects),
-            ] {
-                assert!(result.map_or(true, |range| range.start <= range.end
-                    && range.end <= length));
+            for result in [read_task(&bytes, at).map(|r| r.payload), read_report(&bytes, at).map(|r| r.effects)] {
+                assert!(result.map_or(true, |range| range.start <= range.end && range.end <= length));
             }
             let _ = read_numbered(Kind::Define, &bytes, at);
         }

@@ -80,10 +80,7 @@ impl Inbox {
             self.start += total;
             self.tidy();
         }
-        Ok(Some(Frame {
-            kind,
-            bytes: Arc::new(bytes),
-        }))
+        Ok(Some(Frame { kind, bytes: Arc::new(bytes) }))
     }
 
     /// True if nothing is waiting, not even a part of a frame.
@@ -95,9 +92,9 @@ impl Inbox {
     fn room(&self) -> usize {
         let waiting = &self.buffer[self.start..];
         match frame::peek(waiting) {
-            Ok(Some((_, length))) if HEADER + length > CHUNK => (HEADER + length)
-                .saturating_sub(waiting.len())
-                .clamp(1, STEP.max(waiting.len())),
+            Ok(Some((_, length))) if HEADER + length > CHUNK => {
+                (HEADER + length).saturating_sub(waiting.len()).clamp(1, STEP.max(waiting.len()))
+            }
             _ => CHUNK,
         }
     }
@@ -126,12 +123,7 @@ mod tests {
     fn frames_are_found_however_the_bytes_are_cut() {
         let mut wire = Vec::new();
         for number in 0..20_u8 {
-            frame::append(
-                &mut wire,
-                Kind::Reply,
-                &[&vec![number; usize::from(number) * 7]],
-            )
-            .unwrap();
+            frame::append(&mut wire, Kind::Reply, &[&vec![number; usize::from(number) * 7]]).unwrap();
         }
         for cut in [1, 2, 3, 11, 12, 13, 100] {
             let (mut one, other) = UnixStream::pair().unwrap();
@@ -167,10 +159,7 @@ mod tests {
             }
         }
         writer.join().unwrap();
-        assert_eq!(
-            (&frames[0][..], &frames[2][..]),
-            (&b"before"[..], &b"after"[..])
-        );
+        assert_eq!((&frames[0][..], &frames[2][..]), (&b"before"[..], &b"after"[..]));
         assert!(frames[1] == large);
         assert_eq!(inbox.fill(other.as_fd(), Wait::No).unwrap(), Filled::Ended);
     }

@@ -16,10 +16,7 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 
 /// The monotonic clock in nanoseconds; the same clock as Python's `time.monotonic()`.
 pub fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live timespec; CLOCK_MONOTONIC always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -45,16 +42,7 @@ pub fn memory_file() -> io::Result<OwnedFd> {
 pub fn map_shared(fd: BorrowedFd<'_>, length: usize) -> io::Result<NonNull<u8>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-    let base = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            length,
-            protection,
-            libc::MAP_SHARED,
-            fd.as_raw_fd(),
-            0,
-        )
-    };
+    let base = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
     if base == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -77,20 +65,11 @@ pub enum Wait {
 }
 
 /// Receives up to `room` bytes at the end of `buffer`; 0 is the end of the stream.
-pub fn receive(
-    fd: BorrowedFd<'_>,
-    buffer: &mut Vec<u8>,
-    room: usize,
-    wait: Wait,
-) -> io::Result<usize> {
+pub fn receive(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>, room: usize, wait: Wait) -> io::Result<usize> {
     buffer.reserve(room);
     let spare = buffer.spare_capacity_mut();
     let room = room.min(spare.len());
-    let flags = if wait == Wait::No {
-        libc::MSG_DONTWAIT
-    } else {
-        0
-    };
+    let flags = if wait == Wait::No { libc::MSG_DONTWAIT } else { 0 };
     // SAFETY: the pointer and length describe the vector's own spare capacity.
     let count = unsafe { libc::recv(fd.as_raw_fd(), spare.as_mut_ptr().cast(), room, flags) };
     if count < 0 {
@@ -103,12 +82,7 @@ pub fn receive(
 
 /// Sends some of the parts, in order, without a signal when the other side is gone.
 pub fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>], wait: Wait) -> io::Result<usize> {
-    let flags = libc::MSG_NOSIGNAL
-        | if wait == Wait::No {
-            libc::MSG_DONTWAIT
-        } else {
-            0
-        };
+    let flags = libc::MSG_NOSIGNAL | if wait == Wait::No { libc::MSG_DONTWAIT } else { 0 };
     let count = if let [one] = parts {
         // SAFETY: the slice is alive for the call.
         unsafe { libc::send(fd.as_raw_fd(), one.as_ptr().cast(), one.len(), flags) }
@@ -130,11 +104,7 @@ pub fn send(fd: BorrowedFd<'_>, parts: &[io::IoSlice<'_>], wait: Wait) -> io::Re
 /// Waits until the descriptor can be read, or written, or `milliseconds` passed (-1: for ever).
 pub fn wait_for(fd: BorrowedFd<'_>, write: bool, milliseconds: i32) -> io::Result<bool> {
     let events = if write { libc::POLLOUT } else { libc::POLLIN };
-    let mut entry = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events,
-        revents: 0,
-    };
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
     // SAFETY: one live entry.
     check(unsafe { libc::poll(&mut entry, 1, milliseconds) }).map(|count| count > 0)
 }
@@ -165,15 +135,7 @@ pub fn nudge(fd: BorrowedFd<'_>) {
 pub fn kill(process: BorrowedFd<'_>) {
     let no_info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: no pointers but a null that the call allows.
-    unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            process.as_raw_fd(),
-            libc::SIGKILL,
-            no_info,
-            0,
-        )
-    };
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) };
 }
 
 /// One descriptor that is ready.
@@ -196,33 +158,14 @@ impl Poller {
     pub fn new() -> io::Result<Poller> {
         // SAFETY: no pointers.
         let epoll = own(check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?)?;
-        Ok(Poller {
-            epoll,
-            buffer: Vec::with_capacity(256),
-        })
+        Ok(Poller { epoll, buffer: Vec::with_capacity(256) })
     }
 
-    fn control(
-        &self,
-        operation: i32,
-        fd: BorrowedFd<'_>,
-        token: u64,
-        write: bool,
-    ) -> io::Result<()> {
+    fn control(&self, operation: i32, fd: BorrowedFd<'_>, token: u64, write: bool) -> io::Result<()> {
         let events = libc::EPOLLIN | if write { libc::EPOLLOUT } else { 0 };
-        let mut event = libc::epoll_event {
-            events: events as u32,
-            u64: token,
-        };
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
         // SAFETY: the event is alive for the call.
-        check(unsafe {
-            libc::epoll_ctl(
-                self.epoll.as_raw_fd(),
-                operation,
-                fd.as_raw_fd(),
-                &mut event,
-            )
-        })?;
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) })?;
         Ok(())
     }
 
@@ -246,14 +189,8 @@ impl Poller {
         out.clear();
         let room = self.buffer.capacity() as i32;
         // SAFETY: the buffer has room for that many events.
-        let count = check(unsafe {
-            libc::epoll_wait(
-                self.epoll.as_raw_fd(),
-                self.buffer.as_mut_ptr(),
-                room,
-                milliseconds,
-            )
-        })?;
+        let count =
+            check(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), self.buffer.as_mut_ptr(), room, milliseconds) })?;
         // SAFETY: the kernel has just written `count` events.
         unsafe { self.buffer.set_len(count as usize) };
         out.extend(self.buffer.iter().map(|event| Ready {
@@ -313,10 +250,7 @@ mod tests {
         assert_eq!(send(one.as_fd(), &parts, Wait::No).unwrap(), 4);
         let mut buffer = vec![b'-'];
         assert_eq!(receive(other.as_fd(), &mut buffer, 3, Wait::No).unwrap(), 3);
-        assert_eq!(
-            receive(other.as_fd(), &mut buffer, 9, Wait::Yes).unwrap(),
-            1
-        );
+        assert_eq!(receive(other.as_fd(), &mut buffer, 9, Wait::Yes).unwrap(), 1);
         assert_eq!(buffer, b"-abcd");
         let empty = receive(other.as_fd(), &mut buffer, 1, Wait::No).unwrap_err();
         assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);

@@ -58,12 +58,7 @@ impl Outbox {
     }
 
     /// Adds a frame of a number and a blob.
-    pub fn numbered(
-        &mut self,
-        kind: Kind,
-        number: u64,
-        blob: Option<&Payload>,
-    ) -> Result<(), FrameError> {
+    pub fn numbered(&mut self, kind: Kind, number: u64, blob: Option<&Payload>) -> Result<(), FrameError> {
         let number = number.to_le_bytes();
         let bytes = blob.map_or(&[][..], Payload::bytes);
         let header = frame::header(kind, &[&number, bytes])?;
@@ -95,11 +90,7 @@ impl Outbox {
             let mut count = 0;
             for (index, chunk) in self.chunks.iter().take(parts.len()).enumerate() {
                 let bytes = chunk.bytes();
-                parts[index] = IoSlice::new(if index == 0 {
-                    &bytes[self.sent..]
-                } else {
-                    bytes
-                });
+                parts[index] = IoSlice::new(if index == 0 { &bytes[self.sent..] } else { bytes });
                 count += 1;
             }
             match os::send(fd, &parts[..count], Wait::No) {
@@ -168,12 +159,7 @@ mod tests {
     fn everything_arrives_in_order_through_a_narrow_socket() {
         let (one, other) = UnixStream::pair().unwrap();
         let mut out = Outbox::default();
-        out.numbered(
-            Kind::Define,
-            5,
-            Some(&Payload::from_vec(vec![1; 3 * LARGE])),
-        )
-        .unwrap();
+        out.numbered(Kind::Define, 5, Some(&Payload::from_vec(vec![1; 3 * LARGE]))).unwrap();
         out.task(1, 0, &Payload::from_vec(b"small".to_vec()));
         out.task(2, 1, &Payload::from_vec(vec![2; 3_000_000]));
         out.task(3, 2, &Payload::from_vec(b"last".to_vec()));

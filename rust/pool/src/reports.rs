@@ -25,11 +25,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// Nothing to send yet.
     pub fn new(link: OwnedFd) -> Outgoing {
-        Outgoing {
-            link,
-            reports: Mutex::new(Reports::new()),
-            armed: Condvar::new(),
-        }
+        Outgoing { link, reports: Mutex::new(Reports::new()), armed: Condvar::new() }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Reports> {
@@ -41,18 +37,11 @@ impl Outgoing {
         let mut reports = self.lock();
         while !reports.closed {
             if !reports.armed {
-                reports = self
-                    .armed
-                    .wait(reports)
-                    .unwrap_or_else(PoisonError::into_inner);
+                reports = self.armed.wait(reports).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let tick = Duration::from_nanos(LINGER);
-            reports = self
-                .armed
-                .wait_timeout(reports, tick)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            reports = self.armed.wait_timeout(reports, tick).unwrap_or_else(PoisonError::into_inner).0;
             let now = os::now();
             if reports.is_empty() {
                 reports.armed = false;
@@ -78,14 +67,7 @@ pub struct Reports {
 impl Reports {
     fn new() -> Reports {
         let open = vec![0; HEADER];
-        Reports {
-            open,
-            wire: Vec::new(),
-            sent: 0,
-            flushed_at: 0,
-            armed: false,
-            closed: false,
-        }
+        Reports { open, wire: Vec::new(), sent: 0, flushed_at: 0, armed: false, closed: false }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -112,15 +94,10 @@ impl Reports {
     }
 
     pub fn flush(&mut self, link: &OwnedFd, now: u64) -> io::Result<bool> {
-        self.seal()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.seal().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         self.flushed_at = now;
         while self.sent < self.wire.len() {
-            match os::send(
-                link.as_fd(),
-                &[io::IoSlice::new(&self.wire[self.sent..])],
-                Wait::No,
-            ) {
+            match os::send(link.as_fd(), &[io::IoSlice::new(&self.wire[self.sent..])], Wait::No) {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -107,8 +107,7 @@ impl Worker {
     /// taken back, and without it the worker would idle for a round trip.
     pub fn has_room(&self, cost: u64, bytes: usize, window: u64) -> bool {
         !self.free.is_empty()
-            && (self.flights.len() < 2
-                || (self.load + cost <= window && self.bytes + bytes <= MAX_BYTES))
+            && (self.flights.len() < 2 || (self.load + cost <= window && self.bytes + bytes <= MAX_BYTES))
     }
 
     /// True if tasks wait behind one that takes much longer than was expected.
@@ -119,9 +118,7 @@ impl Worker {
         let Some((ticket, since)) = self.running() else {
             return false;
         };
-        let expected = self
-            .position(ticket)
-            .map_or(0, |index| self.flights[index].cost);
+        let expected = self.position(ticket).map_or(0, |index| self.flights[index].cost);
         now.saturating_sub(since) > LONG.max(expected * LONG_FACTOR)
     }
 
@@ -133,12 +130,7 @@ impl Worker {
         let bytes = payload.bytes().len();
         self.claims.offer(slot, ticket);
         self.outbox.task(ticket, slot, payload);
-        self.flights.push_back(Flight {
-            ticket,
-            slot,
-            cost,
-            bytes,
-        });
+        self.flights.push_back(Flight { ticket, slot, cost, bytes });
         self.load += cost;
         self.bytes += bytes;
     }
@@ -153,11 +145,7 @@ impl Worker {
         }
         // Back to back, what lies between two tasks is part of what a task costs.
         let gap = started.saturating_sub(self.last_end);
-        let from = if gap < 100_000 {
-            started - gap
-        } else {
-            started
-        };
+        let from = if gap < 100_000 { started - gap } else { started };
         self.last_end = ended;
         Some(ended.saturating_sub(from))
     }
@@ -193,15 +181,12 @@ impl Worker {
 
     /// What the claim table says about a task in flight here.
     pub fn claim(&self, ticket: u64) -> Claim {
-        self.position(ticket).map_or(Claim::Other, |index| {
-            self.claims.look(self.flights[index].slot, ticket)
-        })
+        self.position(ticket).map_or(Claim::Other, |index| self.claims.look(self.flights[index].slot, ticket))
     }
 
     /// The task that is running now and since when, as far as the table tells.
     pub fn running(&self) -> Option<(u64, u64)> {
-        let is_started =
-            |flight: &&Flight| self.claims.look(flight.slot, flight.ticket) == Claim::Started;
+        let is_started = |flight: &&Flight| self.claims.look(flight.slot, flight.ticket) == Claim::Started;
         let flight = self.flights.iter().find(is_started)?;
         let since = self.claims.running_since();
         // Still the same one? Otherwise the time may be of the next.
@@ -232,9 +217,7 @@ impl Worker {
 
     fn position(&self, ticket: u64) -> Option<usize> {
         // Reports come in order, so this is almost always the first.
-        self.flights
-            .iter()
-            .position(|flight| flight.ticket == ticket)
+        self.flights.iter().position(|flight| flight.ticket == ticket)
     }
 
     fn strike(&mut self, index: usize) {

@@ -134,28 +134,16 @@ impl WorkerEnd {
                 let now = os::now();
                 if self.claims.start(record.slot, record.ticket, now) {
                     let bytes = Arc::clone(&frame.bytes);
-                    self.running = Some(Running {
-                        ticket: record.ticket,
-                        slot: record.slot,
-                        started: now,
-                    });
+                    self.running = Some(Running { ticket: record.ticket, slot: record.slot, started: now });
                     self.arm();
-                    return Ok(Ok(Task {
-                        ticket: record.ticket,
-                        bytes,
-                        payload: record.payload,
-                    }));
+                    return Ok(Ok(Task { ticket: record.ticket, bytes, payload: record.payload }));
                 }
             }
             if self.gone || self.stop {
                 return Ok(Err(Blocked::Over));
             }
             if !self.receive(Wait::No)? {
-                return Ok(Err(if self.flush()? {
-                    Blocked::Read
-                } else {
-                    Blocked::Write
-                }));
+                return Ok(Err(if self.flush()? { Blocked::Read } else { Blocked::Write }));
             }
         }
     }
@@ -172,13 +160,7 @@ impl WorkerEnd {
 
     /// Ends the running task. What is too large to send is refused before anything has changed. True if the report
     /// (and all before it) may wait; false if [`WorkerEnd::wait_writable`] should follow, and then `flush`.
-    pub fn report(
-        &mut self,
-        ticket: u64,
-        flags: u32,
-        result: &[u8],
-        effects: &[u8],
-    ) -> Result<bool, EndError> {
+    pub fn report(&mut self, ticket: u64, flags: u32, result: &[u8], effects: &[u8]) -> Result<bool, EndError> {
         let size = frame::REPORT_HEAD + result.len() + effects.len();
         if size > MAX_BODY {
             return Err(FrameError::TooLarge(size).into());
@@ -192,14 +174,7 @@ impl WorkerEnd {
         if reports.open.len() + size > MAX_BODY {
             reports.seal()?;
         }
-        frame::append_report(
-            &mut reports.open,
-            ticket,
-            flags,
-            (running.started, now),
-            result,
-            effects,
-        );
+        frame::append_report(&mut reports.open, ticket, flags, (running.started, now), result, effects);
         if reports.open.len() >= FULL || now.saturating_sub(reports.flushed_at) >= LINGER {
             let sent = reports.flush(&self.shared.link, now);
             drop(reports);
@@ -212,11 +187,7 @@ impl WorkerEnd {
     pub fn request(&mut self, ticket: u64, body: &[u8]) -> Result<(), EndError> {
         let mut reports = self.shared.lock();
         reports.seal()?;
-        frame::append(
-            &mut reports.wire,
-            Kind::Request,
-            &[&ticket.to_le_bytes(), body],
-        )?;
+        frame::append(&mut reports.wire, Kind::Request, &[&ticket.to_le_bytes(), body])?;
         Ok(())
     }
 
@@ -233,11 +204,7 @@ impl WorkerEnd {
                 return Ok(Err(Blocked::Write));
             }
             if !self.receive(Wait::No)? {
-                return Ok(Err(if self.gone {
-                    Blocked::Over
-                } else {
-                    Blocked::Read
-                }));
+                return Ok(Err(if self.gone { Blocked::Over } else { Blocked::Read }));
             }
         }
     }
@@ -279,12 +246,7 @@ impl WorkerEnd {
     fn outcome(&mut self, sent: io::Result<bool>) -> Result<bool, EndError> {
         match sent {
             Ok(all) => Ok(all),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
                 self.gone = true;
                 Ok(true)
             }
@@ -318,9 +280,7 @@ impl WorkerEnd {
                         self.forgotten.push(key);
                     }
                 }
-                Kind::Reports | Kind::Request => {
-                    return Err(FrameError::Unexpected(frame.kind).into())
-                }
+                Kind::Reports | Kind::Request => return Err(FrameError::Unexpected(frame.kind).into()),
             }
         }
         Ok(true)
@@ -340,13 +300,10 @@ impl WorkerEnd {
             self.has_flusher = true;
             let shared = Arc::clone(&self.shared);
             // Without the thread reports are only later.
-            let _ = std::thread::Builder::new()
-                .name("reports".to_owned())
-                .stack_size(64 * 1024)
-                .spawn(move || {
-                    os::block_signals();
-                    shared.run_flusher();
-                });
+            let _ = std::thread::Builder::new().name("reports".to_owned()).stack_size(64 * 1024).spawn(move || {
+                os::block_signals();
+                shared.run_flusher();
+            });
         }
     }
 }

@@ -34,9 +34,7 @@ impl WorkerLink {
             Blocked::Over => Ok(()),
         });
         match waited {
-            Err(EndError::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
-                py.check_signals()
-            }
+            Err(EndError::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted => py.check_signals(),
             other => other.map_err(failed),
         }
     }
@@ -54,9 +52,7 @@ impl WorkerLink {
 impl WorkerLink {
     #[new]
     fn new(socket_fd: i32, claims_fd: i32) -> PyResult<WorkerLink> {
-        Ok(WorkerLink {
-            end: WorkerEnd::new(socket_fd, claims_fd)?,
-        })
+        Ok(WorkerLink { end: WorkerEnd::new(socket_fd, claims_fd)? })
     }
 
     fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
@@ -77,40 +73,22 @@ impl WorkerLink {
     }
 
     fn definition<'py>(&mut self, py: Python<'py>, key: u64) -> Option<Bound<'py, PyBytes>> {
-        self.end
-            .definition(key)
-            .map(|frame| PyBytes::new(py, &frame.body()[8..]))
+        self.end.definition(key).map(|frame| PyBytes::new(py, &frame.body()[8..]))
     }
 
     fn take_forgotten(&mut self) -> Vec<u64> {
         self.end.take_forgotten()
     }
 
-    fn report(
-        &mut self,
-        py: Python<'_>,
-        ticket: u64,
-        flags: u32,
-        result: &[u8],
-        effects: &[u8],
-    ) -> PyResult<()> {
+    fn report(&mut self, py: Python<'_>, ticket: u64, flags: u32, result: &[u8], effects: &[u8]) -> PyResult<()> {
         self.end_if_forked(py)?;
-        if !self
-            .end
-            .report(ticket, flags, result, effects)
-            .map_err(failed)?
-        {
+        if !self.end.report(ticket, flags, result, effects).map_err(failed)? {
             self.flush(py)?;
         }
         Ok(())
     }
 
-    fn request<'py>(
-        &mut self,
-        py: Python<'py>,
-        ticket: u64,
-        body: &[u8],
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    fn request<'py>(&mut self, py: Python<'py>, ticket: u64, body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         self.end_if_forked(py)?;
         self.end.request(ticket, body).map_err(failed)?;
         loop {

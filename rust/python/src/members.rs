@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
@@ -63,6 +63,8 @@ pub struct MemberFeed {
     tracked: HashMap<u64, Tracked>,
     /// Results of members that completed and whose branch has not ended yet.
     completed: HashMap<u64, Option<Box<[u8]>>>,
+    /// Branches that the driver has taken over: what they do next must see what they have written.
+    taken_over: FxHashSet<u64>,
 }
 
 #[pymethods]
@@ -87,19 +89,14 @@ impl MemberFeed {
             forks: Vec::new(),
             tracked: HashMap::default(),
             completed: HashMap::default(),
+            taken_over: FxHashSet::default(),
         }
     }
 
     /// Lets the members of a fork be fed. Definitions are asked for anew, since what they captured may have changed.
     fn open(&mut self, first: u64, members: Vec<u32>, view: u64) {
         self.plans.clear();
-        self.forks.push(OpenFork {
-            first,
-            members,
-            view,
-            results: Vec::new(),
-            ended: Vec::new(),
-        });
+        self.forks.push(OpenFork { first, members, view, results: Vec::new(), ended: Vec::new() });
     }
 
     /// Feeds plain members until the pool has enough; the first action that is the driver's, or None.
@@ -117,16 +114,24 @@ impl MemberFeed {
             }
             let action = scheduler.borrow_mut(py).core.next(now);
             match action {
-                Some(Action::Run {
-                    ticket,
-                    node,
-                    branch,
-                    attempt: 0,
-                    tag: 0,
-                    cause,
-                }) if self.submit(py, ticket, node, branch, cause.is_some())? => room -= 1,
+                Some(Action::Run { ticket, node, branch, attempt: 0, tag: 0, cause })
+                    if self.submit(py, ticket, node, branch, cause.is_some())? =>
+                {
+                    room -= 1
+                }
                 Some(Action::BranchEnded { branch, .. }) if self.branch_ended(branch) => {}
-                Some(action) => return Ok(Some(to_tuple(action))),
+                Some(action) => {
+                    match action {
+                        Action::Run { branch, .. } if branch != 0 => {
+                            self.taken_over.insert(branch);
+                        }
+                        Action::BranchEnded { branch, .. } => {
+                            self.taken_over.remove(&branch);
+                        }
+                        _ => {}
+                    }
+                    return Ok(Some(to_tuple(action)));
+                }
                 None => return Ok(None),
             }
         }
@@ -152,15 +157,7 @@ impl MemberFeed {
         let scheduler = self.scheduler.clone_ref(py);
         let mut scheduler = scheduler.borrow_mut(py);
         for event in reactor.take_events(max_events) {
-            if let Event::Report {
-                ticket,
-                flags: 0,
-                bytes,
-                result,
-                effects,
-                ..
-            } = &event
-            {
+            if let Event::Report { ticket, flags: 0, bytes, result, effects, .. } = &event {
                 if effects.is_empty() {
                     if let Some(tracked) = self.tracked.remove(ticket) {
                         let result = &bytes[result.clone()];
@@ -179,9 +176,9 @@ impl MemberFeed {
 
     /// Hands a fed member to the driver, by its ticket: (node, branch), or None when it is not (any more) fed here.
     fn release(&mut self, ticket: u64) -> Option<(u32, u64)> {
-        self.tracked
-            .remove(&ticket)
-            .map(|tracked| (tracked.node, tracked.branch))
+        let tracked = self.tracked.remove(&ticket)?;
+        self.taken_over.insert(tracked.branch);
+        Some((tracked.node, tracked.branch))
     }
 
     /// The tickets of all members that are in the pool.
@@ -193,26 +190,17 @@ impl MemberFeed {
 
     /// The indices of members of a fork that ended here since the last call.
     fn take_ended(&mut self, first: u64) -> Vec<u32> {
-        self.fork(first)
-            .map(|fork| std::mem::take(&mut fork.ended))
-            .unwrap_or_default()
+        self.fork(first).map(|fork| std::mem::take(&mut fork.ended)).unwrap_or_default()
     }
 
     /// Closes a fork: (indices, results as bytes or None for None) of its plain members, in member order.
-    fn close<'py>(
-        &mut self,
-        py: Python<'py>,
-        first: u64,
-    ) -> (Vec<u32>, Vec<Option<Bound<'py, PyBytes>>>) {
+    fn close<'py>(&mut self, py: Python<'py>, first: u64) -> (Vec<u32>, Vec<Option<Bound<'py, PyBytes>>>) {
         let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
             return (Vec::new(), Vec::new());
         };
         let mut results = self.forks.swap_remove(position).results;
         results.sort_unstable_by_key(|(index, _)| *index);
-        results
-            .into_iter()
-            .map(|(index, result)| (index, result.map(|bytes| PyBytes::new(py, &bytes))))
-            .unzip()
+        results.into_iter().map(|(index, result)| (index, result.map(|bytes| PyBytes::new(py, &bytes)))).unzip()
     }
 }
 
@@ -222,14 +210,10 @@ impl MemberFeed {
     }
 
     /// Sends an attempt to the pool if it is a plain member's first; says whether it was.
-    fn submit(
-        &mut self,
-        py: Python<'_>,
-        ticket: u64,
-        node: u32,
-        branch: u64,
-        has_cause: bool,
-    ) -> PyResult<bool> {
+    fn submit(&mut self, py: Python<'_>, ticket: u64, node: u32, branch: u64, has_cause: bool) -> PyResult<bool> {
+        if self.taken_over.contains(&branch) {
+            return Ok(false);
+        }
         let Some(view) = self
             .forks
             .iter()
@@ -240,13 +224,7 @@ impl MemberFeed {
         else {
             return Ok(false);
         };
-        if !self
-            .scheduler
-            .borrow(py)
-            .core
-            .successors(node)
-            .is_ok_and(|successors| successors.is_empty())
-        {
+        if !self.scheduler.borrow(py).core.successors(node).is_ok_and(|successors| successors.is_empty()) {
             return Ok(false);
         }
         let task = self.tasks.bind(py).get_item(node as usize)?;
@@ -280,39 +258,23 @@ impl MemberFeed {
             }
         };
         let name = self.names.bind(py).get_item(node as usize)?;
-        let payload = payload(
-            name.cast::<PyString>()?.to_str()?,
-            plan.definitions[0],
-            view,
-            packed.as_deref(),
-        );
+        let payload = payload(name.cast::<PyString>()?.to_str()?, plan.definitions[0], view, packed.as_deref());
         plan.definitions[plan.keys] = view;
         self.pool
             .get()
             .lock()?
-            .submit(
-                ticket,
-                Payload::from_vec(payload),
-                &plan.definitions,
-                None,
-                false,
-            )
+            .submit(ticket, Payload::from_vec(payload), &plan.definitions, None, false)
             .map_err(refused)?;
         self.tracked.insert(ticket, Tracked { node, branch });
         Ok(true)
     }
 
     fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Option<Plan>> {
-        let answer: Option<(Vec<u64>, Vec<Py<PyString>>)> =
-            self.plan_of.call1(py, (task,))?.extract(py)?;
+        let answer: Option<(Vec<u64>, Vec<Py<PyString>>)> = self.plan_of.call1(py, (task,))?.extract(py)?;
         Ok(answer.map(|(mut definitions, required)| {
             let keys = definitions.len();
             definitions.push(0);
-            Plan {
-                definitions,
-                keys,
-                required,
-            }
+            Plan { definitions, keys, required }
         }))
     }
 
@@ -321,11 +283,7 @@ impl MemberFeed {
         let Some(result) = self.completed.remove(&branch) else {
             return false;
         };
-        let fork = self
-            .forks
-            .iter_mut()
-            .rev()
-            .find_map(|fork| fork.index(branch).map(|index| (fork, index)));
+        let fork = self.forks.iter_mut().rev().find_map(|fork| fork.index(branch).map(|index| (fork, index)));
         if let Some((fork, index)) = fork {
             fork.results.push((index, result));
             fork.ended.push(index);

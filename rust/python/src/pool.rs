@@ -38,12 +38,8 @@ impl Pool {
     pub(crate) fn lock(&self) -> PyResult<MutexGuard<'_, Reactor>> {
         match self.reactor.try_lock() {
             Ok(guard) => Ok(guard),
-            Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err(
-                "the pool is in use by another thread",
-            )),
-            Err(TryLockError::Poisoned(_)) => {
-                Err(PyRuntimeError::new_err("the pool failed earlier"))
-            }
+            Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err("the pool is in use by another thread")),
+            Err(TryLockError::Poisoned(_)) => Err(PyRuntimeError::new_err("the pool failed earlier")),
         }
     }
 }
@@ -54,29 +50,16 @@ impl Pool {
     fn new() -> PyResult<Pool> {
         let reactor = Reactor::new()?;
         let wake_fd = reactor.wake_fd();
-        Ok(Pool {
-            reactor: Mutex::new(reactor),
-            wake_fd,
-        })
+        Ok(Pool { reactor: Mutex::new(reactor), wake_fd })
     }
 
     #[pyo3(signature = (socket_fd, claims_fd, pid, pidfd = None))]
-    fn add_worker(
-        &self,
-        socket_fd: i32,
-        claims_fd: i32,
-        pid: i32,
-        pidfd: Option<i32>,
-    ) -> PyResult<usize> {
-        self.lock()?
-            .add_worker(socket_fd, claims_fd, pid, pidfd)
-            .map_err(refused)
+    fn add_worker(&self, socket_fd: i32, claims_fd: i32, pid: i32, pidfd: Option<i32>) -> PyResult<usize> {
+        self.lock()?.add_worker(socket_fd, claims_fd, pid, pidfd).map_err(refused)
     }
 
     fn set_process(&self, worker: usize, pid: i32, pidfd: i32) -> PyResult<()> {
-        self.lock()?
-            .set_process(worker, pid, pidfd)
-            .map_err(refused)
+        self.lock()?.set_process(worker, pid, pidfd).map_err(refused)
     }
 
     fn remove_worker(&self, worker: usize) -> PyResult<()> {
@@ -89,9 +72,7 @@ impl Pool {
     }
 
     fn define(&self, key: u64, blob: PyBackedBytes) -> PyResult<()> {
-        self.lock()?
-            .define(key, Payload::new(blob))
-            .map_err(refused)
+        self.lock()?.define(key, Payload::new(blob)).map_err(refused)
     }
 
     fn forget(&self, key: u64) -> PyResult<()> {
@@ -112,18 +93,14 @@ impl Pool {
         urgent: bool,
     ) -> PyResult<()> {
         let timeout = timeout.map(nanoseconds);
-        self.lock()?
-            .submit(ticket, Payload::new(payload), &definitions, timeout, urgent)
-            .map_err(refused)
+        self.lock()?.submit(ticket, Payload::new(payload), &definitions, timeout, urgent).map_err(refused)
     }
 
     fn submit_many(&self, tasks: &Bound<'_, PyList>) -> PyResult<()> {
         let mut reactor = self.lock()?;
         for task in tasks {
             let (ticket, payload, definitions): (u64, PyBackedBytes, Vec<u64>) = task.extract()?;
-            reactor
-                .submit(ticket, Payload::new(payload), &definitions, None, false)
-                .map_err(refused)?;
+            reactor.submit(ticket, Payload::new(payload), &definitions, None, false).map_err(refused)?;
         }
         Ok(())
     }
@@ -137,10 +114,7 @@ impl Pool {
     }
 
     fn running_on(&self, ticket: u64) -> PyResult<i64> {
-        Ok(self
-            .lock()?
-            .running_on(ticket)
-            .map_or(-1, |worker| worker as i64))
+        Ok(self.lock()?.running_on(ticket).map_or(-1, |worker| worker as i64))
     }
 
     fn reply(&self, worker: usize, body: &[u8]) -> PyResult<()> {
@@ -148,12 +122,7 @@ impl Pool {
     }
 
     #[pyo3(signature = (timeout, max_events = 4096))]
-    fn poll<'py>(
-        &self,
-        py: Python<'py>,
-        timeout: Option<f64>,
-        max_events: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
+    fn poll<'py>(&self, py: Python<'py>, timeout: Option<f64>, max_events: usize) -> PyResult<Bound<'py, PyList>> {
         let mut guard = self.lock()?;
         let reactor = &mut *guard;
         let deadline = timeout.map(|timeout| Reactor::now().saturating_add(nanoseconds(timeout)));
@@ -191,50 +160,19 @@ impl Pool {
 
 pub(crate) fn convert(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
     let tuple = match event {
-        Event::Report {
-            ticket,
-            worker,
-            flags,
-            started,
-            ended,
-            bytes,
-            result,
-            effects,
-        } => {
+        Event::Report { ticket, worker, flags, started, ended, bytes, result, effects } => {
             let result = PyBytes::new(py, &bytes[result]);
             let effects = PyBytes::new(py, &bytes[effects]);
-            (
-                REPORT,
-                ticket,
-                worker,
-                flags,
-                seconds(started),
-                seconds(ended),
-                result,
-                effects,
-            )
-                .into_pyobject(py)?
+            (REPORT, ticket, worker, flags, seconds(started), seconds(ended), result, effects).into_pyobject(py)?
         }
-        Event::Request {
-            ticket,
-            worker,
-            bytes,
-            body,
-        } => (REQUEST, ticket, worker, PyBytes::new(py, &bytes[body..])).into_pyobject(py)?,
-        Event::Lost {
-            running,
-            worker,
-            pid,
-            why,
-        } => {
+        Event::Request { ticket, worker, bytes, body } => {
+            (REQUEST, ticket, worker, PyBytes::new(py, &bytes[body..])).into_pyobject(py)?
+        }
+        Event::Lost { running, worker, pid, why } => {
             let running = running.map_or(-1, |ticket| ticket as i64);
             (LOST, running, worker, pid, why).into_pyobject(py)?
         }
-        Event::Timeout {
-            ticket,
-            worker,
-            running,
-        } => (TIMEOUT, ticket, worker, seconds(running)).into_pyobject(py)?,
+        Event::Timeout { ticket, worker, running } => (TIMEOUT, ticket, worker, seconds(running)).into_pyobject(py)?,
     };
     Ok(tuple.into_any())
 }

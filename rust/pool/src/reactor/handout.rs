@@ -13,12 +13,7 @@ impl Reactor {
     pub(super) fn hand_out(&mut self, now: u64) {
         if self.queued > 0 {
             self.free_the_stuck(now);
-            let open = self
-                .workers
-                .iter()
-                .flatten()
-                .filter(|worker| worker.standing == Standing::Open)
-                .count();
+            let open = self.workers.iter().flatten().filter(|worker| worker.standing == Standing::Open).count();
             if open == 0 {
                 return;
             }
@@ -43,10 +38,7 @@ impl Reactor {
     /// Takes back what waits behind a task that turned out to be long, while others have hands free.
     fn free_the_stuck(&mut self, now: u64) {
         for index in 0..self.workers.len() {
-            if self.workers[index]
-                .as_ref()
-                .is_some_and(|worker| worker.is_stuck(now))
-            {
+            if self.workers[index].as_ref().is_some_and(|worker| worker.is_stuck(now)) {
                 self.release(index);
             }
         }
@@ -59,10 +51,7 @@ impl Reactor {
                 return;
             }
             let index = (self.latest_worker + step) % count;
-            if self.workers[index]
-                .as_ref()
-                .is_some_and(|worker| wants(worker, self.window))
-            {
+            if self.workers[index].as_ref().is_some_and(|worker| wants(worker, self.window)) {
                 self.fill(index, share);
             }
         }
@@ -112,11 +101,7 @@ impl Reactor {
             if !self.workers[idle].as_ref().is_some_and(Worker::is_idle) {
                 continue;
             }
-            let waiting = |index: &usize| {
-                self.workers[*index]
-                    .as_ref()
-                    .map_or(0, |w| w.in_flight().saturating_sub(1))
-            };
+            let waiting = |index: &usize| self.workers[*index].as_ref().map_or(0, |w| w.in_flight().saturating_sub(1));
             let Some(busiest) = (0..self.workers.len()).max_by_key(waiting) else {
                 return;
             };
@@ -137,9 +122,7 @@ impl Reactor {
                 Ok(left) if left != worker.wants_write => {
                     worker.wants_write = left;
                     // It can fail only for a descriptor that is not in the set.
-                    let _ = self
-                        .poller
-                        .modify(worker.link.as_fd(), index as u64 * 2, left);
+                    let _ = self.poller.modify(worker.link.as_fd(), index as u64 * 2, left);
                 }
                 Ok(_) => {}
                 // Nobody reads there any more, but what was written before must be taken in.

@@ -16,9 +16,7 @@ impl Reactor {
     pub(super) fn take_in(&mut self) -> bool {
         let mut nudged = false;
         for position in 0..self.ready.len() {
-            let Ready {
-                token, readable, ..
-            } = self.ready[position];
+            let Ready { token, readable, .. } = self.ready[position];
             if token == WAKE {
                 os::drain(self.wake.0.as_fd());
                 nudged = true;
@@ -41,13 +39,7 @@ impl Reactor {
             let why = match filled {
                 Ok(Filled::Some) => match self.take_frames(index) {
                     Ok(()) if died => continue,
-                    Ok(())
-                        if self.workers[index]
-                            .as_ref()
-                            .is_some_and(|worker| !worker.inbox.is_empty()) =>
-                    {
-                        continue
-                    }
+                    Ok(()) if self.workers[index].as_ref().is_some_and(|worker| !worker.inbox.is_empty()) => continue,
                     Ok(()) => return,
                     Err(error) => format!("it sent {error}"),
                 },
@@ -85,12 +77,7 @@ impl Reactor {
             }
             Kind::Request => {
                 let (ticket, body) = frame::read_numbered(frame.kind, &frame.bytes, HEADER)?;
-                self.events.push_back(Event::Request {
-                    ticket,
-                    worker: index,
-                    bytes: frame.bytes,
-                    body,
-                });
+                self.events.push_back(Event::Request { ticket, worker: index, bytes: frame.bytes, body });
                 Ok(())
             }
             Kind::Define | Kind::Forget | Kind::Tasks | Kind::Reply | Kind::Stop => {
@@ -100,14 +87,7 @@ impl Reactor {
     }
 
     fn take_report(&mut self, index: usize, bytes: &Arc<Vec<u8>>, report: frame::ReportRecord) {
-        let frame::ReportRecord {
-            ticket,
-            flags,
-            started,
-            ended,
-            result,
-            effects,
-        } = report;
+        let frame::ReportRecord { ticket, flags, started, ended, result, effects } = report;
         let Some(worker) = self.workers[index].as_mut() else {
             return;
         };
@@ -121,16 +101,7 @@ impl Reactor {
         }
         self.latest_worker = index;
         let bytes = Arc::clone(bytes);
-        self.events.push_back(Event::Report {
-            ticket,
-            worker: index,
-            flags,
-            started,
-            ended,
-            bytes,
-            result,
-            effects,
-        });
+        self.events.push_back(Event::Report { ticket, worker: index, flags, started, ended, bytes, result, effects });
     }
 
     pub(super) fn lose(&mut self, index: usize, why: String) {
@@ -146,11 +117,7 @@ impl Reactor {
         }
         let (again, mut running) = worker.abandon();
         // One that was to be cancelled had begun then. Even if it has ended since, it must not begin again.
-        let is_cancelled = |ticket: &u64| {
-            self.entries
-                .get(ticket)
-                .is_some_and(|entry| entry.cancelled)
-        };
+        let is_cancelled = |ticket: &u64| self.entries.get(ticket).is_some_and(|entry| entry.cancelled);
         let (cancelled, again) = again.into_iter().partition(is_cancelled);
         running.extend::<Vec<u64>>(cancelled);
         self.requeue(again);
@@ -159,20 +126,10 @@ impl Reactor {
         }
         let pid = worker.pid;
         let first = (!running.is_empty()).then(|| running.remove(0));
-        self.events.push_back(Event::Lost {
-            running: first,
-            worker: index,
-            pid,
-            why: why.clone(),
-        });
+        self.events.push_back(Event::Lost { running: first, worker: index, pid, why: why.clone() });
         for ticket in running {
             // Only if the table was overwritten: whatever cannot be shown not to have run counts as running.
-            self.events.push_back(Event::Lost {
-                running: Some(ticket),
-                worker: index,
-                pid,
-                why: why.clone(),
-            });
+            self.events.push_back(Event::Lost { running: Some(ticket), worker: index, pid, why: why.clone() });
         }
     }
 
@@ -199,11 +156,7 @@ impl Reactor {
         };
         let taken = worker.take_back_last(count);
         let entries = &self.entries;
-        let is_timed = |ticket: &&u64| {
-            entries
-                .get(ticket)
-                .is_some_and(|entry| entry.timeout.is_some())
-        };
+        let is_timed = |ticket: &&u64| entries.get(ticket).is_some_and(|entry| entry.timeout.is_some());
         worker.timed -= taken.iter().filter(is_timed).count();
         let count = taken.len();
         self.requeue(taken);
@@ -223,10 +176,7 @@ impl Reactor {
     pub(super) fn check_timeouts(&mut self, now: u64) -> Option<u64> {
         let mut next: Option<u64> = None;
         for index in 0..self.workers.len() {
-            let Some(worker) = self.workers[index]
-                .as_ref()
-                .filter(|worker| worker.timed > 0)
-            else {
+            let Some(worker) = self.workers[index].as_ref().filter(|worker| worker.timed > 0) else {
                 continue;
             };
             let Some((ticket, since)) = worker.running() else {
@@ -242,18 +192,12 @@ impl Reactor {
                 next = Some(next.unwrap_or(u64::MAX).min(due));
                 continue;
             }
-            if let (Some(entry), Some(worker)) =
-                (self.entries.get_mut(&ticket), self.workers[index].as_mut())
-            {
+            if let (Some(entry), Some(worker)) = (self.entries.get_mut(&ticket), self.workers[index].as_mut()) {
                 entry.timeout = None; // said once
                 worker.timed -= 1;
             }
             self.doom(index, ticket);
-            self.events.push_back(Event::Timeout {
-                ticket,
-                worker: index,
-                running: now.saturating_sub(since),
-            });
+            self.events.push_back(Event::Timeout { ticket, worker: index, running: now.saturating_sub(since) });
         }
         next
     }

@@ -107,25 +107,15 @@ impl Reactor {
         if let Some(process) = &process {
             self.poller.add(process.as_fd(), index as u64 * 2 + 1)?;
         }
-        self.workers
-            .push(Some(Worker::new(link, claims, pid, process)));
+        self.workers.push(Some(Worker::new(link, claims, pid, process)));
         Ok(index)
     }
 
     /// Tells the process of a worker that was added before it was known.
-    pub fn set_process(
-        &mut self,
-        worker: usize,
-        pid: i32,
-        process: RawFd,
-    ) -> Result<(), PoolError> {
+    pub fn set_process(&mut self, worker: usize, pid: i32, process: RawFd) -> Result<(), PoolError> {
         let process = os::own(process)?;
         let token = worker as u64 * 2 + 1;
-        let worker = self
-            .workers
-            .get_mut(worker)
-            .and_then(Option::as_mut)
-            .ok_or(PoolError::NoWorker(worker))?;
+        let worker = self.workers.get_mut(worker).and_then(Option::as_mut).ok_or(PoolError::NoWorker(worker))?;
         self.poller.add(process.as_fd(), token)?;
         worker.pid = pid;
         worker.process = Some(process);
@@ -154,16 +144,9 @@ impl Reactor {
     /// Lets a worker finish what it has begun and end.
     pub fn stop_worker(&mut self, worker: usize) -> Result<(), PoolError> {
         self.release(worker);
-        let worker = self
-            .workers
-            .get_mut(worker)
-            .and_then(Option::as_mut)
-            .ok_or(PoolError::NoWorker(worker))?;
+        let worker = self.workers.get_mut(worker).and_then(Option::as_mut).ok_or(PoolError::NoWorker(worker))?;
         worker.standing = Standing::Stopping;
-        worker
-            .outbox
-            .plain(Kind::Stop, &[])
-            .map_err(PoolError::TooLarge)?;
+        worker.outbox.plain(Kind::Stop, &[]).map_err(PoolError::TooLarge)?;
         Ok(())
     }
 
@@ -200,22 +183,13 @@ impl Reactor {
         urgent: bool,
     ) -> Result<(), PoolError> {
         check_size(payload.bytes().len())?;
-        if let Some(key) = definitions
-            .iter()
-            .find(|key| !self.definitions.contains_key(key))
-        {
+        if let Some(key) = definitions.iter().find(|key| !self.definitions.contains_key(key)) {
             return Err(PoolError::Undefined(*key));
         }
         if ticket >= MAX_TICKET || self.entries.contains_key(&ticket) {
             return Err(PoolError::BadTicket(ticket));
         }
-        let entry = Entry {
-            payload,
-            definitions: definitions.into(),
-            timeout,
-            worker: None,
-            cancelled: false,
-        };
+        let entry = Entry { payload, definitions: definitions.into(), timeout, worker: None, cancelled: false };
         self.latest_function = entry.function();
         self.entries.insert(ticket, entry);
         self.queued += 1;
@@ -271,22 +245,13 @@ impl Reactor {
         let Some(worker) = known else {
             return Ok(()); // it died meanwhile; its Lost event is on the way
         };
-        worker
-            .outbox
-            .plain(Kind::Reply, body)
-            .map_err(PoolError::TooLarge)
+        worker.outbox.plain(Kind::Reply, body).map_err(PoolError::TooLarge)
     }
 
     /// How many more tasks would keep the workers busy.
     pub fn room(&self) -> usize {
-        let open = self
-            .workers
-            .iter()
-            .flatten()
-            .filter(|worker| worker.standing == Standing::Open)
-            .count();
-        let each = (self.window / self.durations.estimate(self.latest_function))
-            .clamp(2, SLOTS as u64) as usize;
+        let open = self.workers.iter().flatten().filter(|worker| worker.standing == Standing::Open).count();
+        let each = (self.window / self.durations.estimate(self.latest_function)).clamp(2, SLOTS as u64) as usize;
         (open * (2 * each + 2)).saturating_sub(self.queued)
     }
 
@@ -297,11 +262,7 @@ impl Reactor {
 
     /// The workers that are neither lost nor told to stop.
     pub fn workers(&self) -> Vec<usize> {
-        let alive = |index: &usize| {
-            self.workers[*index]
-                .as_ref()
-                .is_some_and(|w| w.standing != Standing::Stopping)
-        };
+        let alive = |index: &usize| self.workers[*index].as_ref().is_some_and(|w| w.standing != Standing::Stopping);
         (0..self.workers.len()).filter(alive).collect()
     }
 
@@ -329,11 +290,7 @@ impl Reactor {
         self.note_absence(os::now());
         let woken = self.run(deadline);
         // With nothing in the pool nobody waits for the caller.
-        self.left_at = if self.entries.is_empty() {
-            u64::MAX
-        } else {
-            os::now()
-        };
+        self.left_at = if self.entries.is_empty() { u64::MAX } else { os::now() };
         woken
     }
 
@@ -346,11 +303,7 @@ impl Reactor {
             if !self.events.is_empty() {
                 return Ok(Woken::Events);
             }
-            let until = [deadline, next_timeout, Some(now + TICK)]
-                .into_iter()
-                .flatten()
-                .min()
-                .unwrap_or(now);
+            let until = [deadline, next_timeout, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);
             let milliseconds = until.saturating_sub(now).div_ceil(1_000_000);
             match self.poller.wait(milliseconds as i32, &mut self.ready) {
                 Ok(()) => {}

@@ -11,10 +11,7 @@ use crate::worker_end::{Blocked, WorkerEnd};
 fn outcome(event: &Event) -> Option<(u64, bool)> {
     match event {
         Event::Report { ticket, .. } => Some((*ticket, true)),
-        Event::Lost {
-            running: Some(ticket),
-            ..
-        } => Some((*ticket, false)),
+        Event::Lost { running: Some(ticket), .. } => Some((*ticket, false)),
         Event::Lost { running: None, .. } | Event::Request { .. } | Event::Timeout { .. } => None,
     }
 }
@@ -24,9 +21,7 @@ fn add(reactor: &mut Reactor) -> WorkerEnd {
     let claims = os::memory_file().unwrap();
     let copy = claims.try_clone().unwrap().into_raw_fd();
     let end = WorkerEnd::new(theirs.into_raw_fd(), copy);
-    reactor
-        .add_worker(ours.into_raw_fd(), claims.as_raw_fd(), 0, None)
-        .unwrap();
+    reactor.add_worker(ours.into_raw_fd(), claims.as_raw_fd(), 0, None).unwrap();
     std::mem::forget(claims); // the reactor owns it now
     end.unwrap()
 }
@@ -64,10 +59,7 @@ fn two_idle_workers_share_what_there_is() {
     submit(&mut reactor, [1, 2]);
     step(&mut reactor);
     assert_eq!((claim(&mut one), claim(&mut two)), (Some(1), Some(2)));
-    assert_eq!(
-        (reactor.running_on(1), reactor.running_on(2)),
-        (Some(0), Some(1))
-    );
+    assert_eq!((reactor.running_on(1), reactor.running_on(2)), (Some(0), Some(1)));
 }
 
 #[test]
@@ -154,8 +146,7 @@ fn every_ticket_ends_exactly_once() {
             state % below
         };
         let mut reactor = Reactor::new().unwrap();
-        let mut ends: Vec<(WorkerEnd, Option<u64>)> =
-            (0..3).map(|_| (add(&mut reactor), None)).collect();
+        let mut ends: Vec<(WorkerEnd, Option<u64>)> = (0..3).map(|_| (add(&mut reactor), None)).collect();
         let mut over: BTreeMap<u64, &str> = BTreeMap::new();
         let mut may_be_lost = BTreeSet::new(); // running when its worker died, or too late to cancel
         let (mut next, total) = (0, 200);
