@@ -209,7 +209,7 @@ def test_max_concurrency(limit):
         work = task("work", max_concurrency=2 if limit == "task" else None)(body)
         start = task("start")(lambda: None)
         for i in range(12):
-            start >> work(task_id=f"w{i}", **{}) if False else start >> _instance(work, f"w{i}")
+            start >> work(task_id=f"w{i}") if False else start >> _instance(work, f"w{i}")
         options = {"max_concurrency": 2} if limit == "run" else {}
         run(wf, "thread", workers=6, **options)
     assert most[0] == 2

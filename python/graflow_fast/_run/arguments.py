@@ -72,7 +72,8 @@ def _refuse_unknown(definition: Definition, task_id: str, bound: dict[str, Any])
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(names) or 'none'}"
             raise TypeError(
-                f"Task '{task_id}' got an unexpected keyword argument '{name}': its function has no such parameter{hint}"
+                f"Task '{task_id}' got an unexpected keyword argument '{name}': "
+                f"its function has no such parameter{hint}"
             )
 
 
@@ -107,4 +108,5 @@ def _missing_message(task_id: str, missing: list[Parameter], value: Any, count: 
         places.append("not in the mapping that the task before returned")
     else:
         places.append(f"the task before returned one {type(value).__name__} for {count} open parameters")
-    return f"Task '{task_id}' is missing {len(missing)} required positional argument{plural}: {names} ({'; '.join(places)})"
+    what = f"{len(missing)} required positional argument{plural}"
+    return f"Task '{task_id}' is missing {what}: {names} ({'; '.join(places)})"

@@ -57,7 +57,7 @@ class ConcurrentBranch(Branch):
         self._output = HeldOutput(live_output)
 
     @property
-    def failure(self) -> BaseException | None:  # type: ignore[override]
+    def failure(self) -> BaseException | None:
         """What the workflow fails with."""
         return self._root.failure
 

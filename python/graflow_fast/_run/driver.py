@@ -113,7 +113,7 @@ class Run:
         settings = context.settings
         self.context = context
         self.settings = settings
-        self.scheduler = Scheduler(
+        self.scheduler: Scheduler = Scheduler(
             parallel=settings.schedule == "parallel",
             max_steps=None if context.max_steps is None else max(0, context.max_steps - context.steps),
             execution_limit=EXECUTION_LIMIT,
@@ -136,7 +136,7 @@ class Run:
         self._threads: Any = None
         self._processes: Any = None
         self._maps: Any = None
-        self.parallel = settings.schedule == "parallel"
+        self.parallel: bool = settings.schedule == "parallel"
         #: What concurrent tasks see of each other, None in a sequential run.
         self.concurrency: Concurrency | None = None
         if self.parallel:
@@ -406,7 +406,7 @@ class Run:
         handler = self.handlers.get(task.handler_type)
         if handler is not None:
             task.set_execution_context(context)
-            task_context.previous = self.previous_of(attempt)
+            task_context.previous = self.previous_of(attempt)  # type: ignore[attr-defined]
             attempt.handled = True
             return handler.execute_task(task, context)
         if not isinstance(task, TaskWrapper):
@@ -480,10 +480,11 @@ class Run:
         if not attempt.handled:
             branch.channel.set(f"{attempt.task_id}.__result__", error)
         if not isinstance(error, Exception):
-            branch.failure = error
+            # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
+            self.failures.exits[attempt.node] = error
             if self.concurrency is not None and branch.fork is None:
                 self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, False)
-            self.scheduler.fail(attempt.ticket, None, time.monotonic())
+            self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
             return
         if attempt.number:
             context.retry_controller.retry_counts[attempt.task_id] = attempt.number
@@ -751,6 +752,9 @@ class Run:
         if reason == CANCELLED:
             if branch_id:
                 self.branches.branch(branch_id).show_output_up_to_here()
+            if node in self.failures.exits:
+                context.stop_reason = "failed"
+                raise self.failures.exits[node]
             raise self.failures.cancelled[node]
         if reason in (FAILED, OVERRAN):
             error = self.root.failure

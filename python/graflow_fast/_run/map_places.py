@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.items import Body, Outcome, run_items
-from graflow_fast._run.output import CapturedThreads, capture
+from graflow_fast._run.output import CapturedThreads, Piece, capture
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.scope import BranchChannel, Operation, replay
 from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._worker.effects import unpack_error
 from graflow_fast.channels._packed import Packed
 from graflow_fast.exceptions import TaskSerializationError
 
@@ -259,7 +260,7 @@ class PoolPlace(Place):
 
 
 def report_chunk(
-    processes: Any, chunk: Chunk, worker: int, flags: int, seconds: float, result: bytes, record: bytes
+    processes: Any, chunk: Chunk, flags: int, seconds: float, result: bytes, record: bytes, written: list[Piece]
 ) -> None:
     """Take in what a worker reports of a chunk."""
     found = chunk.map
@@ -267,10 +268,10 @@ def report_chunk(
     if flags & 1:  # it failed as a whole: its items could not be loaded, or its results not be sent
         _, _, pieces, packed = pickle.loads(record)
         if chunk.size > 1:
-            found.lost(chunk, RuntimeError(packed[2]))
+            found.lost(chunk, RuntimeError(str(unpack_error(chunk.task_id, packed))))
             return
         outcome.results.append(None)
-        outcome.failures.append((0, processes.loaded_error(chunk, packed)))
+        outcome.failures.append((0, unpack_error(chunk.task_id, packed)))
         if pieces:
             outcome.pieces.append((0, pieces))
         found.report(chunk, outcome)
@@ -282,16 +283,14 @@ def report_chunk(
         offset = chunk.task_id
         for position, packed in failures:
             chunk.task_id = f"{found.name}[{chunk.batch.first + chunk.position + position}]"
-            outcome.failures.append((position, processes.loaded_error(chunk, packed)))
+            outcome.failures.append((position, unpack_error(chunk.task_id, packed)))
         chunk.task_id = offset
         for position, log in logs:
             outcome.logs.append((position, [_operation(entry) for entry in log]))
         for position, asked in directives:
             outcome.directives.append((position, [processes._restored(directive) for directive in asked]))
-    if flags & 4:
-        written = processes._last_output(worker)
-        if written:
-            outcome.pieces.append((chunk.size - 1, written))
+    if written:  # around Python, so it is only known to be some item's of this chunk
+        outcome.pieces.append((chunk.size - 1, written))
     found.report(chunk, outcome)
 
 

@@ -438,7 +438,7 @@ class MapRun:
         for position in range(len(batch.items)):
             item_id = f"{self.name}[{batch.first + position}]"
             for table in (controller.retry_counts, controller.node_policies, controller.node_max_retries):
-                table.pop(item_id, None)  # type: ignore[attr-defined]
+                table.pop(item_id, None)
 
     def _trace(self, batch: Batch, size: int) -> None:
         context = self.attempt.branch.context

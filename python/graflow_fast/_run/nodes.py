@@ -130,8 +130,9 @@ class NodeTable:
         names = [member.task_id for member in task.tasks]
         known = list(map(self.ids.get, names))
         if None in known:
-            known = self._add_plain(names, task.tasks) or [self.add(member) for member in task.tasks]
-        ids: list[int] = known  # type: ignore[assignment]
+            ids = self._add_plain(names, task.tasks) or [self.add(member) for member in task.tasks]
+        else:
+            ids = [node for node in known if node is not None]
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
 

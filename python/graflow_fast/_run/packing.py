@@ -7,7 +7,7 @@ from typing import Any
 from graflow_fast._run import crossing
 from graflow_fast._run.scope import BranchChannel
 from graflow_fast._run.versions import SnapshotChannel
-from graflow_fast.channels._packed import Packed
+from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
 
@@ -28,8 +28,17 @@ def packed_value(channel: Channel, key: str) -> bytes | None:
 
 
 def unpacked(value: Any) -> Any:
-    """Return a value, loaded if it is still bytes."""
-    return value.value() if type(value) is Packed else value
+    """Return a value, loaded if it is still bytes.
+
+    Raises:
+        GraflowRuntimeError: it can't be loaded here.
+    """
+    if type(value) is not Packed:
+        return value
+    try:
+        return value.value()
+    except Exception as error:
+        raise unloadable("the last task's result", error) from error
 
 
 def _raw(channel: Channel, key: str) -> Any:

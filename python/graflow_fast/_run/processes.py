@@ -6,6 +6,7 @@ Owns one run's use of a pool. It knows what a report means for the run; how it t
 from __future__ import annotations
 
 import pickle
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
+from graflow_fast._run.crashes import crash_report
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
@@ -25,11 +27,9 @@ from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import (
-    RemoteTaskError,
     TaskMemoryError,
     TaskSerializationError,
     TaskTimeoutError,
-    WorkerCrashedError,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
 POISON_AFTER = 3
 
 _MEMORY_INTERVAL = 0.05
+
+#: How far a task's writes to descriptors 1 and 2 go; at the end of its record if it made any.
+_POSITIONS = struct.Struct("<qq")
 
 #: Seconds between asking a worker to end and making it.
 _GRACE = 0.5
@@ -141,7 +144,7 @@ class Processes:
                 try:
                     crossing.dumps(value)
                 except Exception as inner:
-                    raise explain_unpicklable(task_id, f"argument '{name}'", value, inner) from inner
+                    raise explain_unpicklable(task_id, f"argument '{name}'", value, inner, name) from inner
             raise explain_unpicklable(task_id, "arguments", bound, error) from error
 
     def _extra(self, attempt: Attempt, definition: Any) -> dict[str, Any] | None:
@@ -269,11 +272,17 @@ class Processes:
             self.requests.release(ticket)
         if attempt is None:
             return
+        written: list[Piece] = []
+        if flags & DESCRIPTORS:
+            written = self._last_output(worker, _POSITIONS.unpack(record[-_POSITIONS.size :]))
+            record = record[: -_POSITIONS.size]
         if ticket >= MAP_TICKETS:
-            report_chunk(self, attempt, worker, flags, ended - started, result, record)  # type: ignore[arg-type]
+            report_chunk(self, attempt, flags, ended - started, result, record, written)  # type: ignore[arg-type]
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
+        if written and not record:
+            attempt.branch.output.write(written)
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if not record:
             run.reported(attempt, value, None)
@@ -281,25 +290,34 @@ class Processes:
         log, directives, pieces, error = pickle.loads(record)
         if pieces:
             attempt.branch.output.write(pieces)
-        if flags & DESCRIPTORS:
-            attempt.branch.output.write(self._last_output(worker))
-        if log:
-            self.apply(attempt.branch.channel, log)
-        if flags & FAILED:
-            run.failed(attempt, self.loaded_error(attempt, error))
+        if written:
+            attempt.branch.output.write(written)
+        try:
+            if log:
+                self.apply(attempt.branch.channel, log)
+            if directives is not None:
+                directives = [self._restored(item) for item in directives]
+        except Exception as unloadable:
+            run.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
             return
-        run.reported(attempt, value, None if directives is None else [self._restored(item) for item in directives])
+        if flags & FAILED:
+            run.failed(attempt, effects.unpack_error(attempt.task_id, error))
+            return
+        run.reported(attempt, value, directives)
 
     def apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
         """Do the writes that a worker logged."""
-        for operation, key, data, expires in log:
-            ttl = None if expires is None else max(0.0, expires - time.time())
+        # Loaded before anything is written: all of a log or nothing.
+        added = {id(item): load_packed(item[2]) for item in log if item[0] in ("append", "prepend")}  # type: ignore[arg-type]
+        for item in log:
+            operation, key, data, expires = item
+            ttl: Any = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":
                 channel.set(key, Packed(data, load_packed), ttl)  # type: ignore[arg-type]
             elif operation == "append":
-                channel.append(key, load_packed(data), ttl)  # type: ignore[arg-type]
+                channel.append(key, added[id(item)], ttl)
             elif operation == "prepend":
-                channel.prepend(key, load_packed(data), ttl)  # type: ignore[arg-type]
+                channel.prepend(key, added[id(item)], ttl)
             elif operation == "delete":
                 channel.delete(key)
             else:
@@ -313,24 +331,6 @@ class Processes:
             return kind, directive[1], None if directive[2] is None else Packed(directive[2], load_packed)
         return directive
 
-    def loaded_error(self, attempt: Any, packed: tuple[bytes | None, str, str, str]) -> BaseException:
-        """Return the exception that a worker packed, or what stands in for it."""
-        data, name, message, trace = packed
-        error: BaseException
-        try:
-            if data is None:
-                raise ValueError
-            error = crossing.loads(data)
-            if not isinstance(error, BaseException):
-                raise TypeError
-        except Exception:
-            error = RemoteTaskError(attempt.task_id, name, message, trace)
-        else:
-            if isinstance(error, TaskSerializationError) and error.task_id == "?":
-                error = TaskSerializationError(attempt.task_id, error.what, error.path, error.cause)
-            attach_remote_traceback(error, trace)
-        return error
-
     # --- deaths and limits
 
     def _lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
@@ -338,7 +338,7 @@ class Processes:
             self.pool.refill()
             return
         info = self.pool.exit_info(pid)
-        pieces = self._last_output(worker)
+        pieces = self.pool.last_pieces(worker, ticket) + self._last_output(worker)
         self.pool.refill()
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
@@ -347,22 +347,22 @@ class Processes:
             return
         error: Any = self._killed_for.pop(ticket, None)
         if ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, pieces, error)
+            self._lost_chunk(attempt, info, why, pieces, error)
             return
         attempt.branch.output.write(pieces)
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = _crash(attempt, info)
+            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
             if self._deaths[where] >= POISON_AFTER:
                 self.run.failed_for_good(attempt, error)
                 return
         self.run.failed(attempt, error)
 
-    def _lost_chunk(self, chunk: Any, info: Any, pieces: list[Piece], error: BaseException | None) -> None:
+    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
         if pieces and chunk.size == 1:
             chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or _crash(chunk, info))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
@@ -373,9 +373,9 @@ class Processes:
         self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
         self.pool.kill(worker, grace=_GRACE)
 
-    def _last_output(self, worker: int) -> list[Piece]:
+    def _last_output(self, worker: int, until: tuple[int, int] | None = None) -> list[Piece]:
         """Return what a worker wrote to its descriptors, around Python or before it died."""
-        out, err = self.pool.drain_output(worker)
+        out, err = self.pool.drain_output(worker, until)
         written = ((STDOUT, out), (STDERR, err))
         return [(kind, data.decode(errors="replace")) for kind, data in written if data]
 
@@ -416,39 +416,7 @@ class Processes:
         self.requests.close()
         for key in self._views:
             self.core.forget(key)
+        if self.feed is not None:
+            self.feed.end()
         crossing.find_key, crossing.find_definition = self._outer
         checkin(self.pool)
-
-
-def _crash(attempt: Any, info: Any) -> WorkerCrashedError:
-    return WorkerCrashedError(
-        attempt.task_id,
-        attempt.number + 1,
-        info.signal,
-        info.code,
-        info.peak_rss_bytes,
-        "\n".join(info.stderr_tail.splitlines()[-20:]),
-        info.faulthandler_trace or "",
-    )
-
-
-class RemoteTraceback(Exception):
-    """The traceback of an exception in the worker where it was raised, as text; stands as its cause."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self.text}"""'
-
-
-def attach_remote_traceback(error: BaseException, text: str) -> None:
-    """Let an exception show the worker's traceback when it is printed here."""
-    innermost = error
-    seen = set()
-    while innermost.__cause__ is not None and id(innermost) not in seen:
-        seen.add(id(innermost))
-        innermost = innermost.__cause__
-    if innermost.__cause__ is None:
-        innermost.__cause__ = RemoteTraceback(text)

@@ -58,7 +58,7 @@ class Versions:
         before = self.latest.before
         for operation, key, _, _ in log:
             if operation == "clear":
-                for each in self.channel.keys():
+                for each in self.channel.keys():  # noqa: SIM118
                     if each not in before:
                         before[each] = self.raw(each)
             elif key not in before:
@@ -117,7 +117,8 @@ class SnapshotChannel(Channel):
         """Return the keys that were there at the start."""
         with self.versions.guard:
             self._catch_up()
-            found = [key for key in self.versions.channel.keys() if self._old.get(key) is not _MISSING]
+            now = self.versions.channel.keys()
+            found = [key for key in now if self._old.get(key) is not _MISSING]
             present = set(found)
             return found + [key for key, value in self._old.items() if value is not _MISSING and key not in present]
 

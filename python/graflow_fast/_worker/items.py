@@ -27,7 +27,7 @@ def run_chunk(
         view = worker.view(view_key)
 
     def context_of(item_id: str) -> WorkerContext:
-        return WorkerContext(worker.link, ticket, view, item_id, item_extra)
+        return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra)
 
     def bound_arguments() -> dict[str, Any]:
         return {} if bound is None else crossing.loads(bound)

@@ -13,11 +13,13 @@ from weakref import WeakKeyDictionary
 
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
-from graflow_fast._worker import effects, output
+from graflow_fast._worker import effects, mutations, output
+from graflow_fast._worker.mutations import Watch
 from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task_context import TaskExecutionContext
+from graflow_fast.exceptions import LostMutationError, LostMutationWarning, TaskSerializationError
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
@@ -30,6 +32,7 @@ def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
     output.install()
+    link.watch_output()
     while True:
         item = link.next()
         if item is None:
@@ -44,6 +47,9 @@ class Worker:
         self.link = link
         self.definitions: dict[int, Definition] = {}
         self.views: dict[int, View] = {}
+        #: What each body could change of what it captured; None when nothing.
+        self.watches: dict[int, Watch | None] = {}
+        self.blobs: dict[int, bytes] = {}
         self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
         crossing.find_definition = self.definition
         crossing.find_key = self.keys.get
@@ -51,12 +57,14 @@ class Worker:
     def run_task(self, ticket: int, payload: bytes) -> None:
         """Run one task and report it, whatever it does."""
         task_id, key, view_key, bound, extra = pickle.loads(payload)
+        output.ticket = ticket
         context: WorkerContext | None = None
         task_context: TaskExecutionContext | None = None
         try:
             definition = self.definitions.get(key)
             if definition is None:
                 definition = self.definition(key)
+            watch = self.watches[key]
             if extra is not None and "chunk" in extra:
                 from graflow_fast._worker.items import run_chunk
 
@@ -64,7 +72,7 @@ class Worker:
                     ticket, PLAIN, *run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"])
                 )
                 return
-            arguments: dict[str, Any] = {} if bound is None else crossing.loads(bound)
+            arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
             positional: tuple[Any, ...] = ()
             if definition.inject_context or definition.parameters:
                 view = self.views.get(view_key)
@@ -90,6 +98,8 @@ class Worker:
                 result = definition.func(task_context, *positional, **arguments)
             else:
                 result = definition.func(*positional, **arguments)
+            if watch is not None:
+                self._complain_of_lost_mutations(key, task_id, definition, watch)
             packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
             record = self._record(task_id, context, task_context)
         except BaseException as error:
@@ -97,10 +107,14 @@ class Worker:
             return
         finally:
             registry.running.task_context = None
-        if record is None:
-            self.link.report(ticket, PLAIN, packed_result, b"")
-        else:
-            self.link.report(ticket, EFFECTS, packed_result, record)
+        try:
+            if record is None:
+                self.link.report(ticket, PLAIN, packed_result, b"")
+            else:
+                self.link.report(ticket, EFFECTS, packed_result, record)
+        except ValueError as error:  # too large
+            failure = TaskSerializationError(task_id, "the result", "", error)
+            self._report_failure(ticket, task_id, None, failure)
 
     def _record(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> bytes | None:
         """Return the effects record of a body that returned, None when there is nothing in it."""
@@ -109,7 +123,23 @@ class Worker:
         pieces = output.take()
         if not log and directives is None and pieces is None:
             return None
-        return effects.pack(task_id, log, directives, pieces, None)
+        try:
+            return effects.pack(task_id, log, directives, pieces, None)
+        except Exception:
+            output.put_back(pieces)
+            raise
+
+    def _complain_of_lost_mutations(self, key: int, task_id: str, definition: Definition, watch: Watch) -> None:
+        """Warn (or raise) if the body changed what it captured, and forget the change, so no other task sees it."""
+        names = watch.changed()
+        if not names:
+            return
+        if key in self.blobs:
+            del self.definitions[key], self.watches[key]
+        if mutations.MODE == "error":
+            raise LostMutationError(task_id, names)
+        code = definition.func.__code__
+        output.keep_warning(LostMutationWarning(task_id, names), code.co_filename, code.co_firstlineno)
 
     def _report_failure(self, ticket: int, task_id: str, context: Any, error: BaseException) -> None:
         try:
@@ -126,7 +156,7 @@ class Worker:
         found = self.definitions.get(key)
         if found is not None:
             return found
-        blob = self.link.definition(key)
+        blob = self.blobs.get(key) or self.link.definition(key)
         if blob is None:
             raise pickle.UnpicklingError(f"definition {key} was never sent to this worker")
         # Made before its content is loaded, for the content may name it (a task that enqueues itself).
@@ -137,6 +167,9 @@ class Worker:
             del self.definitions[key]
             raise effects.unloadable(error) from error
         self.keys[made] = key
+        watch = self.watches[key] = mutations.watch(made.func)
+        if watch is not None:
+            self.blobs[key] = blob  # to be loaded again when a task has changed what it captured
         return made
 
     def view(self, key: int) -> View:
@@ -144,6 +177,8 @@ class Worker:
         for forgotten in self.link.take_forgotten():
             self.views.pop(forgotten, None)
             self.definitions.pop(forgotten, None)
+            self.watches.pop(forgotten, None)
+            self.blobs.pop(forgotten, None)
         blob = self.link.definition(key)
         if blob is None:
             raise pickle.UnpicklingError(f"view {key} was never sent to this worker")

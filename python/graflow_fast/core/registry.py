@@ -85,7 +85,8 @@ def free_tasks_of(module_globals: dict[str, Any]) -> FreeTasks:
 
 def calling_globals() -> dict[str, Any]:
     """Return the globals of the nearest caller outside this package."""
-    return calling_frame().f_globals
+    module_globals: dict[str, Any] = calling_frame().f_globals
+    return module_globals
 
 
 def calling_frame() -> Any:
