@@ -69,7 +69,7 @@ class Worker:
                 from graflow_fast._worker.items import run_chunk
 
                 self.link.report(
-                    ticket, PLAIN, *run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"])
+                    ticket, PLAIN, *run_chunk(self, ticket, key, definition, task_id, view_key, bound, extra["chunk"])
                 )
                 return
             arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
