@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: The first ticket of chunks; the scheduler numbers its own from 2^24 in steps of 2^24 and never gets there.
 MAP_TICKETS = 1 << 61
 
-#: Never starts anew: a worker of a warm pool may still hold a chunk that was taken back when the run before was stopped,
-#: and would run that one if its ticket came again.
+#: Never starts anew: a worker of a warm pool may still hold a chunk that was taken back when the run before was
+#: stopped, and would run that one if its ticket came again.
 _tickets = count(MAP_TICKETS)
 
 #: Seconds that a chunk should take, and at least when the items come to an end; and the most items in one.
