@@ -79,6 +79,7 @@ class Attempt:
         "cause",
         "ended",
         "handled",
+        "lease",
         "node",
         "number",
         "started",
@@ -99,6 +100,8 @@ class Attempt:
         self.call: Any = NOTHING
         self.cause = -1
         self.tag = 0
+        #: How many steps were sent together with it, itself included; 0 for none.
+        self.lease = 0
         #: When the body started and ended, in seconds since the epoch; 0 for not (yet) known.
         self.started = 0.0
         self.ended = 0.0
@@ -296,15 +299,8 @@ class Run:
         return self.root if self.concurrency is None else self.concurrency.start(node, tag, number)
 
     def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
-        task = self.nodes.tasks[node]
-        branch = self._branch_for(branch_id, node, tag, number)
-        attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
-        attempt.cause = cause
-        if not self.silent and branch_id == 0 and number == 0:
-            self._told_queued = max(0, self._told_queued - 1)
-        if tag:
-            attempt.tag = tag
-            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        attempt = self.attempt_of((RUN, ticket, node, branch_id, number, tag, cause))
+        task, branch = attempt.task, attempt.branch
         if task.is_map:
             return self._start_map(attempt)
         place = self.placement.of(task, branch, self.parallel)
@@ -317,6 +313,19 @@ class Run:
         elif place == THREAD:
             self._thread_side().submit(self, attempt)
         return self._next()
+
+    def attempt_of(self, action: tuple[int, int, int, int, int, int, int]) -> Attempt:
+        """Return the attempt that an action of the kind RUN asks for."""
+        _, ticket, node, branch_id, number, tag, cause = action
+        branch = self._branch_for(branch_id, node, tag, number)
+        attempt = Attempt(ticket, node, branch, number, self.nodes.tasks[node], self.nodes.names[node])
+        attempt.cause = cause
+        if not self.silent and branch_id == 0 and number == 0:
+            self._told_queued = max(0, self._told_queued - 1)
+        if tag:
+            attempt.tag = tag
+            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        return attempt
 
     def _run_inline(self, attempt: Attempt) -> Any:
         context = self.prepare(attempt)

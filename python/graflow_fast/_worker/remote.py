@@ -333,7 +333,7 @@ class WorkerContext(ExecutionContext):
             extra = self._extra
             values = self._view.values
             if not self._view.shared or (extra is not None and "values" in extra):
-                values = {} if extra is None else dict(extra.get("values", ()))
+                values = {} if extra is None else extra.get("values", {})
             parent = RemoteChannel(self._link, self._ticket, values)
             live: Any = RemoteLive(self._link, self._ticket)
             found = self._lazy["channel"] = BranchChannel(self.session_id, parent, live)
