@@ -37,7 +37,7 @@ def run_chunk(
         return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra)
 
     def bound_arguments() -> dict[str, Any]:
-        return {} if bound is None else crossing.loads(bound)
+        return {} if bound is None else effects.load_arguments(name, bound)
 
     value = NOTHING if previous is None else lambda: crossing.loads(previous)
     body = Body(definition, name, bound_arguments, context_of, value)
