@@ -394,7 +394,7 @@ class Processes:
     def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
         if pieces and chunk.size == 1:
             chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)

@@ -129,7 +129,7 @@ class Worker:
         from graflow_fast._worker.items import run_chunk
 
         try:
-            done = run_chunk(self, ticket, self.definition(key), task_id, view_key, bound, chunk)
+            done = run_chunk(self, ticket, key, self.definition(key), task_id, view_key, bound, chunk)
             self.link.report(ticket, PLAIN, *done)
         except BaseException as error:
             parts = self._parts_of_failure(task_id, None, error)
