@@ -4,6 +4,8 @@ from typing import Any, Final, final
 
 __all__ = ["Pool", "Scheduler", "WorkerLink", "__version__", "die_with_parent"]
 
+__all__ = ["Scheduler", "__version__"]
+
 __version__: Final[str]
 
 @final

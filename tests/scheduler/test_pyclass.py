@@ -89,6 +89,21 @@ def test_a_callers_mistake_is_a_value_error():
     assert s.complete(action[1], None, 0.0)
 
 
+def test_nodes_may_be_added_while_it_runs():
+    s = Scheduler()
+    s.add_nodes(1)
+    s.start([0], 0.0)
+    action = s.next(0.0)
+    assert action is not None
+    new = s.add_nodes(2)
+    s.add_edge(new, new + 1)
+    assert s.executions(new) == 0
+    assert s.explain(new) == ("never_reached", [])
+    assert s.complete(action[1], [(Scheduler.ENQUEUE, new, 42)], 0.0)
+    assert [(a[2], a[5], a[6]) for a in drain(s)] == [(new, 42, 0), (new + 1, 0, new), (-1, 0, -1)]
+    assert s.executions(new) == 1
+
+
 def test_checkpoint_and_resume():
     def build() -> Scheduler:
         s = Scheduler()

@@ -68,6 +68,13 @@ class Branch:
             self._output = OutputStream() if self.fork is None else self.fork.output.stream(self.index)
         return self._output
 
+    def show_output_up_to_here(self) -> None:
+        """Show what this branch, and all before it, have said: nothing more will come."""
+        if self.fork is not None:
+            self.fork.parent.show_output_up_to_here()
+            self.fork.end_fed()
+            self.fork.output.show_up_to(self.index)
+
     def log(self) -> list[Operation]:
         """Return what it wrote."""
         return self._channel.log if isinstance(self._channel, BranchChannel) else []
@@ -136,6 +143,11 @@ class Fork:
             else:
                 self.errors[index] = branch.failure or RuntimeError("the branch ended without saying why")
         self.output.end(index)
+
+    def stop_after(self, index: int) -> None:
+        """Note that the run ends with this member: later ones never ran."""
+        self.end_fed()
+        self.output.cut(index)
 
     def end_fed(self) -> None:
         """Take note of the plain members that ended since the last call, for the order of output."""

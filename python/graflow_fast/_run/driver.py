@@ -19,7 +19,7 @@ from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
 from graflow_fast._run.failures import Failures
 from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
-from graflow_fast._run.output import CapturedThreads
+from graflow_fast._run.output import CapturedThreads, capture
 from graflow_fast._run.packing import unpacked
 from graflow_fast._run.placement import INLINE, PROCESS, THREAD, Placement
 from graflow_fast._run.scope import LiveStore
@@ -41,7 +41,7 @@ RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
 COMPLETED, TERMINATED, CANCELLED, FAILED, MAX_STEPS, OVERRAN = range(6)
 ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
 
-BRANCH_FAILED = 1
+BRANCH_FAILED, BRANCH_STOPPED = 1, 2
 
 EXECUTION_LIMIT = 10_000
 
@@ -197,13 +197,15 @@ class Run:
         elif kind == BRANCH_ENDED:
             fork = self.branches.fork_of(branch_id)
             fork.end_fed()
+            if tag == BRANCH_STOPPED:
+                fork.stop_after(number)
             fork.end_branch(self.branches.take_branch(branch_id), number, tag != BRANCH_FAILED)
         elif kind == JOIN:
             self._join(ticket, node, number, tag, bool(cause))
         elif kind == ABANDON:
             self._abandon(ticket)
         elif kind == FINISHED:
-            self._finish(node, number)
+            self._finish(node, number, branch_id)
             return None
         elif kind == OVERRUN:
             branch = self.branches.branch(branch_id)
@@ -261,7 +263,15 @@ class Run:
         outer_context, context.current_task_context = context.current_task_context, task_context
         self._inline = attempt
         try:
-            result = self.call_body(attempt, context, task_context)
+            if branch.fork is None or branch.output.flowing():
+                result = self.call_body(attempt, context, task_context)
+            else:
+                # Members before this one are not done, so what it prints waits for its turn.
+                with CapturedThreads(), capture() as pieces:
+                    try:
+                        result = self.call_body(attempt, context, task_context)
+                    finally:
+                        branch.output.write(pieces)
         except Exception as error:
             self.failed(attempt, error)
             return self._next()
@@ -287,6 +297,9 @@ class Run:
             counts[base_id] = counts.get(base_id, 0) + 1
             if context.retry_controller.retry_counts:
                 context.retry_controller.retry_counts.pop(attempt.task_id, None)
+        else:
+            # Counted by attempt, for another activation of the same task may be waiting for its own.
+            context.retry_controller.retry_counts[attempt.task_id] = attempt.number
         if not self.silent:
             context.tracer.on_task_start(self._traced(attempt), context)
         return context
@@ -397,6 +410,10 @@ class Run:
             self.failures.exits[attempt.node] = error
             self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
             return
+        if attempt.number:
+            context.retry_controller.retry_counts[attempt.task_id] = attempt.number
+        else:
+            context.retry_controller.retry_counts.pop(attempt.task_id, None)
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
@@ -577,6 +594,8 @@ class Run:
             self._processes.forget_view(fork.view)
         fork.replay(count)
         error: Exception | None = None
+        if stopped and fork.errors:
+            self._warn_unheard(fork)
         # The built-in policies that only look at failures have nothing to say when there are none.
         idle = not fork.errors and fork.group._execution_config["policy"] in ("strict", "best_effort")
         if not stopped and not idle:
@@ -607,6 +626,14 @@ class Run:
         if checkpoint is not None:
             self._write_checkpoint(checkpoint)
 
+    def _warn_unheard(self, fork: Fork) -> None:
+        """Say which members had failed when the workflow was ended well, since no policy will."""
+        failed = ", ".join(f"'{fork.members[index]}' ({fork.errors[index]})" for index in sorted(fork.errors))
+        warnings.warn(
+            f"The workflow was terminated while group '{fork.group_name}' had failed members: {failed}",
+            stacklevel=_user_stack_level(),
+        )
+
     def _group_error(self, fork: Fork, error: Exception) -> BaseException:
         """Return what the parent's branch fails with; the first member's error is its cause, exits pass through."""
         for index in sorted(fork.errors):
@@ -626,10 +653,12 @@ class Run:
 
     # --- the end
 
-    def _finish(self, node: int, reason: int) -> None:
+    def _finish(self, node: int, reason: int, branch_id: int) -> None:
         context = self.context
         context.stop_reason = _STOP_REASONS[reason]
         if reason == CANCELLED:
+            if branch_id:
+                self.branches.branch(branch_id).show_output_up_to_here()
             if node in self.failures.exits:
                 context.stop_reason = "failed"
                 raise self.failures.exits[node]

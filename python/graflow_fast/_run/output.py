@@ -52,6 +52,8 @@ class OutputStream:
         """Say whether everything before this branch has been shown."""
         if self.flows or self.fork is None:
             return True
+        if self.index > self.fork.last:
+            return False
         if self.fork.turn == self.index and self.fork.parent.flowing():
             self.flows = True
             self._show_held()
@@ -69,12 +71,14 @@ class ForkOutput:
     With ``live`` every branch flows at once.
     """
 
-    __slots__ = ("ended", "live", "parent", "streams", "turn")
+    __slots__ = ("ended", "last", "live", "parent", "streams", "turn")
 
     def __init__(self, parent: OutputStream, live: bool = False) -> None:
         self.parent = parent
         self.live = live
         self.turn = 0
+        #: The last branch whose output counts.
+        self.last = sys.maxsize
         self.streams: dict[int, OutputStream] = {}
         self.ended: set[int] = set()
 
@@ -98,8 +102,22 @@ class ForkOutput:
             self._leave(self.turn)
             self.turn += 1
         following = self.streams.get(self.turn)
-        if following is not None:
+        if following is not None and self.turn <= self.last:
             following.flowing()
+
+    def cut(self, index: int) -> None:
+        """Forget what branches after that one said: as if the members had run in order, they never ran."""
+        for later in [found for found in self.streams if found > index]:
+            del self.streams[later]
+        self.last = index
+
+    def show_up_to(self, index: int) -> None:
+        """Show what the branches up to that one have said so far, in order; nothing follows any more."""
+        for found in sorted(self.streams):
+            if found <= index:
+                stream = self.streams[found]
+                held, stream.held = stream.held, []
+                self.parent.write(held)
 
     def _leave(self, index: int) -> None:
         stream = self.streams.pop(index, None)

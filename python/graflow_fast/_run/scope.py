@@ -75,6 +75,10 @@ class BranchChannel(Channel):
         self.log: list[Operation] = []
         self._own: dict[str, Any] = {}
         self._expiry: dict[str, float] = {}
+        #: Keys whose list is this branch's own copy, not one that the log or the caller holds too.
+        self._private: set[str] = set()
+        #: Keys that were deleted and set again, and so are the last ones.
+        self._reborn: set[str] = set()
         self._cleared = False
         self._locks_held = 0
 
@@ -106,6 +110,7 @@ class BranchChannel(Channel):
             base = None if self._cleared else self.parent.get(key)
             joined = [*reversed(value.before), *(base or ()), *value.after]
             self._own[key] = joined
+            self._private.add(key)
             return joined
         if type(value) is Packed:
             value = self._own[key] = value.value()
@@ -124,9 +129,10 @@ class BranchChannel(Channel):
         """Return the keys that this branch sees, older ones first."""
         seen: dict[str, None] = {} if self._cleared else dict.fromkeys(self.parent.keys())
         for key in list(self._own):
-            if self._look(key) is _DELETED:
+            gone = self._look(key) is _DELETED
+            if gone or key in self._reborn:
                 seen.pop(key, None)
-            elif key in self._own:
+            if not gone:
                 seen[key] = None
         for key in self.live.keys:
             if self.live.root.exists(key):
@@ -146,6 +152,8 @@ class BranchChannel(Channel):
         if self._goes_live(key):
             self.live.root.set(key, value, ttl)
             return
+        self._revive(key)
+        self._private.discard(key)
         self._own[key] = value
         self.log.append(("set", key, value, self._expires(key, ttl)))
 
@@ -182,7 +190,9 @@ class BranchChannel(Channel):
         own = self._look(key)
         base_length = 0
         if own is _DELETED:
+            self._revive(key)
             own = self._own[key] = []
+            self._private.add(key)
         elif own is _MISSING or type(own) is _Extended:
             base = None if self._cleared else self.parent.get(key)
             if base is not None or (not self._cleared and self.parent.exists(key)):
@@ -192,8 +202,12 @@ class BranchChannel(Channel):
                 own = self._own[key] = _Extended()
         elif type(own) is Packed:
             own = self._own[key] = own.value()
+            self._private.add(key)
         if type(own) is not _Extended:
             _check_list(key, own)
+            if key not in self._private:
+                own = self._own[key] = list(own)
+                self._private.add(key)
         self.log.append((operation, key, value, self._expires(key, ttl)))
         if type(own) is _Extended:
             (own.after if operation == "append" else own.before).append(value)
@@ -203,6 +217,12 @@ class BranchChannel(Channel):
         else:
             own.insert(0, value)
         return len(own)
+
+    def _revive(self, key: str) -> None:
+        """Make a key that was deleted here the last one, as it will be after the replay."""
+        if self._own.get(key) is _DELETED:
+            del self._own[key]
+            self._reborn.add(key)
 
     def _expires(self, key: str, ttl: int | None) -> float | None:
         if ttl is None:

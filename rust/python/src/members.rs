@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
@@ -65,6 +65,8 @@ pub struct MemberFeed {
     tracked: HashMap<u64, Tracked>,
     /// Results of members that completed and whose branch has not ended yet.
     completed: HashMap<u64, Option<Box<[u8]>>>,
+    /// Branches that the driver has taken over: what they do next must see what they have written.
+    taken_over: FxHashSet<u64>,
 }
 
 #[pymethods]
@@ -89,6 +91,7 @@ impl MemberFeed {
             forks: Vec::new(),
             tracked: HashMap::default(),
             completed: HashMap::default(),
+            taken_over: FxHashSet::default(),
         }
     }
 
@@ -135,7 +138,18 @@ impl MemberFeed {
                     room -= 1
                 }
                 Some(Action::BranchEnded { branch, .. }) if self.branch_ended(branch) => {}
-                Some(action) => return Ok(Some(to_tuple(action))),
+                Some(action) => {
+                    match action {
+                        Action::Run { branch, .. } if branch != 0 => {
+                            self.taken_over.insert(branch);
+                        }
+                        Action::BranchEnded { branch, .. } => {
+                            self.taken_over.remove(&branch);
+                        }
+                        _ => {}
+                    }
+                    return Ok(Some(to_tuple(action)));
+                }
                 None => return Ok(None),
             }
         }
@@ -180,7 +194,9 @@ impl MemberFeed {
 
     /// Hands a fed member to the driver, by its ticket: (node, branch), or None when it is not (any more) fed here.
     fn release(&mut self, ticket: u64) -> Option<(u32, u64)> {
-        self.tracked.remove(&ticket).map(|tracked| (tracked.node, tracked.branch))
+        let tracked = self.tracked.remove(&ticket)?;
+        self.taken_over.insert(tracked.branch);
+        Some((tracked.node, tracked.branch))
     }
 
     /// The tickets of all members that are in the pool.
@@ -213,6 +229,9 @@ impl MemberFeed {
 
     /// Sends an attempt to the pool if it is a plain member's first; says whether it was.
     fn submit(&mut self, py: Python<'_>, ticket: u64, node: u32, branch: u64, has_cause: bool) -> PyResult<bool> {
+        if self.taken_over.contains(&branch) {
+            return Ok(false);
+        }
         let Some(view) = self
             .forks
             .iter()

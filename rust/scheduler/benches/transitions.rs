@@ -1,5 +1,6 @@
 //! Nanoseconds per transition (complete a task, apply its directives, find what is ready) and bytes per node.
 //! `cargo bench -p graflow-scheduler`; the last argument may bound the largest graph.
+#![allow(clippy::disallowed_types, reason = "benches measure time")]
 use graflow_scheduler::{Action, Config, Directive, Scheduler, Ticket};
 use std::hint::black_box;
 use std::time::{Duration, Instant};

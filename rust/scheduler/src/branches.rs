@@ -32,6 +32,7 @@ const SPARE: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Branches {
     open: HashMap<BranchId, Box<Branch>, BuildHasherDefault<IdHasher>>,
+    #[allow(clippy::vec_box, reason = "they move between here and `open` without being copied")]
     spare: Vec<Box<Branch>>,
 }
 

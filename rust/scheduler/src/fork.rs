@@ -156,7 +156,10 @@ impl Scheduler {
         let Some(place) = branch.place else { panic!("branch {id} has no place") };
         let Some(fork) = self.forks.get_mut(&place.fork) else { panic!("no fork {}", place.fork) };
         fork.open.remove(&place.index);
-        fork.steps[place.index as usize] = u32::try_from(branch.steps).unwrap_or(u32::MAX);
+        // A failed branch leaves nothing behind, so its steps don't count either.
+        if outcome != Outcome::Failed {
+            fork.steps[place.index as usize] = u32::try_from(branch.steps).unwrap_or(u32::MAX);
+        }
         if outcome == Outcome::Ok && !branch.jumps.is_empty() {
             fork.jumps.insert(place.index, std::mem::take(&mut branch.jumps));
         }

@@ -144,7 +144,7 @@ impl Graph {
     }
 
     /// Searches the source's and the target's list in step, so that the shorter one bounds the cost.
-    fn find_edge(&self, source: NodeId, target: NodeId) -> Option<EdgeId> {
+    pub fn find_edge(&self, source: NodeId, target: NodeId) -> Option<EdgeId> {
         let mut out = self.nodes[source as usize].first_out;
         let mut back = self.nodes[target as usize].first_in;
         while out != NONE && back != NONE {

@@ -83,7 +83,7 @@ pub(crate) fn find_loops(graph: &Graph, from: NodeId) -> Vec<Vec<NodeId>> {
                 for member in &members {
                     order[at(*member)] = DONE;
                 }
-                if members.len() > 1 || graph.successors(node).contains(&node) {
+                if members.len() > 1 || graph.find_edge(node, node).is_some() {
                     members.sort_unstable();
                     found.push(members);
                 }

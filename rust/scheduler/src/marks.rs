@@ -120,6 +120,22 @@ impl Marks {
         }
     }
 
+    /// Like `node`, also for one that was added after the latest event.
+    pub fn peek(&self, node: NodeId) -> NodeMark {
+        match &self.store {
+            Store::Dense { nodes, .. } => nodes.get(node as usize).copied().unwrap_or_default(),
+            Store::Single { .. } | Store::Sparse { .. } => self.node(node),
+        }
+    }
+
+    /// Like `edge`, also for one that was added after the latest event.
+    pub fn peek_edge(&self, edge: EdgeId) -> EdgeState {
+        match &self.store {
+            Store::Dense { edges, .. } => edges.get(edge as usize).copied().unwrap_or_default(),
+            Store::Single { .. } | Store::Sparse { .. } => self.edge(edge),
+        }
+    }
+
     #[inline]
     pub fn node_mut(&mut self, node: NodeId) -> &mut NodeMark {
         match &mut self.store {

@@ -38,7 +38,7 @@ impl Scheduler {
     /// How often a node completed in branch 0; an iterating task counts when it stops iterating.
     pub fn executions(&self, node: NodeId) -> Result<u32, CallError> {
         self.graph.require(node)?;
-        Ok(if self.graph.changed() { 0 } else { self.root.marks.node(node).executions })
+        Ok(self.root.marks.peek(node).executions)
     }
 
     /// Branch 0's queue, then its delayed retries, in order.
@@ -71,10 +71,7 @@ impl Scheduler {
     pub fn explain(&self, node: NodeId) -> Result<(Reason, Vec<NodeId>), CallError> {
         self.graph.require(node)?;
         let (reason, who) = self.story.reason(node);
-        if self.graph.changed() {
-            return Ok((reason, who.into_iter().collect()));
-        }
-        let mark = self.root.marks.node(node);
+        let mark = self.root.marks.peek(node);
         if mark.active > 0 && self.ended {
             return Ok((Reason::Abandoned, Vec::new()));
         }
@@ -106,7 +103,7 @@ impl Scheduler {
         let mut next = graph.first_in(node);
         while next != NONE {
             let edge = graph.edge(next);
-            match self.root.marks.edge(next) {
+            match self.root.marks.peek_edge(next) {
                 EdgeState::Pending | EdgeState::PendingFired => found.push(edge.source),
                 EdgeState::Idle | EdgeState::Fired => {}
             }

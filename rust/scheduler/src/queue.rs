@@ -6,6 +6,9 @@ use crate::lanes::Lanes;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Priority, highest first, and lane.
+type Rank = (Reverse<i32>, u32);
+
 /// What is ready in a branch.
 #[derive(Debug)]
 pub(crate) enum Queue {
@@ -14,7 +17,7 @@ pub(crate) enum Queue {
     /// Higher priority first, then in order; one list per priority and lane.
     Ranked {
         /// By priority (highest first) and lane; each entry with its place in the order of arrival.
-        lists: BTreeMap<(Reverse<i32>, u32), VecDeque<(u64, Activation)>>,
+        lists: BTreeMap<Rank, VecDeque<(u64, Activation)>>,
         /// Arrivals so far.
         arrivals: u64,
     },
@@ -68,7 +71,7 @@ impl Queue {
                 }
             }
             Self::Ranked { lists, .. } => {
-                let mut best: Option<((Reverse<i32>, u32), u64)> = None;
+                let mut best: Option<(Rank, u64)> = None;
                 for (key, list) in lists.iter() {
                     if best.is_some_and(|(found, _)| found.0 < key.0) {
                         break;

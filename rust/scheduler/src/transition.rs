@@ -161,13 +161,15 @@ pub fn branch_after(state: BranchState, event: BranchEvent) -> Option<BranchStat
     use BranchEvent as E;
     use BranchState as S;
     match (state, event) {
-        (S::Ready | S::Busy, E::Start) => Some(S::Busy),
-        (S::Ready | S::Busy, E::MoreWork) => Some(S::Ready),
-        (S::Ready | S::Busy, E::OnlyDelayed) => Some(S::Waiting),
+        (S::Ready, E::Start) => Some(S::Busy),
+        (S::Busy, E::MoreWork) => Some(S::Ready),
+        (S::Busy, E::OnlyDelayed) => Some(S::Waiting),
         (S::Waiting, E::Wake) => Some(S::Ready),
         (S::Ready | S::Busy, E::End) => Some(S::Ended),
         (S::Ready | S::Busy | S::Waiting, E::Abandon) => Some(S::Abandoned),
         (S::Waiting, E::Start | E::MoreWork | E::OnlyDelayed | E::End)
+        | (S::Ready, E::MoreWork | E::OnlyDelayed)
+        | (S::Busy, E::Start)
         | (S::Ready | S::Busy, E::Wake)
         | (S::Ended | S::Abandoned, E::Start | E::MoreWork | E::OnlyDelayed | E::Wake | E::End | E::Abandon) => None,
     }
