@@ -1,4 +1,4 @@
-"""A dead worker costs the task that ran in it, nothing else (T1); what its error says; poison; prints before a crash."""
+"""A dead worker costs the task that ran in it, nothing else (T1): errors, retries, poison, prints before a crash."""
 
 import os
 import signal
@@ -169,15 +169,13 @@ def test_a_long_print_survives_and_the_journal_is_cut(capsys):
 
 def test_a_task_that_a_stranger_killed_twice_is_not_poison():
     """Deaths count by task: a storm hits many."""
-    assert storm.kill_storm(2_000, every=0.005)["wrong results"] == 0
+    assert storm.kill_storm(5_000, every=0.03)["wrong results"] == 0
 
 
 def test_a_killed_idle_worker_is_replaced():
     run(*many(10))
     for pid in storm.workers():
-        process = psutil.Process(pid)
         os.kill(pid, signal.SIGKILL)
-        process.wait(5) if process.ppid() == os.getpid() else None
     assert run(*many(10)).get_result("t9") == 9
 
 

@@ -398,7 +398,7 @@ class Run:
             self._write_checkpoint(checkpoint)
         return self._next()
 
-    def failed(self, attempt: Attempt, error: BaseException) -> None:
+    def failed(self, attempt: Attempt, error: BaseException, least_delay: float = 0.0) -> None:
         """Note that a body raised: repeat it if its policy says so, else its branch fails."""
         branch = attempt.branch
         context = branch.context
@@ -417,6 +417,8 @@ class Run:
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
+        elif delay < least_delay:
+            delay = least_delay
         self.scheduler.fail(attempt.ticket, delay, time.monotonic())
 
     def attempt(self, ticket: int) -> Attempt | None:

@@ -39,6 +39,10 @@ FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
 #: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
 POISON_AFTER = 3
 
+#: Seconds before a task whose worker died runs again, times its deaths. Workers that something else kills die mostly
+#: while they are young; so the task does not go to the one that replaces the dead, and is not taken for the cause.
+_QUARANTINE = 0.02
+
 _MEMORY_INTERVAL = 0.05
 
 #: How far a task's writes to descriptors 1 and 2 go; at the end of its record if it made any.
@@ -352,7 +356,9 @@ class Processes:
             error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
             if self._deaths[where] >= POISON_AFTER:
                 self.run.failed_for_good(attempt, error)
-                return
+            else:
+                self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
+            return
         self.run.failed(attempt, error)
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
