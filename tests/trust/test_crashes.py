@@ -68,25 +68,29 @@ def test_without_retries_one_crash_fails_the_task_alone():
     assert [context.get_result(f"t{number}") for number in range(200)] == list(range(200))
 
 
-def test_poison_fails_by_name_whatever_its_retries(tmp_path):
+@pytest.mark.parametrize(("number", "deaths"), [(signal.SIGSEGV, 3), (0, 3), (signal.SIGKILL, 10)])
+def test_poison_fails_by_name_whatever_its_retries(tmp_path, number, deaths):
+    """By a signal that may come from outside it is given the benefit of the doubt for longer."""
     path = tmp_path / "attempts"
 
     @task(max_retries=1000)
     def poison():
         note(path)
-        os.kill(os.getpid(), signal.SIGKILL)
+        if number:
+            os.kill(os.getpid(), number)
+        os._exit(3)
 
     members = many(500)  # without retries: one charge would fail them
     with pytest.raises(ParallelGroupError) as caught:
         run(*members[:250], poison, *members[250:], policy="strict")
     assert [name for name, _ in caught.value.failed_tasks] == ["poison"]
     assert len(caught.value.successful_tasks) == 500
-    assert path.stat().st_size == 3
+    assert path.stat().st_size == deaths
     error = caught.value.__cause__
     while not isinstance(error, WorkerCrashedError):
         error = error.__cause__
     assert error.task_id == "poison"
-    assert error.attempt == 3
+    assert error.attempt == deaths
 
 
 def test_retries_exhausted_keep_the_crash_as_cause():

@@ -15,7 +15,7 @@ from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
-from graflow_fast._run.crashes import crash_report
+from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
@@ -36,11 +36,7 @@ if TYPE_CHECKING:
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
 FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
 
-#: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
-POISON_AFTER = 3
-
-#: Seconds before a task whose worker died runs again, times its deaths. Workers that something else kills die mostly
-#: while they are young; so the task does not go to the one that replaces the dead, and is not taken for the cause.
+#: Seconds before a task whose worker died runs again, times its deaths: not the first task of the next young worker.
 _QUARANTINE = 0.02
 
 _MEMORY_INTERVAL = 0.05
@@ -354,7 +350,7 @@ class Processes:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
             error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= POISON_AFTER:
+            if self._deaths[where] >= most_deaths(info):
                 self.run.failed_for_good(attempt, error)
             else:
                 self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
