@@ -17,6 +17,7 @@ from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
 from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.growth import Growth
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.requests import Requests
@@ -72,6 +73,9 @@ class Processes:
         self._killed_for: dict[int, BaseException] = {}
         self._memory_limits: dict[int, int] = {}
         self._next_memory_check = 0.0
+        #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
+        self._killed_workers: set[int] = set()
+        self._growth = Growth(self.pool)
 
     # --- submitting
 
@@ -263,6 +267,7 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
+        self._growth.sometimes()
 
     def _report(
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
@@ -276,6 +281,12 @@ class Processes:
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
+        self._growth.after_task(worker, ended - started)
+        killed = self._killed_for.pop(ticket, None)
+        if killed is not None:  # it ended while it was being stopped
+            self.pool.kill(worker, grace=0.0)
+            run.failed(attempt, killed)
+            return
         written: list[Piece] = []
         if flags & DESCRIPTORS:
             written = self._last_output(worker, _POSITIONS.unpack(record[-_POSITIONS.size :]))
@@ -346,6 +357,9 @@ class Processes:
             return
         attempt.branch.output.write(pieces)
         error: Any = self._killed_for.pop(ticket, None)
+        if error is None and worker in self._killed_workers:
+            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
+            return
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
@@ -364,6 +378,7 @@ class Processes:
         definition = attempt.task._definition  # type: ignore[attr-defined]
         limit = definition.timeout if definition.timeout is not None else self.run.settings.timeout
         self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
+        self._killed_workers.add(worker)
         self.pool.kill(worker, grace=_GRACE)
 
     def _last_output(self, worker: int, until: tuple[int, int] | None = None) -> list[Piece]:
@@ -385,6 +400,7 @@ class Processes:
             attempt = self.run.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
+                self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
 
     # --- stopping
@@ -397,6 +413,7 @@ class Processes:
         if self.core.cancel(ticket) == 2:
             worker = self.core.running_on(ticket)
             if worker >= 0:
+                self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
 
     def close(self) -> None:
