@@ -1,10 +1,9 @@
 """The Rust core."""
 
+from collections.abc import Callable
 from typing import Any, Final, final
 
-__all__ = ["Pool", "Scheduler", "WorkerLink", "__version__", "die_with_parent"]
-
-__all__ = ["Scheduler", "__version__"]
+__all__ = ["MemberFeed", "Pool", "Scheduler", "WorkerLink", "__version__", "die_with_parent"]
 
 __version__: Final[str]
 

@@ -91,7 +91,11 @@ def _links(error: BaseException) -> dict[str, BaseException]:
 
 def _members(error: BaseException) -> tuple[BaseException, ...]:
     """The exceptions of an exception group that is pickled in the ordinary way."""
-    if _GROUP is None or not isinstance(error, _GROUP) or type(error).__reduce__ is not BaseException.__reduce__:
+    if (
+        _GROUP is None
+        or not isinstance(error, _GROUP)
+        or getattr(type(error), "__reduce__", None) is not BaseException.__reduce__
+    ):
         return ()
     return tuple(error.exceptions)
 

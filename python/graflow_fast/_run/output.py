@@ -194,8 +194,8 @@ class CapturedThreads:
         with cls._guard:
             if cls._users == 0:
                 cls._saved = (sys.stdout, sys.stderr)
-                sys.stdout = _CapturingStream(sys.stdout, STDOUT)  # type: ignore[assignment]
-                sys.stderr = _CapturingStream(sys.stderr, STDERR)  # type: ignore[assignment]
+                sys.stdout = _CapturingStream(sys.stdout, STDOUT)
+                sys.stderr = _CapturingStream(sys.stderr, STDERR)
             cls._users += 1
         return self
 

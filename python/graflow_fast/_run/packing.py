@@ -6,6 +6,7 @@ from typing import Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.scope import BranchChannel
+from graflow_fast._run.versions import SnapshotChannel
 from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
@@ -50,6 +51,8 @@ def _raw(channel: Channel, key: str) -> Any:
             return None
         else:
             channel = channel.parent
+    if isinstance(channel, SnapshotChannel):
+        return channel.raw(key)
     if isinstance(channel, MemoryChannel) and channel.exists(key):
         return channel.data.get(key)
     return None

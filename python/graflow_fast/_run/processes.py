@@ -18,6 +18,8 @@ from graflow_fast._run.branches import Branch, Fork
 from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
+from graflow_fast._run.map_places import report_chunk
+from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.requests import Requests
@@ -163,14 +165,10 @@ class Processes:
         if context is not None:
             cycles = context.cycle_controller
             count = cycles.get_cycle_count(attempt.base_id)
-            limit = cycles.node_max_cycles.get(attempt.base_id)
-            if count > 1 or limit is not None:
-                extra["cycles"] = (count, limit)
-            retries = context.retry_controller
-            tries = retries.get_retry_count(attempt.task_id)
-            max_retries = retries.node_max_retries.get(attempt.task_id)
-            if tries or max_retries is not None:
-                extra["retries"] = (tries, max_retries)
+            if count > 1:
+                extra["cycles"] = count
+            if attempt.number:
+                extra["retries"] = attempt.number
         if branch.fork is None:
             extra["group_count"] = self.run.group_count
             extra["values"] = self._declared(branch, definition)
@@ -279,8 +277,6 @@ class Processes:
             self.requests.release(ticket)
         if attempt is None:
             return
-        offset = time.time() - time.monotonic()
-        attempt.started, attempt.ended = started + offset, ended + offset
         self._growth.after_task(worker, ended - started)
         killed = self._killed_for.pop(ticket, None)
         if killed is not None:  # it ended while it was being stopped
@@ -291,8 +287,13 @@ class Processes:
         if flags & DESCRIPTORS:
             written = self._last_output(worker, _POSITIONS.unpack(record[-_POSITIONS.size :]))
             record = record[: -_POSITIONS.size]
-            if not record:
-                attempt.branch.output.write(written)
+        if ticket >= MAP_TICKETS:
+            report_chunk(self, attempt, flags, ended - started, result, record, written)  # type: ignore[arg-type]
+            return
+        offset = time.time() - time.monotonic()
+        attempt.started, attempt.ended = started + offset, ended + offset
+        if written and not record:
+            attempt.branch.output.write(written)
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if not record:
             run.reported(attempt, value, None)
@@ -355,8 +356,11 @@ class Processes:
         attempt = self.run.take(ticket)
         if attempt is None:
             return
-        attempt.branch.output.write(pieces)
         error: Any = self._killed_for.pop(ticket, None)
+        if ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, why, pieces, error)
+            return
+        attempt.branch.output.write(pieces)
         if error is None and worker in self._killed_workers:
             self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
             return
@@ -370,6 +374,11 @@ class Processes:
                 self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
             return
         self.run.failed(attempt, error)
+
+    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
+        if pieces and chunk.size == 1:
+            chunk.batch.pieces.append((chunk.position, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)

@@ -69,7 +69,7 @@ def unpack_error(task_id: str, packed: tuple[bytes, str]) -> BaseException:
     if isinstance(error, RemoteTaskError) and not error.task_id:
         return RemoteTaskError(task_id, error.type_name, error.message, trace)
     if isinstance(error, TaskSerializationError) and error.task_id == "?":
-        error = TaskSerializationError(task_id, error.what, error.path, error.cause)  # type: ignore[arg-type]
+        error = TaskSerializationError(task_id, error.what, error.path, error.cause)
     attach_remote_traceback(error, trace)
     return error
 

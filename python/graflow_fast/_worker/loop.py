@@ -65,13 +65,20 @@ class Worker:
             if definition is None:
                 definition = self.definition(key)
             watch = self.watches[key]
+            if extra is not None and "chunk" in extra:
+                from graflow_fast._worker.items import run_chunk
+
+                self.link.report(
+                    ticket, PLAIN, *run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"])
+                )
+                return
             arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
             positional: tuple[Any, ...] = ()
             if definition.inject_context or definition.parameters:
                 view = self.views.get(view_key)
                 if view is None:
                     view = self.view(view_key)
-                context = WorkerContext(self.link, ticket, view, task_id, extra)
+                context = WorkerContext(self.link, ticket, view, definition, task_id, extra)
                 previous: Any = NOTHING
                 if extra is not None:
                     if "call" in extra:
