@@ -481,7 +481,7 @@ class Run:
             self._write_checkpoint(checkpoint)
         return self._next()
 
-    def failed(self, attempt: Attempt, error: BaseException) -> None:
+    def failed(self, attempt: Attempt, error: BaseException, least_delay: float = 0.0) -> None:
         """Note that a body raised: repeat it if its policy says so, else its branch fails."""
         branch = attempt.branch
         context = branch.context
@@ -502,6 +502,8 @@ class Run:
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
+        elif delay < least_delay:
+            delay = least_delay
         if self.concurrency is not None and branch.fork is None:
             self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, delay is not None)
             if delay is None:

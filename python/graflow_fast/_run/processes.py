@@ -15,8 +15,9 @@ from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
-from graflow_fast._run.crashes import crash_report
+from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.growth import Growth
 from graflow_fast._run.lease import Leases
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
 FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
 
-#: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
-POISON_AFTER = 3
+#: Seconds before a task whose worker died runs again, times its deaths: not the first task of the next young worker.
+_QUARANTINE = 0.02
 
 _MEMORY_INTERVAL = 0.05
 
@@ -76,6 +77,9 @@ class Processes:
         self._killed_for: dict[int, BaseException] = {}
         self._memory_limits: dict[int, int] = {}
         self._next_memory_check = 0.0
+        #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
+        self._killed_workers: set[int] = set()
+        self._growth = Growth(self.pool)
 
     # --- submitting
 
@@ -273,6 +277,7 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
+        self._growth.sometimes()
 
     def _report(
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
@@ -283,6 +288,12 @@ class Processes:
         if self.requests.locks:
             self.requests.release(ticket)
         if attempt is None:
+            return
+        self._growth.after_task(worker, ended - started)
+        killed = self._killed_for.pop(ticket, None)
+        if killed is not None:  # it ended while it was being stopped
+            self.pool.kill(worker, grace=0.0)
+            run.failed(attempt, killed)
             return
         written: list[Piece] = []
         if flags & DESCRIPTORS:
@@ -382,13 +393,18 @@ class Processes:
             self.submit(attempt)
             return
         attempt.branch.output.write(pieces)
+        if error is None and worker in self._killed_workers:
+            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
+            return
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
             error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= POISON_AFTER:
+            if self._deaths[where] >= most_deaths(info):
                 self.run.failed_for_good(attempt, error)
-                return
+            else:
+                self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
+            return
         self.run.failed(attempt, error)
 
     def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
@@ -403,6 +419,7 @@ class Processes:
         definition = attempt.task._definition  # type: ignore[attr-defined]
         limit = definition.timeout if definition.timeout is not None else self.run.settings.timeout
         self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
+        self._killed_workers.add(worker)
         self.pool.kill(worker, grace=_GRACE)
 
     def _last_output(self, worker: int, until: tuple[int, int] | None = None) -> list[Piece]:
@@ -424,6 +441,7 @@ class Processes:
             attempt = self.run.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
+                self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
 
     # --- stopping
@@ -436,6 +454,7 @@ class Processes:
         if self.core.cancel(ticket) == 2:
             worker = self.core.running_on(ticket)
             if worker >= 0:
+                self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
 
     def close(self) -> None:
