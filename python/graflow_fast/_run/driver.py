@@ -320,7 +320,7 @@ class Run:
         branch = self._branch_for(branch_id, node, tag, number)
         attempt = Attempt(ticket, node, branch, number, self.nodes.tasks[node], self.nodes.names[node])
         attempt.cause = cause
-        if not self.silent and branch_id == 0 and number == 0:
+        if not self.silent and branch_id == 0:
             self._told_queued = max(0, self._told_queued - 1)
         if tag:
             attempt.tag = tag

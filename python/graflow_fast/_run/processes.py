@@ -70,7 +70,8 @@ class Processes:
             self.feed = MemberFeed(
                 run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, crossing.dumps
             )
-        self.leases = None if self.feed is None else Leases(run, self)
+        counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
+        self.leases = None if self.feed is None or counted else Leases(run, self)
         self._root_view: int | None = None
         self._views: list[int] = []
         self._deaths: dict[tuple[int, int], int] = {}
