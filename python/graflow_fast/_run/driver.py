@@ -19,6 +19,7 @@ from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
 from graflow_fast._run.concurrency import Concurrency
 from graflow_fast._run.failures import Failures
+from graflow_fast._run.forgetting import Forgetting
 from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
 from graflow_fast._run.output import CapturedThreads, capture
@@ -48,10 +49,11 @@ BRANCH_FAILED, BRANCH_STOPPED = 1, 2
 
 EXECUTION_LIMIT = 10_000
 
-#: Seconds that members declared before one that cancels may take to end, since in order they would have run first.
-CANCEL_GRACE = 0.5
 #: The scheduler's lane of all tasks of the workflow's own branch, where several may run at once.
 ROOT_LANE = (1 << 32) - 1
+
+#: Seconds that members declared before one that cancels may take to end, since in order they would have run first.
+CANCEL_GRACE = 0.5
 
 _STOP_REASONS = {
     COMPLETED: "completed",
@@ -77,6 +79,7 @@ class Attempt:
         "cause",
         "ended",
         "handled",
+        "lease",
         "node",
         "number",
         "started",
@@ -97,6 +100,8 @@ class Attempt:
         self.call: Any = NOTHING
         self.cause = -1
         self.tag = 0
+        #: How many steps were sent together with it, itself included; 0 for none.
+        self.lease = 0
         #: When the body started and ended, in seconds since the epoch; 0 for not (yet) known.
         self.started = 0.0
         self.ended = 0.0
@@ -144,7 +149,10 @@ class Run:
         record = getattr(context.tracer, "_record", None)
         #: Notes for the tracer that a step ran, None when nobody wants to know.
         self.note_task = record.note if self.silent and record is not None else None
-        self._steps = None if self.parallel else InlineSteps(self)
+        keep = settings.keep_results
+        #: What drops results and tasks that nobody needs any more, None when all are kept.
+        self.forgetting = None if keep == "all" else Forgetting(self, keep)
+        self._steps = None if self.parallel or self.forgetting is not None else InlineSteps(self)
 
     # --- the loop
 
@@ -291,15 +299,8 @@ class Run:
         return self.root if self.concurrency is None else self.concurrency.start(node, tag, number)
 
     def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
-        task = self.nodes.tasks[node]
-        branch = self._branch_for(branch_id, node, tag, number)
-        attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
-        attempt.cause = cause
-        if not self.silent and branch_id == 0 and number == 0:
-            self._told_queued = max(0, self._told_queued - 1)
-        if tag:
-            attempt.tag = tag
-            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        attempt = self.attempt_of((RUN, ticket, node, branch_id, number, tag, cause))
+        task, branch = attempt.task, attempt.branch
         if task.is_map:
             return self._start_map(attempt)
         place = self.placement.of(task, branch, self.parallel)
@@ -312,6 +313,19 @@ class Run:
         elif place == THREAD:
             self._thread_side().submit(self, attempt)
         return self._next()
+
+    def attempt_of(self, action: tuple[int, int, int, int, int, int, int]) -> Attempt:
+        """Return the attempt that an action of the kind RUN asks for."""
+        _, ticket, node, branch_id, number, tag, cause = action
+        branch = self._branch_for(branch_id, node, tag, number)
+        attempt = Attempt(ticket, node, branch, number, self.nodes.tasks[node], self.nodes.names[node])
+        attempt.cause = cause
+        if not self.silent and branch_id == 0:
+            self._told_queued = max(0, self._told_queued - 1)
+        if tag:
+            attempt.tag = tag
+            attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        return attempt
 
     def _run_inline(self, attempt: Attempt) -> Any:
         context = self.prepare(attempt)
@@ -456,10 +470,13 @@ class Run:
                 self.context.mark_task_completed(attempt.task_id)
             self.last_result = result
         self._trace_end(attempt, None)
-        if directives is None and self._processes is None and self._checkpoint is None and self.silent:
+        plain = self._checkpoint is None and self.silent and self.forgetting is None
+        if directives is None and self._processes is None and plain:
             return self.scheduler.complete_next(attempt.ticket, None, time.monotonic())
         checkpoint = self._pop_checkpoint(branch)
         self.scheduler.complete(attempt.ticket, directives, time.monotonic())
+        if self.forgetting is not None:
+            self.forgetting.completed(attempt, directives)
         if checkpoint is not None and not cancelled:
             self._write_checkpoint(checkpoint)
         return self._next()
@@ -542,6 +559,8 @@ class Run:
         self._trace_end(attempt, None)
         checkpoint = self._pop_checkpoint(branch)
         self.scheduler.complete(attempt.ticket, directives, time.monotonic())
+        if self.forgetting is not None:
+            self.forgetting.completed(attempt, directives)
         if checkpoint is not None:
             self._write_checkpoint(checkpoint)
 
@@ -550,7 +569,7 @@ class Run:
         if not self.silent:
             with branch.context.tracer.at(datetime.fromtimestamp(attempt.ended) if attempt.ended else None):
                 branch.context.tracer.on_task_end(self._traced(attempt), branch.context, result=None, error=error)
-        elif branch.fork is None:
+        elif branch.fork is None and self.forgetting is None:
             task = attempt.task
             ended = attempt.ended or time.time()
             branch.context.tracer.record_task(
@@ -704,6 +723,8 @@ class Run:
             self.context.mark_task_completed(name)
         checkpoint = self._pop_checkpoint(parent)
         self.scheduler.complete(ticket, None, time.monotonic())
+        if self.forgetting is not None and parent.fork is None:
+            self.forgetting.group_completed(node, fork.cause)
         if checkpoint is not None:
             self._write_checkpoint(checkpoint)
 

@@ -186,7 +186,7 @@ class PoolPlace(Place):
         self.workers = self.processes.pool.size
         self._branch = ItemsBranch(found)
         task = found.task.task
-        self._bound = self.processes._pack_bound(found.name, task._bound_kwargs) if task._bound_kwargs else None
+        self._bound = self.processes.pack_bound(found.name, task._bound_kwargs) if task._bound_kwargs else None
         self._previous: bytes | None = None
         attempt = found.attempt
         explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"
@@ -212,15 +212,10 @@ class PoolPlace(Place):
             self._unsendable(chunk, error)
             return False
         chunk.branch = self._branch
-        extra = None
+        extra: dict[str, Any] | None = None
         if chunk.number:
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
-            controller = (
-                run.root.context.retry_controller if chunk.branch is None else chunk.branch.context.retry_controller
-            )
-            tries = controller.get_retry_count(chunk.task_id)
-            extra = {"retries": (tries, controller.node_max_retries.get(chunk.task_id))}
-            extra["values"] = processes._declared(chunk.branch, definition)
+            extra = {"retries": chunk.number, "values": processes._declared(chunk.branch, definition)}
         first = chunk.batch.first + chunk.position
         content = {"chunk": (first, items, found.detailed, self._previous, extra)}
         payload = pickle.dumps((found.name, keys[0], self._view, self._bound, content), protocol=crossing.PROTOCOL)

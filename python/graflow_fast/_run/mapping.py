@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 #: The first ticket of chunks; the scheduler numbers its own from 2^24 in steps of 2^24 and never gets there.
 MAP_TICKETS = 1 << 61
 
+#: Never starts anew: a worker of a warm pool may still hold a chunk that was taken back when the run before was
+#: stopped, and would run that one if its ticket came again.
+_tickets = count(MAP_TICKETS)
+
 #: Seconds that a chunk should take, and at least when the items come to an end; and the most items in one.
 CHUNK_SECONDS = 0.02
 LEAST_SECONDS = 0.002
@@ -487,11 +491,10 @@ class Maps:
         self.active: list[MapRun] = []
         #: The map whose results are streamed, and where they go.
         self.streamed: tuple[MapTask, deque[Any], bool] | None = None
-        self._tickets = count(MAP_TICKETS)
 
     def new_ticket(self) -> int:
         """Return a ticket for a chunk."""
-        return next(self._tickets)
+        return next(_tickets)
 
     def start(self, attempt: Attempt) -> None:
         """Begin a map."""

@@ -18,6 +18,7 @@ from graflow_fast._run.branches import Branch, Fork
 from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
+from graflow_fast._run.lease import Leases
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
@@ -69,6 +70,8 @@ class Processes:
             self.feed = MemberFeed(
                 run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, crossing.dumps
             )
+        counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
+        self.leases = None if self.feed is None or counted else Leases(run, self)
         self._root_view: int | None = None
         self._views: list[int] = []
         self._deaths: dict[tuple[int, int], int] = {}
@@ -103,18 +106,22 @@ class Processes:
 
     def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str]] | None:
         """Return the keys and required parameters of a task's definition, None when its members are not plain."""
-        if type(task) is not TaskWrapper or task.handler_type in self.run.handlers:
+        if not self.is_plain(task):
             return None
         definition = task._definition
-        if definition.handler not in (None, "process") or definition.timeout is not None:
-            return None
-        if definition.memory_limit is not None:
-            return None
         try:
             keys = self.table.keys_for(definition, task.task_id)
         except TaskSerializationError:
             return None
         return keys, [parameter.name for parameter in definition.parameters if parameter.required]
+
+    def is_plain(self, task: Any) -> bool:
+        """Say whether a task has no options that the short ways don't know."""
+        if type(task) is not TaskWrapper or task.handler_type in self.run.handlers:
+            return False
+        definition = task._definition
+        limited = definition.timeout is not None or definition.memory_limit is not None
+        return definition.handler in (None, "process") and not limited
 
     def submit(self, attempt: Attempt) -> None:
         """Give an attempt to the pool; what can't be sent fails the attempt."""
@@ -125,8 +132,14 @@ class Processes:
             keys = self.table.keys_for(definition, attempt.task_id)
             bound = None
             if task._bound_kwargs:
-                bound = self._pack_bound(attempt.task_id, task._bound_kwargs)
+                bound = self.pack_bound(attempt.task_id, task._bound_kwargs)
             extra = self._extra(attempt, definition)
+            lease = None if self.leases is None else self.leases.plan(attempt)
+            if lease is not None:
+                steps, more = lease
+                keys = (*keys, *more.difference(keys))
+                extra = {**(extra or {}), "lease": steps}
+                attempt.lease = len(steps) + 1
         except TaskSerializationError as error:
             run.running.pop(attempt.ticket, None)
             run.failed(attempt, error)
@@ -140,7 +153,7 @@ class Processes:
         attempt.started = time.time()
         self.core.submit(attempt.ticket, payload, (*keys, view), timeout)
 
-    def _pack_bound(self, task_id: str, bound: dict[str, Any]) -> bytes:
+    def pack_bound(self, task_id: str, bound: dict[str, Any]) -> bytes:
         try:
             return crossing.dumps(bound)
         except Exception as error:
@@ -295,17 +308,29 @@ class Processes:
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
-        if written and not record:
-            attempt.branch.output.write(written)
+        parts = pickle.loads(record) if record else None
+        if attempt.lease:
+            attempt.lease = 0
+            if written:
+                attempt.branch.output.write(written)
+            assert self.leases is not None
+            self.leases.apply(attempt, parts)  # type: ignore[arg-type]
+            return
+        if written:
+            log, directives, pieces, error = parts or (None, None, None, None)
+            parts = (log, directives, [*(pieces or ()), *written], error)
+        self.apply_report(attempt, flags, result, parts)
+
+    def apply_report(self, attempt: Attempt, flags: int, result: bytes, parts: Any) -> None:
+        """Apply what a worker reports of one body: the flags, the result as bytes, the parts of the record or None."""
+        run = self.run
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
-        if not record:
+        if parts is None:
             run.reported(attempt, value, None)
             return
-        log, directives, pieces, error = pickle.loads(record)
+        log, directives, pieces, error = parts
         if pieces:
             attempt.branch.output.write(pieces)
-        if written:
-            attempt.branch.output.write(written)
         try:
             if log:
                 self.apply(attempt.branch.channel, log)
@@ -363,6 +388,14 @@ class Processes:
         if ticket >= MAP_TICKETS:
             self._lost_chunk(attempt, info, why, pieces, error)
             return
+        if attempt.lease and error is None:
+            # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
+            assert self.leases is not None
+            self.leases.lost(attempt.lease)
+            attempt.lease = 0
+            self.run.running[ticket] = attempt
+            self.submit(attempt)
+            return
         attempt.branch.output.write(pieces)
         if error is None and worker in self._killed_workers:
             self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
@@ -381,7 +414,7 @@ class Processes:
     def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
         if pieces and chunk.size == 1:
             chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)

@@ -26,9 +26,20 @@ def pack(
     Raises:
         TaskSerializationError: a written value or something passed to ``next_task`` can't be pickled.
     """
+    return pickle.dumps(parts(task_id, log, directives, pieces, error), protocol=crossing.PROTOCOL)
+
+
+def parts(
+    task_id: str, log: list[Any] | None, directives: list[Any] | None, pieces: list[Any] | None, error: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Return what a record is made of, with every value of the user as bytes.
+
+    Raises:
+        TaskSerializationError: as `pack`.
+    """
     packed_log = pack_log(task_id, log) if log else None
     packed_directives = [_pack_directive(task_id, directive) for directive in directives] if directives else None
-    return pickle.dumps((packed_log, packed_directives, pieces, error), protocol=crossing.PROTOCOL)
+    return packed_log, packed_directives, pieces, error
 
 
 def pack_log(task_id: str, log: list[Any]) -> list[tuple[str, str, bytes | None, float | None]]:
