@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast.core.task import TaskWrapper
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
 
 _ENQUEUE, _GOTO, _ITERATE = 0, 1, 2
 

@@ -13,7 +13,8 @@ from graflow_fast._run.placement import PROCESS
 from graflow_fast.core.task import TaskWrapper
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
     from graflow_fast._run.processes import Processes
 
 #: How many steps a lease may have.

@@ -182,7 +182,7 @@ class PoolPlace(Place):
 
     def __init__(self, found: MapRun) -> None:
         super().__init__(found)
-        self.processes = self.run._process_side()
+        self.processes = self.run.process_side()
         self.workers = self.processes.pool.size
         self._branch = ItemsBranch(found)
         task = found.task.task

@@ -25,7 +25,8 @@ from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
 
 #: The first ticket of chunks; the scheduler numbers its own from 2^24 in steps of 2^24 and never gets there.
 MAP_TICKETS = 1 << 61

@@ -35,7 +35,8 @@ from graflow_fast.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
 
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
 FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
