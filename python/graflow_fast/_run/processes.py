@@ -304,7 +304,10 @@ class Processes:
         killed = self._killed_for.pop(ticket, None)
         if killed is not None:  # it ended while it was being stopped
             self.pool.kill(worker, grace=0.0)
-            run.failed(attempt, killed)
+            if ticket >= MAP_TICKETS:
+                attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
+            else:
+                run.failed(attempt, killed)
             return
         written: list[Piece] = []
         if flags & DESCRIPTORS:
