@@ -17,8 +17,10 @@ from graflow_fast._run.branches import Branch, Fork
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
+from graflow_fast._run.pickling import try_to_dump
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._shared.values import Copies
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from graflow_fast._run.driver import Attempt, Run
 
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
-FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
+FAILED, EFFECTS, DESCRIPTORS, SHARED = 1, 2, 4, 8
 
 #: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
 POISON_AFTER = 3
@@ -61,10 +63,15 @@ class Processes:
         self.feed: MemberFeed | None = None
         if run.silent and not run.parallel and run.settings.timeout is None and run.settings.memory_limit is None:
             self.feed = MemberFeed(
-                run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, crossing.dumps
+                run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, self._pack_plain
             )
         self._root_view: int | None = None
-        self._views: list[int] = []
+        #: The views that workers were told of, with the shared memory that each names.
+        self._views: dict[int, list[Any]] = {}
+        #: By ticket: the shared memory that a running attempt may still ask for.
+        self._held: dict[int, list[Any]] = {}
+        self.copies = Copies()
+        self._bodies_seen = 0
         self._deaths: dict[tuple[int, int], int] = {}
         self._killed_for: dict[int, BaseException] = {}
         self._memory_limits: dict[int, int] = {}
@@ -116,14 +123,17 @@ class Processes:
             keys = self.table.keys_for(definition, attempt.task_id)
             bound = None
             if task._bound_kwargs:
-                bound = self._pack_bound(attempt.task_id, task._bound_kwargs)
+                bound = self._pack_bound(attempt, task._bound_kwargs)
             extra = self._extra(attempt, definition)
         except TaskSerializationError as error:
             run.running.pop(attempt.ticket, None)
             run.failed(attempt, error)
             return
         view = self._view(attempt.branch)
-        payload = pickle.dumps((attempt.task_id, keys[0], view, bound, extra), protocol=crossing.PROTOCOL)
+        held: list[Any] = []
+        payload = crossing.pack((attempt.task_id, keys[0], view, bound, extra), held)
+        if held:
+            self.hold(attempt.ticket, held)
         timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
         memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
         if memory_limit is not None:
@@ -131,13 +141,33 @@ class Processes:
         attempt.started = time.time()
         self.core.submit(attempt.ticket, payload, (*keys, view), timeout)
 
-    def _pack_bound(self, task_id: str, bound: dict[str, Any]) -> bytes:
+    def copies_for(self, branch: Branch | None) -> Copies:
+        """Return the buffers that need not be sent again, none if code of the user may have changed them."""
+        sequential = branch is not None and branch.fork is None and not self.run.parallel
+        if self.copies and (sequential or self._bodies_seen != self.run.bodies_here):
+            self.copies.clear()
+        self._bodies_seen = self.run.bodies_here
+        return self.copies
+
+    def hold(self, ticket: int, held: list[Any]) -> None:
+        """Hold shared memory for as long as an attempt is running that was told of it."""
+        self._held.setdefault(ticket, []).extend(held)
+
+    def _pack_plain(self, bound: dict[str, Any]) -> bytes:
+        """Pack a plain member's arguments; one whose arguments are in shared memory, which must be held, is not plain."""
+        data = crossing.dumps(bound, self.copies_for(None))
+        if data[0] == crossing.SHARED_MARK:
+            raise _NotPlain
+        return data
+
+    def _pack_bound(self, attempt: Attempt, bound: dict[str, Any]) -> bytes:
+        task_id = attempt.task_id
         try:
-            return crossing.dumps(bound)
+            return crossing.dumps(bound, self.copies_for(attempt.branch))
         except Exception as error:
             for name, value in bound.items():
                 try:
-                    crossing.dumps(value)
+                    try_to_dump(value)
                 except Exception as inner:
                     raise explain_unpicklable(task_id, f"argument '{name}'", value, inner) from inner
             raise explain_unpicklable(task_id, "arguments", bound, error) from error
@@ -180,7 +210,7 @@ class Processes:
             return
         if self.run.nodes.tasks[attempt.cause].is_group:
             return
-        packed = packed_value(attempt.branch.channel, f"{self.run.nodes.names[attempt.cause]}.__result__")
+        packed = packed_value(attempt.branch.channel, f"{self.run.nodes.names[attempt.cause]}.__result__", self.copies)
         if packed is not None:
             extra["previous"] = packed
 
@@ -191,7 +221,7 @@ class Processes:
         values: dict[str, bytes | None] = {}
         for parameter in definition.parameters:
             for key in (parameter.result_key, parameter.name):
-                values[key] = packed_value(branch.channel, key)
+                values[key] = packed_value(branch.channel, key, self.copies)
         return values
 
     def _view(self, branch: Branch) -> int:
@@ -204,6 +234,7 @@ class Processes:
 
     def _fork_view(self, fork: Fork) -> int:
         if fork.view is None:
+            self.copies.clear()
             fork.view = self._define_view(fork.parent.context, True, self._fork_values(fork))
         return fork.view
 
@@ -229,15 +260,17 @@ class Processes:
             self.run.settings.seed,
             values,
         )
-        self.core.define(key, pickle.dumps(content, protocol=crossing.PROTOCOL))
-        self._views.append(key)
+        held: list[Any] = []
+        self.core.define(key, crossing.pack(content, held))
+        self._views[key] = held
         # User code may have run since the last fork, so captured state is looked at again.
         self.table.epoch += 1
         return key
 
     def forget_view(self, key: int) -> None:
         """Tell the workers that nothing names a view any more."""
-        self._views.remove(key)
+        del self._views[key]
+        self.copies.clear()
         self.core.forget(key)
 
     # --- what comes back
@@ -267,8 +300,22 @@ class Processes:
         run = self.run
         self._memory_limits.pop(ticket, None)
         attempt = run.take(ticket)
+        if self._held:
+            self._held.pop(ticket, None)
         if self.requests.locks:
             self.requests.release(ticket)
+        log = directives = pieces = error = None
+        if record:
+            log, directives, pieces, error = pickle.loads(record)
+        if flags & SHARED:
+            try:
+                result = crossing.adopt(result)
+                log, directives = effects.adopt(log, directives)
+            except LookupError:
+                # The worker ended before its memory could be opened here, so the report is worth nothing.
+                if attempt is not None:
+                    self._run_again(attempt)
+                return
         if attempt is None:
             return
         offset = time.time() - time.monotonic()
@@ -277,7 +324,6 @@ class Processes:
         if not record:
             run.reported(attempt, value, None)
             return
-        log, directives, pieces, error = pickle.loads(record)
         if pieces:
             attempt.branch.output.write(pieces)
         if flags & DESCRIPTORS:
@@ -294,7 +340,7 @@ class Processes:
         for operation, key, data, expires in log:
             ttl = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":
-                channel.set(key, Packed(data, load_packed), ttl)  # type: ignore[arg-type]
+                channel.set(key, Packed(crossing.adopt(data), load_packed), ttl)  # type: ignore[arg-type]
             elif operation == "append":
                 channel.append(key, load_packed(data), ttl)  # type: ignore[arg-type]
             elif operation == "prepend":
@@ -338,6 +384,7 @@ class Processes:
         info = self.pool.exit_info(pid)
         pieces = self._last_output(worker)
         self.pool.refill()
+        self._held.pop(ticket, None)
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
         attempt = self.run.take(ticket)
@@ -361,6 +408,15 @@ class Processes:
                 self.run.failed_for_good(attempt, error)
                 return
         self.run.failed(attempt, error)
+
+    def _run_again(self, attempt: Attempt) -> None:
+        """Have a body run anew whose worker ended with its result; that is no fault of the body, so it is not counted."""
+        where = (attempt.branch.id, attempt.node)
+        self._deaths[where] = self._deaths.get(where, 0) + 1
+        again = 0.0 if self._deaths[where] < POISON_AFTER else None
+        if again is None:
+            attempt.branch.failure = WorkerCrashedError(attempt.task_id, attempt.number + 1)
+        self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
@@ -398,6 +454,7 @@ class Processes:
         """Stop an attempt whose outcome no longer matters."""
         ticket = attempt.ticket
         self._memory_limits.pop(ticket, None)
+        self._held.pop(ticket, None)
         self.requests.release(ticket)
         if self.core.cancel(ticket) == 2:
             worker = self.core.running_on(ticket)
@@ -412,10 +469,16 @@ class Processes:
             self.abandon(attempt)
         self.run.running.clear()
         self.requests.close()
-        for key in self._views:
+        self._held.clear()
+        self.copies.clear()
+        for key in list(self._views):
             self.core.forget(key)
         crossing.find_key, crossing.find_definition = self._outer
         checkin(self.pool)
+
+
+class _NotPlain(Exception):
+    """A member can't take the short way."""
 
 
 class RemoteTraceback(Exception):

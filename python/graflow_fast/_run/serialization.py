@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graflow_fast._run import crossing
 from graflow_fast.exceptions import TaskSerializationError
 
 _DEEPEST = 8
@@ -51,8 +50,10 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _can_pickle(value: Any) -> bool:
+    from graflow_fast._run.pickling import try_to_dump
+
     try:
-        crossing.dumps(value)
+        try_to_dump(value)
     except Exception:
         return False
     return True

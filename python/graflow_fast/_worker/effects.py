@@ -7,7 +7,6 @@ coordinator applies it without loading what nobody asks for.
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
 from graflow_fast._run import crossing
@@ -27,7 +26,26 @@ def pack(
     """
     packed_log = pack_log(task_id, log) if log else None
     packed_directives = [_pack_directive(task_id, directive) for directive in directives] if directives else None
-    return pickle.dumps((packed_log, packed_directives, pieces, error), protocol=crossing.PROTOCOL)
+    return crossing.pack((packed_log, packed_directives, pieces, error), [])
+
+
+def adopt(log: Any, directives: Any) -> tuple[Any, Any]:
+    """Return a record's log and directives with the shared memory that their values name held here.
+
+    Raises:
+        LookupError: it is gone, with the worker.
+    """
+    if log:
+        log = [
+            (operation, key, data if data is None else crossing.adopt(data), expires)
+            for operation, key, data, expires in log
+        ]
+    if directives:
+        directives = [
+            tuple(crossing.adopt(part) if isinstance(part, bytes) else part for part in directive)
+            for directive in directives
+        ]
+    return log, directives
 
 
 def pack_log(task_id: str, log: list[Any]) -> list[tuple[str, str, bytes | None, float | None]]:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
+from graflow_fast._shared import segments
 from graflow_fast._worker import effects, output
 from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Flags of a report.
 PLAIN, FAILED, EFFECTS = 0, 1, 2
+#: The report names shared memory.
+SHARED = 8
 
 
 def run(link: WorkerLink) -> None:
@@ -35,6 +38,8 @@ def run(link: WorkerLink) -> None:
         if item is None:
             return
         worker.run_task(*item)
+        if segments.used():
+            segments.rest()
 
 
 class Worker:
@@ -47,6 +52,7 @@ class Worker:
         self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
         crossing.find_definition = self.definition
         crossing.find_key = self.keys.get
+        segments.arena.awaits_arrival = True
 
     def run_task(self, ticket: int, payload: bytes) -> None:
         """Run one task and report it, whatever it does."""
@@ -90,10 +96,11 @@ class Worker:
             return
         finally:
             registry.running.task_context = None
+        shared = SHARED if segments.created() else 0
         if record is None:
-            self.link.report(ticket, PLAIN, packed_result, b"")
+            self.link.report(ticket, PLAIN | shared, packed_result, b"")
         else:
-            self.link.report(ticket, EFFECTS, packed_result, record)
+            self.link.report(ticket, EFFECTS | shared, packed_result, record)
 
     def _record(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> bytes | None:
         """Return the effects record of a body that returned, None when there is nothing in it."""
@@ -112,7 +119,8 @@ class Worker:
             # The writes can't cross, so the attempt is reported without them, with the reason.
             failure = effects.pack_error(unpackable, _user_traceback(error))
             record = effects.pack(task_id, None, None, output.take(), failure)
-        self.link.report(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
+        shared = SHARED if segments.created() else 0
+        self.link.report(ticket, FAILED | EFFECTS | shared, crossing.NONE_BYTES, record)
 
     def definition(self, key: int) -> Definition:
         """Return the definition with that key, loading it when it is first named."""
