@@ -71,6 +71,8 @@ class Processes:
         #: By ticket: the shared memory that a running attempt may still ask for.
         self._held: dict[int, list[Any]] = {}
         self.copies = Copies()
+        #: Arguments that kept a member from the short way, as bytes: the driver asks for them next.
+        self._refused: tuple[dict[str, Any], bytes] | None = None
         self._bodies_seen = 0
         self._deaths: dict[tuple[int, int], int] = {}
         self._killed_for: dict[int, BaseException] = {}
@@ -157,11 +159,16 @@ class Processes:
         """Pack a plain member's arguments; one whose arguments are in shared memory, which must be held, is not plain."""
         data = crossing.dumps(bound, self.copies_for(None))
         if data[0] == crossing.SHARED_MARK:
+            self._refused = (bound, data)
             raise _NotPlain
         return data
 
     def _pack_bound(self, attempt: Attempt, bound: dict[str, Any]) -> bytes:
         task_id = attempt.task_id
+        if self._refused is not None:
+            (refused, data), self._refused = self._refused, None
+            if refused is bound:
+                return data
         try:
             return crossing.dumps(bound, self.copies_for(attempt.branch))
         except Exception as error:

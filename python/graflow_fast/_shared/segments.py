@@ -260,6 +260,8 @@ def read(path: str, token: Token, size: int) -> bytes:
 
 #: What is mapped here, by content.
 _mapped: WeakValueDictionary[Token, Any] = WeakValueDictionary()
+#: What was mapped with all its pages lately.
+_populated: deque[Token] = deque(maxlen=64)
 #: What was mapped lately: the next task may want it, too.
 _recent: dict[Token, Any] = {}
 
@@ -282,8 +284,10 @@ def mapping(path: str, token: Token, size: int) -> Any:
         made = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
     finally:
         os.close(fd)  # the mapping has its own, and with it the lock
-    with contextlib.suppress(OSError):  # an old system: pages come one by one
-        made.madvise(_POPULATE_READ)
+    if token not in _populated:  # mapped before, it was not worth mapping all its pages at once
+        _populated.append(token)
+        with contextlib.suppress(OSError):  # an old system: pages come one by one
+            made.madvise(_POPULATE_READ)
     _mapped[token] = made
     if arena.awaits_arrival:
         _recent[token] = made

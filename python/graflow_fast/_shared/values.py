@@ -52,7 +52,6 @@ class Copies:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], tuple[memoryview, ref[Segment], int]] = {}
-        self._hits: dict[tuple[int, int], int] = {}
         #: Held so that the next user finds them: what was used last, and what was used again.
         self._last: tuple[Segment, ...] = ()
         self._popular: dict[tuple[int, int], Segment] = {}
@@ -63,7 +62,6 @@ class Copies:
     def clear(self) -> None:
         """Forget all: buffers may change from here on."""
         self._known.clear()
-        self._hits.clear()
         self._popular.clear()
         self._last = ()
 
@@ -77,9 +75,7 @@ class Copies:
         if segment is None:
             del self._known[key]
             return None
-        hits = self._hits[key] = self._hits.get(key, 0) + 1
-        if hits > 1:  # the first may be a second look for the same task
-            self._popular[key] = segment
+        self._popular[key] = segment
         return segment, found[2]
 
     def note(self, buffer: memoryview, segment: Segment, offset: int) -> None:

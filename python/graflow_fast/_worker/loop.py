@@ -38,7 +38,7 @@ def run(link: WorkerLink) -> None:
         if item is None:
             return
         worker.run_task(*item)
-        if segments.used():
+        if segments.used() and not link.has_queued():
             segments.rest()
 
 
