@@ -102,7 +102,9 @@ class Report:
     def from_json(cls, data: dict[str, Any]) -> Report:
         packages = {}
         for name, numbers in data["packages"].items():
-            rankings = {key: [Function(**f) for f in numbers.pop(key)] for key in ("most_complex", "largest")}
+            rankings: dict[str, Any] = {
+                key: [Function(**f) for f in numbers.pop(key)] for key in ("most_complex", "largest")
+            }
             packages[name] = Package(**numbers, **rankings)
         return cls(packages, [(path, reason) for path, reason in data["quarantined"]])
 

@@ -10,6 +10,7 @@ links and may even be circular. Each node is pickled on its own: one that fails 
 
 from __future__ import annotations
 
+import builtins
 import pickle
 import traceback
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from typing import Any
 from graflow_fast.exceptions import GraflowError, RemoteTaskError
 
 __all__ = ["pack", "unpack"]
+
+#: ``BaseExceptionGroup``, from Python 3.11 on.
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class _Node:
     links: dict[str, int]
     """Attribute name -> index of the exception it refers to."""
     suppress_context: bool
+    members: tuple[int, ...] = ()
+    """Indexes of the exceptions that an exception group holds."""
 
 
 def pack(error: BaseException) -> bytes:
@@ -44,15 +50,26 @@ def pack(error: BaseException) -> bytes:
                 index[id(other)] = len(order)
                 order.append(other)
             links[name] = index[id(other)]
-        nodes.append(_node(current, links))
+        members = []
+        for other in _members(current):
+            if id(other) not in index:
+                index[id(other)] = len(order)
+                order.append(other)
+            members.append(index[id(other)])
+        nodes.append(_node(current, links, tuple(members)))
     return pickle.dumps(nodes, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def unpack(data: bytes) -> BaseException:
     """The exception that `pack` was given, or a `RemoteTaskError` if it can't be rebuilt in this process."""
     nodes: list[_Node] = pickle.loads(data)
-    errors = [_restore(node) for node in nodes]
-    for error, node in zip(errors, nodes, strict=True):
+    errors: dict[int, BaseException] = {}
+    # Whatever a group holds is older than the group, so the first exceptions of a group are there before it.
+    for position in _inner_first(nodes):
+        node = nodes[position]
+        errors[position] = _restore(node, [errors[member] for member in node.members])
+    for own, node in enumerate(nodes):
+        error = errors[own]
         for name, position in node.links.items():
             if isinstance(error, RemoteTaskError) and not name.startswith("__"):
                 continue  # a stand-in doesn't have the original's attributes
@@ -72,11 +89,38 @@ def _links(error: BaseException) -> dict[str, BaseException]:
     return found
 
 
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions of an exception group that is pickled in the ordinary way."""
+    if (
+        _GROUP is None
+        or not isinstance(error, _GROUP)
+        or getattr(type(error), "__reduce__", None) is not BaseException.__reduce__
+    ):
+        return ()
+    return tuple(error.exceptions)
+
+
+def _inner_first(nodes: list[_Node]) -> list[int]:
+    """The positions of the nodes, those of a group's members before that of the group."""
+    order: list[int] = []
+    todo = [(position, False) for position in range(len(nodes))]
+    seen: set[int] = set()
+    while todo:
+        position, is_ready = todo.pop()
+        if is_ready:
+            order.append(position)
+        elif position not in seen:
+            seen.add(position)
+            todo.append((position, True))
+            todo.extend((member, False) for member in nodes[position].members)
+    return order
+
+
 def _is_ours(error: BaseException) -> bool:
     return type(error).__reduce__ is GraflowError.__reduce__
 
 
-def _node(error: BaseException, links: dict[str, int]) -> _Node:
+def _node(error: BaseException, links: dict[str, int], members: tuple[int, ...]) -> _Node:
     kind = type(error)
     return _Node(
         body=_body(error, links),
@@ -85,6 +129,7 @@ def _node(error: BaseException, links: dict[str, int]) -> _Node:
         trace=_safe_trace(error),
         links=links,
         suppress_context=error.__suppress_context__,
+        members=members,
     )
 
 
@@ -96,19 +141,22 @@ def _body(error: BaseException, links: dict[str, int]) -> bytes | None:
     content: Any = error
     if _is_ours(error) or type(error).__reduce__ is BaseException.__reduce__:
         attributes = {name: value for name, value in vars(error).items() if name not in links}
-        content = (type(error), error.args, attributes)
+        content = (type(error), error.args[:1] if _members(error) else error.args, attributes)
     try:
         return bytes(cloudpickle.dumps(content))
     except Exception:
         return None
 
 
-def _restore(node: _Node) -> BaseException:
+def _restore(node: _Node, members: list[BaseException]) -> BaseException:
     stand_in = RemoteTaskError("", node.type_name, node.message, node.trace)
     if node.body is None:
         return stand_in
     try:
         content = pickle.loads(node.body)
+        if members:
+            kind, args, attributes = content
+            content = (kind, (*args, members), attributes)
         error = _build(*content) if isinstance(content, tuple) else content
     except Exception:
         return stand_in

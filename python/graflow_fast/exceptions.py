@@ -50,7 +50,7 @@ class GraflowError(Exception):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{text} (caused by {self.cause})" if self.cause is not None else text
+        return f"{text} (caused by {_text_of(self.cause)})" if self.cause is not None else text
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
         from graflow_fast import _exception_pickling
@@ -222,7 +222,7 @@ class TaskSerializationError(_TaskFailure):
 
     def __init__(self, task_id: str, what: str, path: str = "", cause: BaseException | None = None) -> None:
         place = f", because of {path}" if path else ""
-        reason = f": {cause}" if cause is not None else ""
+        reason = f": {_text_of(cause).rstrip('. ')}" if cause is not None else ""
         super().__init__(
             task_id,
             f"Task '{task_id}': {what} can't be sent between processes{place}{reason}. Open or create it inside the "
@@ -244,6 +244,7 @@ class WorkerCrashedError(_TaskFailure):
         peak_memory: The most memory the worker ever held, in bytes, or None if unknown.
         stderr_tail: The last lines that it wrote to standard error.
         trace: Its Python stack at the moment of the crash, if it could still be written.
+        reason: Why it was stopped, if it did not end by itself: it had broken its link to the coordinator.
     """
 
     def __init__(
@@ -255,12 +256,15 @@ class WorkerCrashedError(_TaskFailure):
         peak_memory: int | None = None,
         stderr_tail: str = "",
         trace: str = "",
+        reason: str = "",
     ) -> None:
         how = f"was killed by {_signal_name(signal)}" if signal is not None else _exit_words(exit_code)
+        if reason:
+            how = f"was stopped, because {reason}"
         parts = [f"The worker process running task '{task_id}' (attempt {attempt}) {how}."]
         if peak_memory is not None:
             parts.append(f"Its memory had peaked at {_bytes_words(peak_memory)}.")
-        if signal == _signals.SIGKILL:
+        if signal == _signals.SIGKILL and not reason:
             parts.append("If nobody killed it by hand, the machine probably ran out of memory: run fewer workers.")
         parts.append("Give the task max_retries if it may simply run again.")
         message = " ".join(parts)
@@ -274,6 +278,7 @@ class WorkerCrashedError(_TaskFailure):
         self.peak_memory = peak_memory
         self.stderr_tail = stderr_tail
         self.trace = trace
+        self.reason = reason
 
 
 class TaskTimeoutError(_TaskFailure):
@@ -373,7 +378,15 @@ def as_runtime_error(ex: BaseException) -> GraflowRuntimeError:
     """`ex` itself if it is a `GraflowRuntimeError` already, otherwise one that has it as its cause."""
     if isinstance(ex, GraflowRuntimeError):
         return ex
-    return GraflowRuntimeError(f"An error occurred: {ex}", cause=ex)
+    return GraflowRuntimeError(f"An error occurred: {_text_of(ex)}", cause=ex)
+
+
+def _text_of(error: BaseException) -> str:
+    """Its message, also if the class can't make one."""
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"{type(error).__name__} (its message can't be shown: {type(broken).__name__})"
 
 
 def _lost_mutation_words(task_id: str, variables: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ here = os.getpid()
 factor = 3
 
 
-def helper(number):
+def scaled(number):
     return number * factor
 
 
@@ -66,7 +66,7 @@ with workflow("functions", executor="process") as wf:
     @task
     def first():
         print("in another process:", os.getpid() != here)
-        return helper(2)
+        return scaled(2)
 
     @task
     def second(first):
@@ -246,8 +246,8 @@ def test_crash_is_a_named_error_and_nothing_else(way: str) -> None:
     assert "exit code 3" in finished.stderr
 
 
-def test_crash_in_a_session_that_goes_on(run: Run) -> None:
-    """After a crash the same session runs the next workflow; the pool has refilled itself."""
+def test_the_program_goes_on_after_a_crash(run: Run) -> None:
+    """After a crash the same program runs the next workflow; the pool has refilled itself."""
     code = CRASH.replace(
         "    wf.execute()",
         """

@@ -5,6 +5,7 @@ died is still there. What was read is freed.
 """
 
 import os
+import sys
 
 _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 _TAIL = 64 * 1024
@@ -18,10 +19,10 @@ class Stream:
         self._read = 0
         self._freed = 0
 
-    def drain(self) -> bytes:
-        """What was written since the last call."""
+    def drain(self, until: int = sys.maxsize) -> bytes:
+        """What was written since the last call, up to a position."""
         parts = []
-        while part := os.pread(self.fd, 1 << 20, self._read):
+        while part := os.pread(self.fd, max(0, min(1 << 20, until - self._read)), self._read):
             self._read += len(part)
             parts.append(part)
         self._free()

@@ -9,12 +9,13 @@ import signal
 import sys
 import time
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
 from graflow_fast._pool.fork_server import ForkServer, _path
 from graflow_fast._pool.output import Stream
+from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 
 #: The output of this many ended workers is kept for whoever asks late.
@@ -49,11 +50,13 @@ class _Worker:
     def __init__(self) -> None:
         self.stdout = Stream("graflow-stdout")
         self.stderr = Stream("graflow-stderr")
+        self.journal = Stream("graflow-journal")
         self.pid = 0
 
     def close(self) -> None:
         self.stdout.close()
         self.stderr.close()
+        self.journal.close()
 
 
 class ProcessPool:
@@ -143,10 +146,19 @@ class ProcessPool:
             return ExitInfo(pid, os.WTERMSIG(status), None, peak, text, trace)
         return ExitInfo(pid, None, os.WEXITSTATUS(status), peak, text, trace)
 
-    def drain_output(self, worker: int) -> tuple[bytes, bytes]:
-        """What a worker has written to its standard output and error since the last call."""
+    def drain_output(self, worker: int, until: tuple[int, int] | None = None) -> tuple[bytes, bytes]:
+        """What a worker has written to its standard output and error since the last call, up to these positions."""
         found = self._workers.get(worker)
-        return (found.stdout.drain(), found.stderr.drain()) if found is not None else (b"", b"")
+        if found is None:
+            return b"", b""
+        if until is None:
+            return found.stdout.drain(), found.stderr.drain()
+        return found.stdout.drain(until[0]), found.stderr.drain(until[1])
+
+    def last_pieces(self, worker: int, ticket: int) -> list[tuple[int, Any]]:
+        """What a worker's last task had printed, logged and warned when the worker died."""
+        found = self._workers.get(worker)
+        return [] if found is None else journal.read(found.journal.fd, ticket)
 
     def worker_rss(self, worker: int) -> int:
         """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""
@@ -216,7 +228,9 @@ class ProcessPool:
             "exec_prefix": sys.exec_prefix,
         }
         try:
-            self._server.fork(index, boot, [theirs.fileno(), claims, worker.stdout.fd, worker.stderr.fd])
+            self._server.fork(
+                index, boot, [theirs.fileno(), claims, worker.stdout.fd, worker.stderr.fd, worker.journal.fd]
+            )
         finally:
             theirs.close()
             os.close(claims)

@@ -39,6 +39,8 @@ def fill_arguments(
         TypeError: a parameter without default stays open.
     """
     arguments = dict(bound)
+    if bound and not definition.takes_any:
+        _refuse_unknown(definition, task_id, bound)
     if given:
         arguments.update(given)
     open_parameters: list[Parameter] = []
@@ -59,6 +61,19 @@ def fill_arguments(
     if open_parameters:
         _fill_from_previous(open_parameters, previous, task_id, arguments, look_up)
     return arguments
+
+
+def _refuse_unknown(definition: Definition, task_id: str, bound: dict[str, Any]) -> None:
+    names = [parameter.name for parameter in definition.parameters]
+    for name in bound:
+        if name not in names:
+            import difflib
+
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(names) or 'none'}"
+            raise TypeError(
+                f"Task '{task_id}' got an unexpected keyword argument '{name}': its function has no such parameter{hint}"
+            )
 
 
 def _fill_from_previous(
@@ -92,4 +107,5 @@ def _missing_message(task_id: str, missing: list[Parameter], value: Any, count: 
         places.append("not in the mapping that the task before returned")
     else:
         places.append(f"the task before returned one {type(value).__name__} for {count} open parameters")
-    return f"Task '{task_id}' is missing {len(missing)} required positional argument{plural}: {names} ({'; '.join(places)})"
+    what = f"{len(missing)} required positional argument{plural}"
+    return f"Task '{task_id}' is missing {what}: {names} ({'; '.join(places)})"

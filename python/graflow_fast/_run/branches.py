@@ -68,6 +68,9 @@ class Branch:
             self._output = OutputStream() if self.fork is None else self.fork.output.stream(self.index)
         return self._output
 
+    def commit(self) -> None:
+        """Let others see what was written: nothing to do but where tasks of one branch run beside each other."""
+
     def show_output_up_to_here(self) -> None:
         """Show what this branch, and all before it, have said: nothing more will come."""
         if self.fork is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Generator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from graflow_fast._core import Scheduler
 from graflow_fast._run import explain
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._run.branches import Branch, BranchTable, Fork, RootBranch
+from graflow_fast._run.concurrency import Concurrency
 from graflow_fast._run.failures import Failures
 from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
@@ -28,6 +30,7 @@ from graflow_fast.core.handlers.group_policy import resolve_group_policy
 from graflow_fast.core.task import Executable, TaskWrapper
 from graflow_fast.core.task_context import TaskExecutionContext, base_task_id
 from graflow_fast.exceptions import (
+    GraflowError,
     GraflowRuntimeError,
     GraflowWorkflowCanceledError,
     StepLimitExceededError,
@@ -44,6 +47,11 @@ ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
 BRANCH_FAILED, BRANCH_STOPPED = 1, 2
 
 EXECUTION_LIMIT = 10_000
+
+#: Seconds that members declared before one that cancels may take to end, since in order they would have run first.
+CANCEL_GRACE = 0.5
+#: The scheduler's lane of all tasks of the workflow's own branch, where several may run at once.
+ROOT_LANE = (1 << 32) - 1
 
 _STOP_REASONS = {
     COMPLETED: "completed",
@@ -103,16 +111,17 @@ class Run:
         settings = context.settings
         self.context = context
         self.settings = settings
-        self.scheduler = Scheduler(
+        self.scheduler: Scheduler = Scheduler(
             parallel=settings.schedule == "parallel",
             max_steps=None if context.max_steps is None else max(0, context.max_steps - context.steps),
             execution_limit=EXECUTION_LIMIT,
+            cancel_grace=CANCEL_GRACE,
         )
-        self.nodes = NodeTable(self.scheduler, context.graph)
+        self.nodes: NodeTable = NodeTable(self.scheduler, context.graph)
         self.root = RootBranch(context)
         self.branches = BranchTable(self.root)
-        self.live = LiveStore(context.channel)
-        self.placement = Placement(settings, handlers)
+        self.live: LiveStore = LiveStore(context.channel)
+        self.placement: Placement = Placement(settings, handlers)
         self.handlers = handlers
         self.failures = Failures()
         self.running: dict[int, Attempt] = {}
@@ -120,13 +129,20 @@ class Run:
         self.bodies_here = 0
         self.last_result: Any = None
         self.group_count = 0
-        self.silent = bool(getattr(context.tracer, "silent", False))
+        self.silent: bool = bool(getattr(context.tracer, "silent", False))
         self._tags: dict[int, tuple[str, Any, int]] = {}
         self._last_tag = 0
         self._steps_before = context.steps
         self._threads: Any = None
         self._processes: Any = None
-        self.parallel = settings.schedule == "parallel"
+        self._maps: Any = None
+        self.parallel: bool = settings.schedule == "parallel"
+        #: What concurrent tasks see of each other, None in a sequential run.
+        self.concurrency: Concurrency | None = None
+        if self.parallel:
+            self.concurrency = Concurrency(self.root, self.live, settings.output == "live")
+            workers = settings.resolved_workers()
+            self.scheduler.set_lane_limit(ROOT_LANE, min(workers, settings.max_concurrency or workers))
         record = getattr(context.tracer, "_record", None)
         #: Notes for the tracer that a step ran, None when nobody wants to know.
         self.note_task = record.note if self.silent and record is not None else None
@@ -136,6 +152,12 @@ class Run:
 
     def execute(self) -> Any:
         """Run to the end; return the last task's result or raise what ended the run."""
+        for _ in self.steps():
+            pass
+        return unpacked(self.last_result)
+
+    def steps(self) -> Generator[None, None, None]:
+        """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
         context._run_steps = lambda: self._steps_before + self.scheduler.steps
@@ -151,12 +173,12 @@ class Run:
                 if self.scheduler.finished():
                     break
                 self._wait()
+                yield
                 action = self._next()
         finally:
             self._close()
             context._steps = self._steps_before + self.scheduler.steps
             context._run_steps = None
-        return unpacked(self.last_result)
 
     def _start(self) -> None:
         context = self.context
@@ -181,6 +203,8 @@ class Run:
     def _next(self) -> Any:
         if not self.silent:
             self._tell_queued()
+        if self._maps is not None and self._maps.active and self._maps.blocks():
+            return None
         if self._processes is not None:
             return self._processes.next(time.monotonic())
         return self.scheduler.next(time.monotonic())
@@ -218,6 +242,10 @@ class Run:
         """Wait until a body reports or a deadline passes."""
         deadline = self.scheduler.deadline()
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if self._maps is not None and self._maps.active:
+            timeout = self._maps.pump(timeout)
+            if timeout == 0.0 and not self._busy_elsewhere():
+                return
         if self._processes is not None and self._processes.busy():
             if self._threads is not None and self._threads.busy():
                 timeout = 0.005 if timeout is None else min(timeout, 0.005)
@@ -233,11 +261,40 @@ class Run:
                 f"In flight: {self.scheduler.in_flight()}; waiting: {self.scheduler.pending_work()}"
             )
 
+    def _busy_elsewhere(self) -> bool:
+        processes, threads = self._processes, self._threads
+        return (processes is not None and processes.busy()) or (threads is not None and threads.busy())
+
     # --- tasks
+
+    def map_side(self) -> Any:
+        """Return what runs this run's maps."""
+        if self._maps is None:
+            from graflow_fast._run.mapping import Maps
+
+            self._maps = Maps(self)
+        return self._maps
+
+    def _start_map(self, attempt: Attempt) -> Any:
+        self.map_side()
+        self.prepare(attempt)
+        attempt.started = time.time()
+        self.running[attempt.ticket] = attempt
+        self._maps.start(attempt)
+        return self._next()
+
+    def seen_by(self, attempt: Attempt) -> Any:
+        """Return the channel as an attempt sees it."""
+        return attempt.branch.channel
+
+    def _branch_for(self, branch_id: int, node: int, tag: int, number: int) -> Branch:
+        if branch_id:
+            return self.branches.branch(branch_id)
+        return self.root if self.concurrency is None else self.concurrency.start(node, tag, number)
 
     def _run_task(self, ticket: int, node: int, branch_id: int, number: int, tag: int, cause: int) -> Any:
         task = self.nodes.tasks[node]
-        branch = self.root if branch_id == 0 else self.branches.branch(branch_id)
+        branch = self._branch_for(branch_id, node, tag, number)
         attempt = Attempt(ticket, node, branch, number, task, self.nodes.names[node])
         attempt.cause = cause
         if not self.silent and branch_id == 0 and number == 0:
@@ -245,6 +302,8 @@ class Run:
         if tag:
             attempt.tag = tag
             attempt.task_id, attempt.call, attempt.cause = self._tags[tag]  # kept until the iteration has completed
+        if task.is_map:
+            return self._start_map(attempt)
         place = self.placement.of(task, branch, self.parallel)
         if place == INLINE:
             return self._run_inline(attempt)
@@ -281,10 +340,16 @@ class Run:
         finally:
             context.current_task_context = outer_context
             registry.running.task_context = outer_running
-        self._store_result(branch, attempt, result)
-        directives = None
-        if task_context.directives is not None:
-            directives = self.directives(attempt, task_context.directives)
+        return self._returned(attempt, result, task_context.directives)
+
+    def _returned(self, attempt: Attempt, result: Any, asked: list[tuple[Any, ...]] | None) -> Any:
+        """Apply what a body that ran here returned and asked for; return the next action."""
+        try:
+            directives = None if asked is None else self.directives(attempt, asked)
+        except GraflowError as error:  # what it asked for can't be done, so it fails as if it had raised
+            self.failed(attempt, error)
+            return self._next()
+        self._store_result(attempt.branch, attempt, result)
         return self._completed(attempt, result, directives)
 
     def prepare(self, attempt: Attempt) -> ExecutionContext:
@@ -324,8 +389,7 @@ class Run:
     def step_returned(self, action: Any, task_context: TaskExecutionContext, result: Any) -> Any:
         """Note that a step run the short way returned with directives; return the next action."""
         attempt = self._attempt_of_step(action, task_context)
-        self._store_result(self.root, attempt, result)
-        return self._completed(attempt, result, self.directives(attempt, task_context.directives or []))
+        return self._returned(attempt, result, task_context.directives)
 
     def _attempt_of_step(self, action: Any, task_context: TaskExecutionContext) -> Attempt:
         _, ticket, node, _, number, _, cause = action
@@ -340,7 +404,7 @@ class Run:
         handler = self.handlers.get(task.handler_type)
         if handler is not None:
             task.set_execution_context(context)
-            task_context.previous = self.previous_of(attempt)
+            task_context.previous = self.previous_of(attempt)  # type: ignore[attr-defined]
             attempt.handled = True
             return handler.execute_task(task, context)
         if not isinstance(task, TaskWrapper):
@@ -387,6 +451,8 @@ class Run:
     def _completed(self, attempt: Attempt, result: Any, directives: list[tuple[int, int, int]] | None) -> Any:
         """Note that a body returned, apply its directives, and return the next action."""
         branch = attempt.branch
+        if self.concurrency is not None:
+            branch.commit()
         cancelled = directives is not None and any(kind == CANCEL for kind, _, _ in directives)
         if branch.fork is None:
             if not cancelled:
@@ -409,8 +475,11 @@ class Run:
         if not attempt.handled:
             branch.channel.set(f"{attempt.task_id}.__result__", error)
         if not isinstance(error, Exception):
-            branch.failure = error
-            self.scheduler.fail(attempt.ticket, None, time.monotonic())
+            # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
+            self.failures.exits[attempt.node] = error
+            if self.concurrency is not None and branch.fork is None:
+                self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, False)
+            self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
             return
         if attempt.number:
             context.retry_controller.retry_counts[attempt.task_id] = attempt.number
@@ -419,6 +488,10 @@ class Run:
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
+        if self.concurrency is not None and branch.fork is None:
+            self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, delay is not None)
+            if delay is None:
+                self.context.channel.set(f"{attempt.task_id}.__result__", error)
         self.scheduler.fail(attempt.ticket, delay, time.monotonic())
 
     def attempt(self, ticket: int) -> Attempt | None:
@@ -449,18 +522,20 @@ class Run:
         attempt.branch.context.retry_controller.set_node_max_retries(attempt.task_id, 0)
         self.failed(attempt, error)
 
-    def concurrent_root(self, branch: Branch) -> bool:
-        """Say whether several bodies may run in this branch at once."""
-        return self.parallel and branch.fork is None
-
     def reported(self, attempt: Attempt, result: Any, directives: list[tuple[Any, ...]] | None) -> None:
         """Note that a body that ran elsewhere returned; its writes have been applied already."""
+        try:
+            applied = None if directives is None else self.directives(attempt, directives)
+        except GraflowError as error:
+            self.failed(attempt, error)
+            return
         self._store_result(attempt.branch, attempt, result)
-        applied = None if directives is None else self.directives(attempt, directives)
         self._completed_elsewhere(attempt, result, applied)
 
     def _completed_elsewhere(self, attempt: Attempt, result: Any, directives: Any) -> None:
         branch = attempt.branch
+        if self.concurrency is not None:
+            branch.commit()
         if branch.fork is None:
             if directives is None or all(kind != CANCEL for kind, _, _ in directives):
                 self.context.mark_task_completed(attempt.task_id)
@@ -571,7 +646,7 @@ class Run:
 
     def _fork(self, ticket: int, node: int, branch_id: int, first: int, cause: int) -> None:
         group: Any = self.nodes.tasks[node]
-        parent = self.branches.branch(branch_id)
+        parent = self._branch_for(branch_id, node, 0, 0)
         names = [self.nodes.names[member] for member in self.nodes.members[node]]
         context = parent.context
         base_id = self.nodes.names[node]
@@ -616,10 +691,15 @@ class Run:
         parent.channel.set(f"{name}.__result__", error)
         if error is not None:
             delay = self.failures.retry_delay(parent.context, name, error)
+            if self.concurrency is not None and parent.fork is None:
+                self.concurrency.failed(parent, node, 0, 0, False)
+                self.context.channel.set(f"{name}.__result__", error)
             if delay is None:
                 parent.failure = self._group_error(fork, self.failures.final_error(parent.context, name, error))
             self.scheduler.fail(ticket, delay, time.monotonic())
             return
+        if self.concurrency is not None:
+            parent.commit()
         if parent.fork is None:
             self.last_result = None
             self.context.mark_task_completed(name)
@@ -649,7 +729,9 @@ class Run:
         attempt = self.take(ticket)
         if attempt is None:
             return
-        if self._processes is not None:
+        if attempt.task.is_map:
+            self._maps.abandon(attempt)
+        elif self._processes is not None:
             self._processes.abandon(attempt)
         self._trace_end(attempt, None)
 
@@ -661,6 +743,9 @@ class Run:
         if reason == CANCELLED:
             if branch_id:
                 self.branches.branch(branch_id).show_output_up_to_here()
+            if node in self.failures.exits:
+                context.stop_reason = "failed"
+                raise self.failures.exits[node]
             raise self.failures.cancelled[node]
         if reason in (FAILED, OVERRAN):
             error = self.root.failure
@@ -677,6 +762,8 @@ class Run:
         return [self.nodes.names[node] for node, _, _ in self.scheduler.pending_work()]
 
     def _close(self) -> None:
+        if self._maps is not None:
+            self._maps.close()
         if self._threads is not None:
             self._threads.close()
         if self._processes is not None:

@@ -19,6 +19,8 @@ class Failures:
 
     def __init__(self) -> None:
         self.cancelled: dict[int, GraflowWorkflowCanceledError] = {}
+        #: Node id -> the ``SystemExit`` or ``KeyboardInterrupt`` that its body raised elsewhere.
+        self.exits: dict[int, BaseException] = {}
 
     def retry_delay(self, context: ExecutionContext, task_id: str, error: Exception) -> float | None:
         """Return the seconds to wait before the next attempt, None when there is none left."""

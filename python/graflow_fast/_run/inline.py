@@ -1,7 +1,7 @@
-"""The short way for plain steps: bodies of the workflow's own branch that run in the calling thread, one after the other.
+"""The short way for plain steps: bodies of the workflow's own branch, run in the calling thread one after the other.
 
-Does exactly what the driver does for such a step, with nothing in between. Whatever is not plain (an iteration, a repeated
-attempt, a directive, an exception, another placement) goes back to the driver.
+Does exactly what the driver does for such a step, with nothing in between. Whatever is not plain (an iteration, a
+repeated attempt, a directive, an exception, another placement) goes back to the driver.
 """
 
 from __future__ import annotations

@@ -44,9 +44,9 @@ class NodeTable:
         found = self.ids.get(task_id)
         if found is not None:
             return found
-        definition = getattr(task, "_definition", None)
+        definition = getattr(task.task if task.is_map else task, "_definition", None)  # type: ignore[attr-defined]
         priority = 0 if definition is None else definition.priority
-        lane = 0 if definition is None or definition.max_concurrency is None else self._lane(definition)
+        lane = 0 if definition is None or task.is_map or definition.max_concurrency is None else self._lane(definition)
         node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
         self.names.append(task_id)
         self.tasks.append(task)
@@ -66,6 +66,8 @@ class NodeTable:
         from graflow_fast.core.task import SequentialTask, TaskReference
 
         start = executable.leftmost if isinstance(executable, SequentialTask) else executable
+        if start.is_map and self._is_taken(start):
+            start.rename_if_taken(self.ids)  # type: ignore[attr-defined]
         known = self.ids.get(start.task_id)
         if known is not None and start._links is None:
             return known
@@ -91,6 +93,10 @@ class NodeTable:
         registry.add_free_edges(component, self._new_edge)
         return self.ids[start.task_id]
 
+    def _is_taken(self, task: Executable) -> bool:
+        known = self.ids.get(task.task_id)
+        return known is not None and self.tasks[known] is not task
+
     def resolve(self, name: str) -> int | None:
         """Return the id of a node by name, also when the user's graph got it after the start."""
         found = self.ids.get(name)
@@ -109,8 +115,9 @@ class NodeTable:
         names = [member.task_id for member in task.tasks]
         known = list(map(self.ids.get, names))
         if None in known:
-            known = self._add_plain(names, task.tasks) or [self.add(member) for member in task.tasks]
-        ids: list[int] = known  # type: ignore[assignment]
+            ids = self._add_plain(names, task.tasks) or [self.add(member) for member in task.tasks]
+        else:
+            ids = [node for node in known if node is not None]
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
 

@@ -13,10 +13,16 @@ import threading
 import warnings
 from typing import Any
 
+from graflow_fast.exceptions import LostMutationWarning
+
 #: One piece of output: (kind, content); kinds are the constants below.
 Piece = tuple[int, Any]
 
 STDOUT, STDERR, LOG, WARNING = range(4)
+
+
+#: The lost mutations that this run was told of: (file, line, variables).
+_said: set[tuple[str, int, tuple[str, ...]]] = set()
 
 
 class OutputStream:
@@ -29,6 +35,8 @@ class OutputStream:
         self.index = index
         self.held: list[Piece] = []
         self.flows = fork is None
+        if self.flows:
+            _said.clear()  # another run begins
 
     def write(self, pieces: list[Piece]) -> None:
         """Show pieces now if it is this branch's turn, else keep them."""
@@ -132,6 +140,12 @@ def show(piece: Piece) -> None:
             logger.handle(record)
     else:
         message, category, filename, lineno = content
+        if isinstance(message, LostMutationWarning):
+            # The members of a large group share one body: the first of them says it for all.
+            said = (filename, lineno, message.variables)
+            if said in _said:
+                return
+            _said.add(said)
         warnings.warn_explicit(message, category, filename, lineno)
 
 
@@ -180,8 +194,8 @@ class CapturedThreads:
         with cls._guard:
             if cls._users == 0:
                 cls._saved = (sys.stdout, sys.stderr)
-                sys.stdout = _CapturingStream(sys.stdout, STDOUT)  # type: ignore[assignment]
-                sys.stderr = _CapturingStream(sys.stderr, STDERR)  # type: ignore[assignment]
+                sys.stdout = _CapturingStream(sys.stdout, STDOUT)
+                sys.stderr = _CapturingStream(sys.stderr, STDERR)
             cls._users += 1
         return self
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.scope import BranchChannel
-from graflow_fast.channels._packed import Packed
+from graflow_fast._run.versions import SnapshotChannel
+from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
 
@@ -30,8 +31,17 @@ def packed_value(channel: Channel, key: str, copies: Copies | None = None) -> by
 
 
 def unpacked(value: Any) -> Any:
-    """Return a value, loaded if it is still bytes."""
-    return value.value() if type(value) is Packed else value
+    """Return a value, loaded if it is still bytes.
+
+    Raises:
+        GraflowRuntimeError: it can't be loaded here.
+    """
+    if type(value) is not Packed:
+        return value
+    try:
+        return value.value()
+    except Exception as error:
+        raise unloadable("the last task's result", error) from error
 
 
 def _raw(channel: Channel, key: str) -> Any:
@@ -44,6 +54,8 @@ def _raw(channel: Channel, key: str) -> Any:
             return None
         else:
             channel = channel.parent
+    if isinstance(channel, SnapshotChannel):
+        return channel.raw(key)
     if isinstance(channel, MemoryChannel) and channel.exists(key):
         return channel.data.get(key)
     return None

@@ -49,6 +49,20 @@ class Placement:
             return PROCESS
         return INLINE
 
+    def of_items(self, task: Any, branch: Branch) -> str:
+        """Return where the items of a map run: as the members of a group would."""
+        definition = task.task._definition
+        if definition.handler is not None:
+            return _HANDLERS.get(definition.handler, INLINE)
+        backend = task._execution_config["backend"]
+        name = getattr(backend, "name", str(backend)).upper()
+        backends = {"DIRECT": INLINE, "THREADING": THREAD, "PROCESS": PROCESS}
+        if backend is not None and name in backends:
+            return backends[name]
+        if branch.placement is not None:
+            return branch.placement
+        return PROCESS if self.executor == "auto" else self.executor
+
     def members_in_pool(self, group_placement: str | None) -> bool:
         """Say whether the members of a group run in the pool, but for those whose own handler says otherwise."""
         if group_placement is not None:
@@ -63,6 +77,7 @@ class Placement:
             ConfigError: a limit is asked for where no process could be stopped.
         """
         for task in tasks:
+            task = getattr(task, "task", task)  # of a map
             if not isinstance(task, TaskWrapper):
                 continue
             definition = task._definition

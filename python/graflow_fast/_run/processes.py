@@ -6,6 +6,7 @@ Owns one run's use of a pool. It knows what a report means for the run; how it t
 from __future__ import annotations
 
 import pickle
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +15,24 @@ from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
+from graflow_fast._run.crashes import crash_report
 from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.map_places import report_chunk
+from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.pickling import try_to_dump
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._shared.segments import Gone
 from graflow_fast._shared.values import Copies
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import (
-    RemoteTaskError,
     TaskMemoryError,
     TaskSerializationError,
     TaskTimeoutError,
-    WorkerCrashedError,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ FAILED, EFFECTS, DESCRIPTORS, SHARED = 1, 2, 4, 8
 POISON_AFTER = 3
 
 _MEMORY_INTERVAL = 0.05
+
+#: How far a task's writes to descriptors 1 and 2 go; at the end of its record if it made any.
+_POSITIONS = struct.Struct("<qq")
 
 #: Seconds between asking a worker to end and making it.
 _GRACE = 0.5
@@ -125,7 +131,7 @@ class Processes:
             keys = self.table.keys_for(definition, attempt.task_id)
             bound = None
             if task._bound_kwargs:
-                bound = self._pack_bound(attempt, task._bound_kwargs)
+                bound = self._pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self._extra(attempt, definition)
         except TaskSerializationError as error:
             run.running.pop(attempt.ticket, None)
@@ -163,20 +169,19 @@ class Processes:
             raise _NotPlain
         return data
 
-    def _pack_bound(self, attempt: Attempt, bound: dict[str, Any]) -> bytes:
-        task_id = attempt.task_id
+    def _pack_bound(self, task_id: str, bound: dict[str, Any], branch: Branch) -> bytes:
         if self._refused is not None:
             (refused, data), self._refused = self._refused, None
             if refused is bound:
                 return data
         try:
-            return crossing.dumps(bound, self.copies_for(attempt.branch))
+            return crossing.dumps(bound, self.copies_for(branch))
         except Exception as error:
             for name, value in bound.items():
                 try:
                     try_to_dump(value)
                 except Exception as inner:
-                    raise explain_unpicklable(task_id, f"argument '{name}'", value, inner) from inner
+                    raise explain_unpicklable(task_id, f"argument '{name}'", value, inner, name) from inner
             raise explain_unpicklable(task_id, "arguments", bound, error) from error
 
     def _extra(self, attempt: Attempt, definition: Any) -> dict[str, Any] | None:
@@ -193,14 +198,10 @@ class Processes:
         if context is not None:
             cycles = context.cycle_controller
             count = cycles.get_cycle_count(attempt.base_id)
-            limit = cycles.node_max_cycles.get(attempt.base_id)
-            if count > 1 or limit is not None:
-                extra["cycles"] = (count, limit)
-            retries = context.retry_controller
-            tries = retries.get_retry_count(attempt.task_id)
-            max_retries = retries.node_max_retries.get(attempt.task_id)
-            if tries or max_retries is not None:
-                extra["retries"] = (tries, max_retries)
+            if count > 1:
+                extra["cycles"] = count
+            if attempt.number:
+                extra["retries"] = attempt.number
         if branch.fork is None:
             extra["group_count"] = self.run.group_count
             extra["values"] = self._declared(branch, definition)
@@ -311,47 +312,67 @@ class Processes:
             self._held.pop(ticket, None)
         if self.requests.locks:
             self.requests.release(ticket)
-        log = directives = pieces = error = None
-        if record:
-            log, directives, pieces, error = pickle.loads(record)
+        positions = b""
+        if flags & DESCRIPTORS:
+            record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
+        content = None
         if flags & SHARED:
             try:
                 result = crossing.adopt(result)
-                log, directives = effects.adopt(log, directives)
-            except LookupError:
+                content = effects.adopt(record) if record and ticket < MAP_TICKETS else None
+            except Gone:
                 # The worker ended before its memory could be opened here, so the report is worth nothing.
                 if attempt is not None:
-                    self._run_again(attempt)
+                    self._run_again(attempt, worker)
                 return
         if attempt is None:
             return
+        written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
+        if ticket >= MAP_TICKETS:
+            try:
+                report_chunk(self, attempt, flags, ended - started, result, record, written)  # type: ignore[arg-type]
+            except Gone:
+                self._run_again(attempt, worker)
+            return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
+        if written and not record:
+            attempt.branch.output.write(written)
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if not record:
             run.reported(attempt, value, None)
             return
+        log, directives, pieces, error = content or pickle.loads(record)
         if pieces:
             attempt.branch.output.write(pieces)
-        if flags & DESCRIPTORS:
-            attempt.branch.output.write(self._last_output(worker))
-        if log:
-            self.apply(attempt.branch.channel, log)
-        if flags & FAILED:
-            self._failed(attempt, error)
+        if written:
+            attempt.branch.output.write(written)
+        try:
+            if log:
+                self.apply(attempt.branch.channel, log)
+            if directives is not None:
+                directives = [self._restored(item) for item in directives]
+        except Exception as unloadable:
+            run.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
             return
-        run.reported(attempt, value, None if directives is None else [self._restored(item) for item in directives])
+        if flags & FAILED:
+            run.failed(attempt, effects.unpack_error(attempt.task_id, error))
+            return
+        run.reported(attempt, value, directives)
 
     def apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
         """Do the writes that a worker logged."""
-        for operation, key, data, expires in log:
-            ttl = None if expires is None else max(0.0, expires - time.time())
+        # Loaded before anything is written: all of a log or nothing.
+        added = {id(item): load_packed(item[2]) for item in log if item[0] in ("append", "prepend")}  # type: ignore[arg-type]
+        for item in log:
+            operation, key, data, expires = item
+            ttl: Any = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":
                 channel.set(key, Packed(crossing.adopt(data), load_packed), ttl)  # type: ignore[arg-type]
             elif operation == "append":
-                channel.append(key, load_packed(data), ttl)  # type: ignore[arg-type]
+                channel.append(key, added[id(item)], ttl)
             elif operation == "prepend":
-                channel.prepend(key, load_packed(data), ttl)  # type: ignore[arg-type]
+                channel.prepend(key, added[id(item)], ttl)
             elif operation == "delete":
                 channel.delete(key)
             else:
@@ -362,25 +383,8 @@ class Processes:
         if kind == "next":
             return kind, effects.restore(crossing.loads(directive[1])), directive[2]
         if kind == "iterate":
-            return kind, directive[1], None if directive[2] is None else Packed(directive[2], load_packed)
+            return kind, directive[1], None if directive[2] is None else Packed(crossing.adopt(directive[2]), load_packed)
         return directive
-
-    def _failed(self, attempt: Attempt, packed: tuple[bytes | None, str, str, str]) -> None:
-        data, name, message, trace = packed
-        error: BaseException
-        try:
-            if data is None:
-                raise ValueError
-            error = crossing.loads(data)
-            if not isinstance(error, BaseException):
-                raise TypeError
-        except Exception:
-            error = RemoteTaskError(attempt.task_id, name, message, trace)
-        else:
-            if isinstance(error, TaskSerializationError) and error.task_id == "?":
-                error = TaskSerializationError(attempt.task_id, error.what, error.path, error.cause)
-            attach_remote_traceback(error, trace)
-        self.run.failed(attempt, error)
 
     # --- deaths and limits
 
@@ -389,7 +393,7 @@ class Processes:
             self.pool.refill()
             return
         info = self.pool.exit_info(pid)
-        pieces = self._last_output(worker)
+        pieces = self.pool.last_pieces(worker, ticket) + self._last_output(worker)
         self.pool.refill()
         self._held.pop(ticket, None)
         self.requests.release(ticket)
@@ -397,33 +401,37 @@ class Processes:
         attempt = self.run.take(ticket)
         if attempt is None:
             return
-        attempt.branch.output.write(pieces)
         error: Any = self._killed_for.pop(ticket, None)
+        if ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, why, pieces, error)
+            return
+        attempt.branch.output.write(pieces)
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = WorkerCrashedError(
-                attempt.task_id,
-                attempt.number + 1,
-                info.signal,
-                info.code,
-                info.peak_rss_bytes,
-                "\n".join(info.stderr_tail.splitlines()[-20:]),
-                info.faulthandler_trace or "",
-            )
+            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
             if self._deaths[where] >= POISON_AFTER:
                 self.run.failed_for_good(attempt, error)
                 return
         self.run.failed(attempt, error)
 
-    def _run_again(self, attempt: Attempt) -> None:
+    def _run_again(self, attempt: Attempt, worker: int) -> None:
         """Have a body run anew whose worker ended with its result; that is no fault of the body, so it is not counted."""
+        if attempt.ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, self.pool.exit_info(self.pool.pid(worker)), "with its results", [], None)
+            return
         where = (attempt.branch.id, attempt.node)
         self._deaths[where] = self._deaths.get(where, 0) + 1
         again = 0.0 if self._deaths[where] < POISON_AFTER else None
         if again is None:
-            attempt.branch.failure = WorkerCrashedError(attempt.task_id, attempt.number + 1)
+            info = self.pool.exit_info(self.pool.pid(worker))
+            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
         self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
+
+    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
+        if pieces and chunk.size == 1:
+            chunk.batch.pieces.append((chunk.position, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
@@ -434,9 +442,9 @@ class Processes:
         self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
         self.pool.kill(worker, grace=_GRACE)
 
-    def _last_output(self, worker: int) -> list[Piece]:
+    def _last_output(self, worker: int, until: tuple[int, int] | None = None) -> list[Piece]:
         """Return what a worker wrote to its descriptors, around Python or before it died."""
-        out, err = self.pool.drain_output(worker)
+        out, err = self.pool.drain_output(worker, until)
         written = ((STDOUT, out), (STDERR, err))
         return [(kind, data.decode(errors="replace")) for kind, data in written if data]
 
@@ -480,31 +488,11 @@ class Processes:
         self.copies.clear()
         for key in list(self._views):
             self.core.forget(key)
+        if self.feed is not None:
+            self.feed.end()
         crossing.find_key, crossing.find_definition = self._outer
         checkin(self.pool)
 
 
 class _NotPlain(Exception):
     """A member can't take the short way."""
-
-
-class RemoteTraceback(Exception):
-    """The traceback of an exception in the worker where it was raised, as text; stands as its cause."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self.text}"""'
-
-
-def attach_remote_traceback(error: BaseException, text: str) -> None:
-    """Let an exception show the worker's traceback when it is printed here."""
-    innermost = error
-    seen = set()
-    while innermost.__cause__ is not None and id(innermost) not in seen:
-        seen.add(id(innermost))
-        innermost = innermost.__cause__
-    if innermost.__cause__ is None:
-        innermost.__cause__ = RemoteTraceback(text)

@@ -194,7 +194,7 @@ class BranchChannel(Channel):
             own = self._own[key] = []
             self._private.add(key)
         elif own is _MISSING or type(own) is _Extended:
-            base = None if self._cleared else self.parent.get(key)
+            base: Any = None if self._cleared else self.parent.get(key)
             if base is not None or (not self._cleared and self.parent.exists(key)):
                 _check_list(key, base)
                 base_length = len(base)

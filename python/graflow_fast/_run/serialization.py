@@ -1,52 +1,93 @@
-"""Why a value can't be pickled: the path to the offending part, for the error message."""
+"""Why a value can't be pickled: the path to the offending part, for the error message.
+
+Owns those words. It may look at a value in every way that does not change it, and must never raise because of one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from graflow_fast.exceptions import TaskSerializationError
 
 _DEEPEST = 8
+_WIDEST = 1000
 
 
-def explain_unpicklable(task_id: str, what: str, value: Any, error: BaseException) -> TaskSerializationError:
-    """Return the error that names task, value and the path to the part that can't be pickled."""
-    path = _find(value, "", 0, set())
-    return TaskSerializationError(task_id, what, path, error if isinstance(error, Exception) else None)
+def explain_unpicklable(
+    task_id: str, what: str, value: Any, error: BaseException, name: str = ""
+) -> TaskSerializationError:
+    """Return the error that names task, value and the path to the part that can't be pickled.
+
+    Args:
+        task_id: the task.
+        what: the value in words, as in "argument 'db'".
+        value: the value.
+        error: what pickling it raised.
+        name: the value in an expression, as in "db"; the path starts with it.
+    """
+    cause = error if isinstance(error, Exception) else None
+    if isinstance(value, FunctionType):
+        for kind, variable, part in captured(value):
+            if not _can_pickle(part):
+                return TaskSerializationError(task_id, f"{kind} '{variable}'", _find(part, variable), cause)
+    path = _find(value, name)
+    return TaskSerializationError(task_id, what, "" if path == name else path, cause)
 
 
-def _find(value: Any, path: str, depth: int, seen: set[int]) -> str:
-    """Return the path from ``value`` to the smallest part that can't be pickled, '' when it is ``value`` itself."""
-    if depth >= _DEEPEST or id(value) in seen:
-        return path
-    seen.add(id(value))
-    for step, part in _parts(value):
-        if not _can_pickle(part):
-            return _find(part, path + step, depth + 1, seen)
+def captured(function: FunctionType) -> Iterator[tuple[str, str, Any]]:
+    """Yield what travels with a function: (kind in words, name, value)."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            yield "captured variable", name, cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    defaults = function.__defaults__ or ()
+    positional = function.__code__.co_varnames[: function.__code__.co_argcount]
+    for name, value in zip(positional[len(positional) - len(defaults) :], defaults, strict=False):
+        yield "the default of parameter", name, value
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield "the default of parameter", name, value
+    for name in function.__code__.co_names:
+        if name in function.__globals__:
+            yield "global variable", name, function.__globals__[name]
+
+
+def _find(value: Any, path: str) -> str:
+    """Return the path from ``value`` to the smallest part that can't be pickled; ``path`` when it is the value."""
+    seen = {id(value)}
+    try:
+        for _ in range(_DEEPEST):
+            for step, part in _parts(value):
+                if id(part) not in seen and not _can_pickle(part):
+                    seen.add(id(part))
+                    value, path = part, path + step
+                    break
+            else:
+                return path
+    except Exception:  # from the value's own methods
+        pass
     return path
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        for key, part in list(value.items())[:1000]:
+        for key, part in list(value.items())[:_WIDEST]:
             yield f"[{key!r}]", part
     elif isinstance(value, (list, tuple, set, frozenset)):
-        for index, part in enumerate(list(value)[:1000]):
+        for index, part in enumerate(list(value)[:_WIDEST]):
             yield f"[{index}]", part
-    elif callable(value) and hasattr(value, "__closure__"):
-        names = value.__code__.co_freevars
-        for name, cell in zip(names, value.__closure__ or (), strict=False):
-            try:
-                yield f".<captured {name}>", cell.cell_contents
-            except ValueError:
-                continue
-        for name in value.__code__.co_names:
-            if name in value.__globals__:
-                yield f".<global {name}>", value.__globals__[name]
-    else:
-        for name, part in list(getattr(value, "__dict__", {}).items())[:1000]:
-            yield f".{name}", part
+    elif isinstance(value, FunctionType):
+        for kind, name, part in captured(value):
+            yield f".<{kind} {name}>", part
+    for name, part in list(getattr(value, "__dict__", {}).items())[:_WIDEST]:
+        yield f".{name}", part
+    for kind_of in type(value).__mro__:
+        slots = kind_of.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name) and not name.startswith("__"):
+                yield f".{name}", getattr(value, name)
 
 
 def _can_pickle(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ class Threads:
 
     def __init__(self, workers: int, captured: CapturedThreads) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="graflow_fast")
-        self._outcomes: queue.SimpleQueue[tuple[Attempt, Any, Any, Any, list[Piece]]] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._captured = captured
         self._captured.__enter__()
         self._busy = 0
@@ -34,6 +35,11 @@ class Threads:
         attempt.branch.context  # noqa: B018 - make it here, in the driver's thread
         self._executor.submit(self._run, run, attempt)
 
+    def submit_call(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Have ``work`` called in a thread, and ``done`` with its result in the driver's thread."""
+        self._busy += 1
+        self._executor.submit(lambda: self._outcomes.put((done, work())))
+
     def collect(self, run: Run, timeout: float | None) -> None:
         """Wait for an outcome and report it, and all others that are there."""
         try:
@@ -41,7 +47,11 @@ class Threads:
         except queue.Empty:
             return
         while True:
-            self._report(run, *outcome)
+            if len(outcome) == 2:
+                self._busy -= 1
+                outcome[0](outcome[1])
+            else:
+                self._report(run, *outcome)
             try:
                 outcome = self._outcomes.get_nowait()
             except queue.Empty:
@@ -56,8 +66,7 @@ class Threads:
         context = attempt.branch.context
         task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
         registry.running.task_context = task_context
-        if not run.concurrent_root(attempt.branch):
-            context.current_task_context = task_context
+        context.current_task_context = task_context
         result: Any = None
         raised: BaseException | None = None
         with capture() as pieces:

@@ -117,12 +117,14 @@ class Arena:
     Attributes:
         awaits_arrival: whether segments made here wait until the coordinator has opened them (in a worker).
         open: segments held here; made: how many were ever made here.
+        fresh: blocks whose content no report may have named yet.
     """
 
     def __init__(self) -> None:
         self.awaits_arrival = False
         self.open = 0
         self.made = 0
+        self.fresh: list[Block] = []
         self.pid = os.getpid()
         self.resting: deque[Block] = deque()
 
@@ -224,6 +226,8 @@ def create(parts: list[memoryview]) -> tuple[Segment, list[int]] | None:
         raise
     block.needs_arrival = arena.awaits_arrival
     arena.made += 1
+    if arena.awaits_arrival:
+        arena.fresh.append(block)
     return Segment(block.fd, token, DATA + size, block), offsets
 
 
@@ -296,14 +300,17 @@ def mapping(path: str, token: Token, size: int) -> Any:
     return made
 
 
-def created() -> bool:
-    """Say whether a segment was made here since the last call."""
-    global _told
-    new, _told = _told != arena.made, arena.made
-    return new
-
-
-_told = 0
+def sent(*reports: bytes) -> bool:
+    """Say whether what is reported names segments made since the last call; the others need not arrive any more."""
+    found = False
+    for block in arena.fresh:
+        path = f"/proc/{os.getpid()}/fd/{block.fd}".encode()
+        if any(path in report for report in reports):
+            found = True
+        else:
+            block.needs_arrival = False
+    arena.fresh.clear()
+    return found
 
 
 def used() -> bool:

@@ -7,13 +7,15 @@ coordinator applies it without loading what nobody asks for.
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
+from graflow_fast import _exception_pickling
 from graflow_fast._run import crossing
 from graflow_fast._run.serialization import explain_unpicklable
 from graflow_fast.core import registry
 from graflow_fast.core.task import Executable, SequentialTask, TaskReference
-from graflow_fast.exceptions import TaskSerializationError
+from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 
 
 def pack(
@@ -29,12 +31,13 @@ def pack(
     return crossing.pack((packed_log, packed_directives, pieces, error), [])
 
 
-def adopt(log: Any, directives: Any) -> tuple[Any, Any]:
-    """Return a record's log and directives with the shared memory that their values name held here.
+def adopt(record: bytes) -> tuple[Any, Any, Any, Any]:
+    """Return what is in a record, with the shared memory that its values name held here.
 
     Raises:
         LookupError: it is gone, with the worker.
     """
+    log, directives, pieces, error = pickle.loads(record)
     if log:
         log = [
             (operation, key, data if data is None else crossing.adopt(data), expires)
@@ -45,7 +48,7 @@ def adopt(log: Any, directives: Any) -> tuple[Any, Any]:
             tuple(crossing.adopt(part) if isinstance(part, bytes) else part for part in directive)
             for directive in directives
         ]
-    return log, directives
+    return log, directives, pieces, error
 
 
 def pack_log(task_id: str, log: list[Any]) -> list[tuple[str, str, bytes | None, float | None]]:
@@ -58,7 +61,7 @@ def pack_log(task_id: str, log: list[Any]) -> list[tuple[str, str, bytes | None,
         (
             operation,
             key,
-            None if operation in ("delete", "clear") else _pack(task_id, f"channel value '{key}'", value),
+            None if operation in ("delete", "clear") else _pack(task_id, f"channel value '{key}'", value, key),
             expires,
         )
         for operation, key, value, expires in log
@@ -71,22 +74,59 @@ def pack_result(task_id: str, result: Any) -> bytes:
     Raises:
         TaskSerializationError: it can't be pickled.
     """
-    return _pack(task_id, "result", result)
+    return _pack(task_id, "the result", result, "result")
 
 
-def pack_error(error: BaseException, trace: str) -> tuple[bytes | None, str, str, str]:
-    """Return an exception as (its pickle or None, type name, message, traceback): always something to show."""
+def pack_error(error: BaseException, trace: str) -> tuple[bytes, str]:
+    """Return an exception as (bytes for `unpack_error`, traceback): always something to show."""
+    return _exception_pickling.pack(error), trace
+
+
+def unpack_error(task_id: str, packed: tuple[bytes, str]) -> BaseException:
+    """Return the exception that a body raised, with the worker's traceback; what can't be rebuilt has a stand-in."""
+    data, trace = packed
+    error = _exception_pickling.unpack(data)
+    if isinstance(error, RemoteTaskError) and not error.task_id:
+        return RemoteTaskError(task_id, error.type_name, error.message, trace)
+    if isinstance(error, TaskSerializationError) and error.task_id == "?":
+        error = TaskSerializationError(task_id, error.what, error.path, error.cause)
+    attach_remote_traceback(error, trace)
+    return error
+
+
+def load_arguments(task_id: str, bound: bytes) -> dict[str, Any]:
+    """Return the bound arguments of a task.
+
+    Raises:
+        TaskSerializationError: they arrived, but one of them can't be loaded here.
+    """
     try:
-        message = str(error)
-    except Exception as broken:
-        message = f"(its message could not be made: {type(broken).__name__})"
-    data: bytes | None
-    try:
-        data = crossing.dumps(error)
-        crossing.loads(data)
-    except Exception:
-        data = None
-    return data, type(error).__qualname__, message, trace
+        arguments: dict[str, Any] = crossing.loads(bound)
+    except Exception as error:
+        raise TaskSerializationError(task_id, "an argument", "", error) from error
+    return arguments
+
+
+class RemoteTraceback(Exception):
+    """The traceback of an exception in the worker where it was raised, as text; stands as its cause."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+def attach_remote_traceback(error: BaseException, text: str) -> None:
+    """Let an exception show the worker's traceback when it is printed here."""
+    innermost = error
+    seen = set()
+    while innermost.__cause__ is not None and id(innermost) not in seen:
+        seen.add(id(innermost))
+        innermost = innermost.__cause__
+    if innermost.__cause__ is None:
+        innermost.__cause__ = RemoteTraceback(text)
 
 
 def unloadable(error: BaseException) -> BaseException:
@@ -96,11 +136,11 @@ def unloadable(error: BaseException) -> BaseException:
     return error
 
 
-def _pack(task_id: str, what: str, value: Any) -> bytes:
+def _pack(task_id: str, what: str, value: Any, name: str) -> bytes:
     try:
         return crossing.dumps(value)
     except Exception as error:
-        raise explain_unpicklable(task_id, what, value, error) from error
+        raise explain_unpicklable(task_id, what, value, error, name) from error
 
 
 def _pack_directive(task_id: str, directive: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -108,12 +148,12 @@ def _pack_directive(task_id: str, directive: tuple[Any, ...]) -> tuple[Any, ...]
     if kind == "next":
         return (
             kind,
-            _pack(task_id, f"task '{directive[1].task_id}' for next_task()", describe(directive[1])),
+            _pack(task_id, f"task '{directive[1].task_id}' for next_task()", describe(directive[1]), "task"),
             directive[2],
         )
     if kind == "iterate":
         data = directive[2]
-        return kind, directive[1], None if data is None else _pack(task_id, "data for next_iteration()", data)
+        return kind, directive[1], None if data is None else _pack(task_id, "data for next_iteration()", data, "data")
     return directive
 
 

@@ -14,11 +14,13 @@ from weakref import WeakKeyDictionary
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
-from graflow_fast._worker import effects, output
+from graflow_fast._worker import effects, mutations, output
+from graflow_fast._worker.mutations import Watch
 from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task_context import TaskExecutionContext
+from graflow_fast.exceptions import LostMutationError, LostMutationWarning, TaskSerializationError
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
@@ -33,6 +35,7 @@ def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
     output.install()
+    link.watch_output()
     while True:
         item = link.next()
         if item is None:
@@ -49,6 +52,9 @@ class Worker:
         self.link = link
         self.definitions: dict[int, Definition] = {}
         self.views: dict[int, View] = {}
+        #: What each body could change of what it captured; None when nothing.
+        self.watches: dict[int, Watch | None] = {}
+        self.blobs: dict[int, bytes] = {}
         self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
         crossing.find_definition = self.definition
         crossing.find_key = self.keys.get
@@ -57,19 +63,28 @@ class Worker:
     def run_task(self, ticket: int, payload: bytes) -> None:
         """Run one task and report it, whatever it does."""
         task_id, key, view_key, bound, extra = pickle.loads(payload)
+        output.ticket = ticket
         context: WorkerContext | None = None
         task_context: TaskExecutionContext | None = None
         try:
             definition = self.definitions.get(key)
             if definition is None:
                 definition = self.definition(key)
-            arguments: dict[str, Any] = {} if bound is None else crossing.loads(bound)
+            watch = self.watches[key]
+            if extra is not None and "chunk" in extra:
+                from graflow_fast._worker.items import run_chunk
+
+                outcome = run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"])
+                shared = SHARED if segments.arena.fresh and segments.sent(*outcome) else 0
+                self.link.report(ticket, PLAIN | shared, *outcome)
+                return
+            arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
             positional: tuple[Any, ...] = ()
             if definition.inject_context or definition.parameters:
                 view = self.views.get(view_key)
                 if view is None:
                     view = self.view(view_key)
-                context = WorkerContext(self.link, ticket, view, task_id, extra)
+                context = WorkerContext(self.link, ticket, view, definition, task_id, extra)
                 previous: Any = NOTHING
                 if extra is not None:
                     if "call" in extra:
@@ -89,6 +104,8 @@ class Worker:
                 result = definition.func(task_context, *positional, **arguments)
             else:
                 result = definition.func(*positional, **arguments)
+            if watch is not None:
+                self._complain_of_lost_mutations(key, task_id, definition, watch)
             packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
             record = self._record(task_id, context, task_context)
         except BaseException as error:
@@ -96,11 +113,15 @@ class Worker:
             return
         finally:
             registry.running.task_context = None
-        shared = SHARED if segments.created() else 0
-        if record is None:
-            self.link.report(ticket, PLAIN | shared, packed_result, b"")
-        else:
-            self.link.report(ticket, EFFECTS | shared, packed_result, record)
+        shared = SHARED if segments.arena.fresh and segments.sent(packed_result, record or b"") else 0
+        try:
+            if record is None:
+                self.link.report(ticket, PLAIN | shared, packed_result, b"")
+            else:
+                self.link.report(ticket, EFFECTS | shared, packed_result, record)
+        except ValueError as error:  # too large
+            failure = TaskSerializationError(task_id, "the result", "", error)
+            self._report_failure(ticket, task_id, None, failure)
 
     def _record(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> bytes | None:
         """Return the effects record of a body that returned, None when there is nothing in it."""
@@ -109,7 +130,23 @@ class Worker:
         pieces = output.take()
         if not log and directives is None and pieces is None:
             return None
-        return effects.pack(task_id, log, directives, pieces, None)
+        try:
+            return effects.pack(task_id, log, directives, pieces, None)
+        except Exception:
+            output.put_back(pieces)
+            raise
+
+    def _complain_of_lost_mutations(self, key: int, task_id: str, definition: Definition, watch: Watch) -> None:
+        """Warn (or raise) if the body changed what it captured, and forget the change, so no other task sees it."""
+        names = watch.changed()
+        if not names:
+            return
+        if key in self.blobs:
+            del self.definitions[key], self.watches[key]
+        if mutations.MODE == "error":
+            raise LostMutationError(task_id, names)
+        code = definition.func.__code__
+        output.keep_warning(LostMutationWarning(task_id, names), code.co_filename, code.co_firstlineno)
 
     def _report_failure(self, ticket: int, task_id: str, context: Any, error: BaseException) -> None:
         try:
@@ -119,7 +156,7 @@ class Worker:
             # The writes can't cross, so the attempt is reported without them, with the reason.
             failure = effects.pack_error(unpackable, _user_traceback(error))
             record = effects.pack(task_id, None, None, output.take(), failure)
-        shared = SHARED if segments.created() else 0
+        shared = SHARED if segments.arena.fresh and segments.sent(record) else 0
         self.link.report(ticket, FAILED | EFFECTS | shared, crossing.NONE_BYTES, record)
 
     def definition(self, key: int) -> Definition:
@@ -127,7 +164,7 @@ class Worker:
         found = self.definitions.get(key)
         if found is not None:
             return found
-        blob = self.link.definition(key)
+        blob = self.blobs.get(key) or self.link.definition(key)
         if blob is None:
             raise pickle.UnpicklingError(f"definition {key} was never sent to this worker")
         # Made before its content is loaded, for the content may name it (a task that enqueues itself).
@@ -138,6 +175,9 @@ class Worker:
             del self.definitions[key]
             raise effects.unloadable(error) from error
         self.keys[made] = key
+        watch = self.watches[key] = mutations.watch(made.func)
+        if watch is not None:
+            self.blobs[key] = blob  # to be loaded again when a task has changed what it captured
         return made
 
     def view(self, key: int) -> View:
@@ -145,6 +185,8 @@ class Worker:
         for forgotten in self.link.take_forgotten():
             self.views.pop(forgotten, None)
             self.definitions.pop(forgotten, None)
+            self.watches.pop(forgotten, None)
+            self.blobs.pop(forgotten, None)
         blob = self.link.definition(key)
         if blob is None:
             raise pickle.UnpicklingError(f"view {key} was never sent to this worker")

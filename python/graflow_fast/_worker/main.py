@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DEFAULT_LOOP = "graflow_fast._worker.loop:run"
 #: The exit code of a worker whose loop could not even be imported: a new worker would fare no better.
 CANNOT_START = 70
+#: The exit code of a worker that can't reach the coordinator any more, because a task closed its descriptors.
+LINK_BROKEN = 71
 
 
 def preload() -> None:
@@ -42,13 +44,18 @@ def close_descriptors(keep: set[int]) -> None:
                 os.close(int(name))
 
 
-def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: int, stderr: int) -> NoReturn:
+def main(
+    template: int, boot: dict[str, Any], link: int, claims: int, stdout: int, stderr: int, journal: int
+) -> NoReturn:
     """Become a worker; called in the forked child."""
     code = CANNOT_START
     try:
         os.setpgid(0, 0)
-        link, claims = _arrange_descriptors(link, claims, stdout, stderr)
+        _arrange_descriptors({link, claims, journal}, stdout, stderr)
         from graflow_fast import _core
+        from graflow_fast._worker import journal as journals
+
+        journals.use(journal)
 
         if not _core.die_with_parent(template):
             os._exit(0)
@@ -63,12 +70,14 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
         run(_core.WorkerLink(link, claims))
         atexit._run_exitfuncs()
         code = 0
+    except OSError:
+        code = LINK_BROKEN  # bodies' own errors do not come here
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exc(file=sys.__stderr__)
     finally:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
@@ -76,15 +85,14 @@ def main(template: int, boot: dict[str, Any], link: int, claims: int, stdout: in
         os._exit(code)
 
 
-def _arrange_descriptors(link: int, claims: int, stdout: int, stderr: int) -> tuple[int, int]:
+def _arrange_descriptors(own: set[int], stdout: int, stderr: int) -> None:
     """Put the standard ones in place and close all that is not this worker's."""
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    close_descriptors(keep={0, 1, 2, link, claims})
+    close_descriptors(keep={0, 1, 2, *own})
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    return link, claims
 
 
 def _volunteer_for_the_oom_killer() -> None:

@@ -8,8 +8,17 @@ import warnings
 from typing import Any
 
 from graflow_fast._run.output import LOG, STDERR, STDOUT, WARNING, Piece
+from graflow_fast._worker import journal
 
 _pieces: list[Piece] = []
+
+#: The ticket of the running task, by which the journal tells its pieces from others.
+ticket = 0
+
+
+def _keep(kind: int, content: Any) -> None:
+    _pieces.append((kind, content))
+    journal.write(ticket, kind, content)
 
 
 def install() -> None:
@@ -22,6 +31,12 @@ def install() -> None:
     logging.raiseExceptions = False
     warnings.showwarning = _keep_warning
     warnings.simplefilter("always")
+
+
+def put_back(pieces: list[Piece] | None) -> None:
+    """Keep again what was taken for a record that could not be made."""
+    if pieces:
+        _pieces[:0] = pieces
 
 
 def take() -> list[Piece] | None:
@@ -46,7 +61,8 @@ class _Keeper:
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        _pieces.append((self._kind, text))
+        if text:
+            _keep(self._kind, text)
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -90,7 +106,7 @@ class _LogKeeper(logging.Handler):
             for name, value in content.items()
             if value is None or isinstance(value, (str, int, float, bool))
         }
-        _pieces.append((LOG, plain))
+        _keep(LOG, plain)
 
 
 def _keep_warning(
@@ -101,5 +117,16 @@ def _keep_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    shown = category if category.__module__ == "builtins" else UserWarning
-    _pieces.append((WARNING, (str(message), shown, filename, lineno)))
+    _keep(WARNING, (str(message), category if _is_importable(category) else UserWarning, filename, lineno))
+
+
+def keep_warning(message: Warning, filename: str, lineno: int) -> None:
+    """Keep a warning of this package's own, with its attributes."""
+    _keep(WARNING, (message, type(message), filename, lineno))
+
+
+def _is_importable(kind: type) -> bool:
+    """Say whether the coordinator can find a class by its name."""
+    if kind.__module__ == "__main__":
+        return False
+    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind

@@ -21,6 +21,7 @@ from graflow_fast.core.task import TaskReference
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
+    from graflow_fast.core.definition import Definition
 
 _ABSENT: Any = object()
 
@@ -298,11 +299,20 @@ class RemoteGraph:
 class WorkerContext(ExecutionContext):
     """The execution context of one body in a worker."""
 
-    def __init__(self, link: WorkerLink, ticket: int, view: View, task_id: str, extra: dict[str, Any] | None) -> None:
+    def __init__(
+        self,
+        link: WorkerLink,
+        ticket: int,
+        view: View,
+        definition: Definition,
+        task_id: str,
+        extra: dict[str, Any] | None,
+    ) -> None:
         # Deliberately without the base's constructor: a body pays only for what it uses.
         self._link = link
         self._ticket = ticket
         self._view = view
+        self._definition = definition
         self._extra = extra
         self._task_id = task_id
         self._lazy: dict[str, Any] = {}
@@ -310,6 +320,11 @@ class WorkerContext(ExecutionContext):
         self._member = member
         self.current_task_context = None
         self._run = None
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"the context of task '{self._task_id}' means nothing outside of it; return what you read from it"
+        )
 
     @property
     def channel(self) -> BranchChannel:  # type: ignore[override]
@@ -361,7 +376,8 @@ class WorkerContext(ExecutionContext):
         if found is None:
             found = self._lazy["cycles"] = CycleController(self._view.default_max_cycles)
             base = self._task_id if self._extra is None else self._extra.get("base", self._task_id)
-            count, limit = (1, None) if self._extra is None else self._extra.get("cycles", (1, None))
+            count = 1 if self._extra is None else self._extra.get("cycles", 1)
+            limit = self._definition.max_cycles
             found.cycle_counts[base] = count
             if limit is not None:
                 found.set_node_max_cycles(base, limit)
@@ -373,7 +389,8 @@ class WorkerContext(ExecutionContext):
         found: RetryController | None = self._lazy.get("retries")
         if found is None:
             found = self._lazy["retries"] = RetryController(self._view.default_max_retries)
-            count, limit = (0, None) if self._extra is None else self._extra.get("retries", (0, None))
+            count = 0 if self._extra is None else self._extra.get("retries", 0)
+            limit = self._definition.max_retries
             if count:
                 found.retry_counts[self._task_id] = count
             if limit is not None:

@@ -4,7 +4,7 @@ Owns the workers as their parent: it forks, signals and reaps them, which makes 
 cannot have been reused. Must not know tasks or frames. It talks to the coordinator in small marshalled tuples over one
 socket (protocol below) and ends, with all its workers, when that socket or the coordinator ends.
 
-To the template: ``("fork", number, boot)`` with four descriptors (link, claims, stdout, stderr),
+To the template: ``("fork", number, boot)`` with five descriptors (link, claims, stdout, stderr, journal),
 ``("kill", pid, grace)``, ``("end", grace)``.
 From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", number, why)``,
 ``("exited", pid, status, peak_rss_bytes)``.
@@ -69,7 +69,7 @@ class _Template:
 
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
-        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(4 * 4), _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(5 * 4), _socket.MSG_CMSG_CLOEXEC)
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
         if not data:
             return 0.0

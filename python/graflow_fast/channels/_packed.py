@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Packed"]
+from graflow_fast.exceptions import GraflowRuntimeError
+
+__all__ = ["Packed", "unloadable"]
 
 
 class Packed:
@@ -28,3 +30,13 @@ class Packed:
     def value(self) -> object:
         """Load the value, anew at each call."""
         return self.load(self.data)
+
+
+def unloadable(what: str, error: Exception) -> GraflowRuntimeError:
+    """Return the error for a value that came from a worker but can't be loaded in this process."""
+    said = str(error).rstrip(". ") or type(error).__name__
+    return GraflowRuntimeError(
+        f"{what} came back from a worker process, but its class can't load it here: {said}. Return plain data, or keep "
+        'the task in the calling process with @task(handler="direct").',
+        cause=error,
+    )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from graflow_fast.channels._packed import Packed
+from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 
 __all__ = ["MemoryChannel"]
@@ -138,7 +138,12 @@ class MemoryChannel(Channel):
         with self._guard:
             value = self.data[key]
             if type(value) is Packed:  # otherwise another thread was faster
-                value = self.data[key] = value.value()
+                try:
+                    value = self.data[key] = value.value()
+                except Exception as error:
+                    task_id, is_result, _ = key.rpartition(".__result__")
+                    what = f"The result of task '{task_id}'" if is_result else f"The channel's value '{key}'"
+                    raise unloadable(what, error) from error
             return value
 
     def _list(self, key: str) -> list[Any]:

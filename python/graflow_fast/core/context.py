@@ -99,8 +99,8 @@ class ExecutionContext:
             if value is not None:
                 raise ConfigError(f"{name} is not part of graflow_fast; use graflow for LLMs and prompts")
         self.parent_context = parent_context
-        self.session_id = session_id or uuid.uuid4().hex
-        self.trace_id = trace_id or (parent_context.trace_id if parent_context else self.session_id)
+        self.session_id: str = session_id or uuid.uuid4().hex
+        self.trace_id: str = trace_id or (parent_context.trace_id if parent_context else self.session_id)
         self.tracer: Tracer = tracer if tracer is not None else NoopTracer()
         self.graph = graph
         self.start_node = start_node
@@ -240,7 +240,7 @@ class ExecutionContext:
         if isinstance(branch, BranchChannel):
             replay(branch.log, self.channel, branch.live)
         elif branch is not self.channel:
-            for key in branch.keys():
+            for key in branch.keys():  # noqa: SIM118 - a channel is no mapping
                 self.channel.set(key, branch.get(key))
         self._steps += sub_context.steps
         self.cycle_controller.cycle_counts.update(sub_context.cycle_controller.cycle_counts)

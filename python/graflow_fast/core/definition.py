@@ -64,6 +64,11 @@ class Definition:
         priority: int = 0,
         max_concurrency: int | None = None,
     ) -> None:
+        if inspect.iscoroutinefunction(func):
+            raise ConfigError(
+                f"'{getattr(func, '__name__', func)}' is an async function, which a task's body can't be: "
+                "make it a plain function that calls asyncio.run(...)"
+            )
         self.func = func
         self.name: str = getattr(func, "__name__", "task")
         self.inject_context = inject_context
@@ -77,6 +82,7 @@ class Definition:
         self.priority = priority
         self.max_concurrency = _positive(max_concurrency, "max_concurrency", "tasks")
         self._parameters: tuple[Parameter, ...] | None = None
+        self._takes_any = False
         #: What tasks show of the function, to be put into their dictionaries.
         self.shown: dict[str, Any] = {
             name: value
@@ -98,8 +104,13 @@ class Definition:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters a run may fill, without the injected context; computed once."""
         if self._parameters is None:
-            self._parameters = _read_parameters(self.func, self.inject_context)
+            self._parameters, self._takes_any = _read_parameters(self.func, self.inject_context)
         return self._parameters
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether the function takes keywords of any name, or can't be asked."""
+        return self._takes_any if self.parameters is not None else True
 
     def function_attribute(self, name: str) -> Any:
         """Return an attribute of the function, as ``functools.wraps`` would have copied it."""
@@ -146,11 +157,12 @@ def _positive(value: Any, name: str, unit: str) -> Any:
     return value
 
 
-def _read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[Parameter, ...]:
+def _read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[Parameter, ...], bool]:
+    """Return the parameters that a run may fill, and whether any other keyword is welcome."""
     try:
         signature = inspect.signature(func)
     except (TypeError, ValueError):  # a builtin without a signature takes what is bound
-        return ()
+        return (), True
     parameters = list(signature.parameters.values())
     if skip_first:
         parameters = parameters[1:]
@@ -166,7 +178,8 @@ def _read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[Parame
             annotation = hints.get(parameter.name, annotation)
         required = parameter.default is inspect.Parameter.empty
         found.append(Parameter(parameter.name, required, _fits_mapping(annotation)))
-    return tuple(found)
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    return tuple(found), takes_any
 
 
 def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.settings import Settings
 
 if TYPE_CHECKING:
+    from graflow_fast._run.driver import Run
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.handler import TaskHandler
@@ -39,20 +42,42 @@ class WorkflowEngine:
         Raises:
             GraflowRuntimeError: a task failed or cancelled the run; ``__cause__`` is the task's exception.
         """
+        if start_task_id is not None:
+            context.pending.appendleft(start_task_id)
+        name, run = self._begin(context)
+        result = run.execute()
+        if context.parent_context is None:
+            context.tracer.on_workflow_end(name, context, result=result)
+        return result
+
+    def stream(self, context: ExecutionContext, last: Any) -> Generator[Any, None, None]:
+        """Run a context and yield the results of the map ``last`` as they come."""
+        name, run = self._begin(context)
+        results: deque[Any] = deque()
+        # Without anything behind it, nobody could read the list, so it is not made.
+        keeps = bool(context.graph.successors(last.task_id))
+        run.map_side().streamed = (last, results, keeps)
+        steps = run.steps()
+        try:
+            for _ in steps:
+                while results:
+                    yield results.popleft()
+            yield from results
+        except BaseException:
+            # What the map yielded before the run failed is good.
+            steps.close()
+            raise
+        context.tracer.on_workflow_end(name, context, result=None)
+
+    def _begin(self, context: ExecutionContext) -> tuple[str, Run]:
         from graflow_fast._run.driver import Run
 
         if context.settings is None:
             context.settings = Settings()
-        if start_task_id is not None:
-            context.pending.appendleft(start_task_id)
         name = getattr(context.graph, "name", None) or f"workflow_{context.session_id[:8]}"
-        outermost = context.parent_context is None
-        if outermost:
+        if context.parent_context is None:
             context.tracer.on_workflow_start(name, context)
-        result = Run(context, self._handlers).execute()
-        if outermost:
-            context.tracer.on_workflow_end(name, context, result=result)
-        return result
+        return name, Run(context, self._handlers)
 
     def execute_with_cycles(self, graph: TaskGraph, start_node: str, max_steps: int = 10) -> None:
         """Run a graph that may have loops from ``start_node``, at most ``max_steps`` tasks."""

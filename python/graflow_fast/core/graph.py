@@ -128,8 +128,7 @@ class TaskGraph:
             and (self._successors.get(name) or not task.is_template)
         ]
         if self._successors or self._groups:
-            connected = [name for name in roots if self._successors.get(name) or name in self._groups]
-            return connected
+            return [name for name in roots if self._successors.get(name) or name in self._groups]
         return roots
 
     def successors(self, node: str) -> list[str]:

@@ -85,7 +85,8 @@ def free_tasks_of(module_globals: dict[str, Any]) -> FreeTasks:
 
 def calling_globals() -> dict[str, Any]:
     """Return the globals of the nearest caller outside this package."""
-    return calling_frame().f_globals
+    module_globals: dict[str, Any] = calling_frame().f_globals
+    return module_globals
 
 
 def calling_frame() -> Any:
@@ -122,6 +123,9 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
         if member.provisional_name:
             member.provisional_name = False
             member._task_id = workflow.get_next_group_name()  # type: ignore[attr-defined]
+        taken = workflow.graph.nodes.get(member.task_id)
+        if member.is_map and taken is not None and taken["task"] is not member:
+            member.rename_if_taken(workflow.graph.nodes)  # type: ignore[attr-defined]
         if member.task_id in workflow.graph.nodes and workflow.graph.nodes[member.task_id]["task"] is member:
             member._owner = workflow.graph
             continue

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graflow_fast.coordination.coordinator import CoordinationBackend
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.handlers.group_policy import GroupExecutionPolicy
+    from graflow_fast.core.mapping import MapTask
     from graflow_fast.core.retry import RetryPolicy
 
 
@@ -28,6 +29,7 @@ class Executable(ABC):
     """Anything that can stand in a workflow: a task, a chain of tasks, or a parallel group."""
 
     is_group = False
+    is_map = False
     is_template = False
     #: Whether the name holds only until this joins a workflow, which counts its own groups.
     provisional_name = False
@@ -396,11 +398,30 @@ class TaskWrapper(Executable):
         registry.register(instance)
         return instance
 
-    def map(self, items: Any, **options: Any) -> Any:
-        """Run this task once for every item; see `graflow_fast.core.mapping.MapTask`."""
-        from graflow_fast.core.mapping import MapTask
+    def map(
+        self,
+        items: Any = ...,
+        *,
+        ordered: bool = True,
+        chunk: int | None = None,
+        fail_fast: bool = False,
+        task_id: str | None = None,
+    ) -> MapTask:
+        """Return a node that runs this task once for every item; its result is the list of results.
 
-        return MapTask(self, items, **options)
+        Args:
+            items: any iterable, read as it is needed; or a task or the name of one, whose result holds the items;
+                default: what the task before returned. Each item becomes the first open parameter of the body.
+            ordered: whether results are in the order of the items, else in the order of completion.
+            chunk: how many items travel to a worker at once; default: as many as take some milliseconds.
+            fail_fast: whether nothing after the first item that fails is run any more; default: all run, as in a
+                group.
+            task_id: the node's name; default ``<task>_map``.
+        """
+        from graflow_fast.core.mapping import PREVIOUS, MapTask
+
+        items = PREVIOUS if items is ... else items
+        return MapTask(self, items, ordered=ordered, chunk=chunk, fail_fast=fail_fast, task_id=task_id)
 
     def __getattr__(self, name: str) -> Any:
         # Function attributes (``__name__``, ``__doc__``, ...) come from the definition; instances hold none of them.

@@ -27,6 +27,9 @@ __all__ = ["Tracer"]
 
 Metadata = dict[str, Any]
 
+#: A collection with more items is not turned into a text: that would take longer than many runs.
+_HUGE = 10_000
+
 
 class Tracer(ABC):
     """Follows a run.
@@ -304,7 +307,9 @@ class Tracer(ABC):
 
 
 def _text(output: Any) -> str | None:
-    """What is remembered of a result: nothing of an empty one."""
+    """What is remembered of a result: nothing of an empty one, and of a huge collection only what and how many."""
+    if isinstance(output, (list, tuple, dict, set, frozenset)) and len(output) > _HUGE:
+        return f"<{type(output).__name__} of {len(output)} items>"
     try:
         empty = not output
     except Exception:  # an array, for example, has no truth value

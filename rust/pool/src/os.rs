@@ -221,6 +221,52 @@ pub fn block_signals() {
     }
 }
 
+/// Where the next write to a descriptor goes; `None` if it is closed or has no position.
+pub fn position(fd: RawFd) -> Option<i64> {
+    // SAFETY: integers only.
+    let position = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
+    (position >= 0).then_some(position)
+}
+
+/// An error if a descriptor has been closed behind its owner's back.
+pub fn check_open(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: integers only.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) }).map(|_| ())
+}
+
+/// Another descriptor for the same open file, above the standard ones, closed on exec.
+pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: integers only.
+    own(check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) })?)
+}
+
+/// Makes `fd` refer to the open file of `source`.
+pub fn replace(fd: RawFd, source: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: integers only; by contract nobody owns `fd` as an object.
+    check(unsafe { libc::dup2(source.as_raw_fd(), fd) }).map(|_| ())
+}
+
+extern "C" {
+    static mut stdout: *mut libc::FILE;
+}
+
+/// Writes out what C code has printed so far.
+pub fn flush_stdout() {
+    // SAFETY: the C library's own stream, which exists as long as the process.
+    unsafe { libc::fflush(stdout) };
+}
+
+/// Has the C library write out its standard output at the end of each line.
+pub fn line_buffer_stdout() {
+    // SAFETY: the C library's own stream, with a buffer of the library's own.
+    unsafe { libc::setvbuf(stdout, std::ptr::null_mut(), libc::_IOLBF, 0) };
+}
+
+/// True if the process behind a process descriptor ends within some milliseconds.
+pub fn has_ended(process: BorrowedFd<'_>, milliseconds: i32) -> bool {
+    wait_for(process, false, milliseconds).unwrap_or(false)
+}
+
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn count_fork() {

@@ -193,18 +193,19 @@ impl Worker {
         is_started(&flight).then_some((flight.ticket, since))
     }
 
-    /// Takes everything that is left: what never ran or ended without being reported, and what was running.
-    pub fn abandon(&mut self) -> (Vec<u64>, Vec<u64>) {
-        let (mut again, mut running) = (Vec::new(), Vec::new());
+    /// Takes everything that is left: what never ran, what ended without being reported, and what was running.
+    pub fn abandon(&mut self) -> (Vec<u64>, Vec<u64>, Vec<u64>) {
+        let (mut again, mut ended, mut running) = (Vec::new(), Vec::new(), Vec::new());
         for flight in self.flights.drain(..) {
-            let taken = self.claims.take_back(flight.slot, flight.ticket);
-            if taken || self.claims.look(flight.slot, flight.ticket) == Claim::Done {
+            if self.claims.take_back(flight.slot, flight.ticket) {
                 again.push(flight.ticket);
+            } else if self.claims.look(flight.slot, flight.ticket) == Claim::Done {
+                ended.push(flight.ticket);
             } else {
                 running.push(flight.ticket);
             }
         }
-        (again, running)
+        (again, ended, running)
     }
 
     /// Sends what the socket takes; true if something is left.

@@ -14,6 +14,7 @@ use crate::claims::ClaimTable;
 use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
 use crate::inbox::{Filled, Frame, Inbox};
 use crate::os::{self, Wait};
+use crate::output::{OutputWatch, DESCRIPTORS};
 use crate::reports::{Outgoing, FULL, LINGER};
 use crate::tickets::NumberMap;
 
@@ -94,6 +95,7 @@ pub struct WorkerEnd {
     gone: bool,
     has_flusher: bool,
     generation: u32,
+    output: Option<OutputWatch>,
 }
 
 impl WorkerEnd {
@@ -113,7 +115,14 @@ impl WorkerEnd {
             gone: false,
             has_flusher: false,
             generation: os::fork_generation(),
+            output: None,
         })
+    }
+
+    /// From now on reports say what their tasks wrote to descriptors 1 and 2 (see [`DESCRIPTORS`]).
+    pub fn watch_output(&mut self) -> io::Result<()> {
+        self.output = Some(OutputWatch::new()?);
+        Ok(())
     }
 
     /// True in a child that a task forked: the link is its parent's.
@@ -168,7 +177,7 @@ impl WorkerEnd {
     /// Ends the running task. What is too large to send is refused before anything has changed. True if the report
     /// (and all before it) may wait; false if [`WorkerEnd::wait_writable`] should follow, and then `flush`.
     pub fn report(&mut self, ticket: u64, flags: u32, result: &[u8], effects: &[u8]) -> Result<bool, EndError> {
-        let size = frame::REPORT_HEAD + result.len() + effects.len();
+        let size = frame::REPORT_HEAD + result.len() + effects.len() + 16; // room for positions
         if size > MAX_BODY {
             return Err(FrameError::TooLarge(size).into());
         }
@@ -176,6 +185,21 @@ impl WorkerEnd {
             return Err(EndError::NotRunning(ticket));
         };
         let now = os::now();
+        let busy = now.saturating_sub(running.started);
+        let written = match self.output.as_mut() {
+            Some(output) => output.look(busy, self.shared.link.as_fd())?,
+            None => None,
+        };
+        let with_positions;
+        let (flags, effects) = match written {
+            None => (flags, effects),
+            Some(positions) => {
+                let bytes = positions.map(i64::to_le_bytes);
+                with_positions = [effects, &bytes[0], &bytes[1]].concat();
+                (flags | DESCRIPTORS, with_positions.as_slice())
+            }
+        };
+        let size = frame::REPORT_HEAD + result.len() + effects.len();
         self.claims.finish(running.slot, ticket);
         let mut reports = self.shared.lock();
         if reports.open.len() + size > MAX_BODY {

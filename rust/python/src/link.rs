@@ -55,6 +55,10 @@ impl WorkerLink {
         Ok(WorkerLink { end: WorkerEnd::new(socket_fd, claims_fd)? })
     }
 
+    fn watch_output(&mut self) -> PyResult<()> {
+        Ok(self.end.watch_output()?)
+    }
+
     fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
         self.end_if_forked(py)?;
         loop {

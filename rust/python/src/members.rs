@@ -6,6 +6,7 @@
 
 use graflow_pool::{Event, Payload, Reactor, Woken};
 use graflow_scheduler::{Action, Micros};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -56,7 +57,8 @@ pub struct MemberFeed {
     pool: Py<Pool>,
     tasks: Py<PyList>,
     names: Py<PyList>,
-    plan_of: Py<PyAny>,
+    /// None once the run has ended.
+    plan_of: Option<Py<PyAny>>,
     pack_bound: Py<PyAny>,
     plans: HashMap<usize, Option<Plan>>,
     forks: Vec<OpenFork>,
@@ -83,7 +85,7 @@ impl MemberFeed {
             pool,
             tasks,
             names,
-            plan_of,
+            plan_of: Some(plan_of),
             pack_bound,
             plans: HashMap::default(),
             forks: Vec::new(),
@@ -91,6 +93,22 @@ impl MemberFeed {
             completed: HashMap::default(),
             taken_over: FxHashSet::default(),
         }
+    }
+
+    /// Lets go of the run, which has this object in turn: the collector may be off.
+    fn end(&mut self) {
+        self.plan_of = None;
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tasks)?;
+        visit.call(&self.names)?;
+        visit.call(&self.plan_of)?;
+        visit.call(&self.pack_bound)
+    }
+
+    fn __clear__(&mut self) {
+        self.plan_of = None;
     }
 
     /// Lets the members of a fork be fed. Definitions are asked for anew, since what they captured may have changed.
@@ -270,7 +288,10 @@ impl MemberFeed {
     }
 
     fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Option<Plan>> {
-        let answer: Option<(Vec<u64>, Vec<Py<PyString>>)> = self.plan_of.call1(py, (task,))?.extract(py)?;
+        let Some(plan_of) = &self.plan_of else {
+            return Ok(None);
+        };
+        let answer: Option<(Vec<u64>, Vec<Py<PyString>>)> = plan_of.call1(py, (task,))?.extract(py)?;
         Ok(answer.map(|(mut definitions, required)| {
             let keys = definitions.len();
             definitions.push(0);

@@ -4,6 +4,7 @@ use crate::branch::Branch;
 use crate::error::Broken;
 use crate::graph::Graph;
 use crate::ids::{NodeId, NONE, ROOT};
+use crate::lanes::ROOT_LANE;
 use crate::scheduler::Scheduler;
 use crate::transition::{ActivationState, BranchState, EdgeState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,9 @@ impl Scheduler {
             );
             if self.graph.lane(node) != 0 {
                 *lanes.entry(self.graph.lane(node)).or_default() += 1;
+            }
+            if self.is_concurrent_root(attempt.branch) && !self.graph.is_group(node) {
+                *lanes.entry(ROOT_LANE).or_default() += 1;
             }
         }
         ensure!(owed == self.tickets.owed(), "{} reports owed, counted {owed}", self.tickets.owed());

@@ -182,7 +182,7 @@ impl Scheduler {
             let Some(mut attempt) = self.tickets.take(ticket) else { panic!("ticket {ticket} is unknown") };
             attempt.activation.step(ActivationEvent::Abandon);
             let node = attempt.activation.node;
-            self.lanes.release(self.graph.lane(node));
+            self.release_lanes(attempt.branch, node);
             self.story.note(node, Reason::Abandoned, crate::ids::NONE);
             self.story.tell("abandon", attempt.branch, node, ticket);
             self.notices.push_back(Action::Abandon {

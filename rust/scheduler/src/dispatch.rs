@@ -4,7 +4,7 @@ use crate::action::{Action, Outcome, StopReason};
 use crate::activation::Activation;
 use crate::branch::Branch;
 use crate::ids::{BranchId, Micros, ROOT};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, ROOT_LANE};
 use crate::scheduler::Scheduler;
 use crate::story::Reason;
 use crate::transition::{ActivationEvent, ActivationState, BranchEvent, BranchState};
@@ -220,7 +220,7 @@ impl Scheduler {
             return None;
         }
         let running = self.root.running;
-        if running > 0 && !self.root.is_ranked() {
+        if running > 0 && !self.root.is_ranked() || self.lanes.is_full(ROOT_LANE) {
             return None;
         }
         if let Some(limit) = self.config.max_steps {
@@ -239,6 +239,12 @@ impl Scheduler {
             return None;
         }
         Some(self.start(ROOT, activation))
+    }
+
+    /// Whether attempts of this branch count in the lane of the workflow's own branch.
+    #[inline]
+    pub(crate) fn is_concurrent_root(&self, id: BranchId) -> bool {
+        id == ROOT && self.config.parallel
     }
 
     #[inline]
@@ -266,6 +272,9 @@ impl Scheduler {
         activation.step(ActivationEvent::Run);
         debug_assert_eq!(activation.state(), ActivationState::Running);
         self.lanes.acquire(self.graph.lane(node));
+        if self.is_concurrent_root(id) {
+            self.lanes.acquire(ROOT_LANE);
+        }
         let ticket = self.tickets.issue(id, 0, activation);
         self.branch_mut(id).current = ticket;
         self.story.tell("run", id, node, ticket);

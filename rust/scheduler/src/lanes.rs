@@ -2,6 +2,9 @@
 //! Owns: limits and what is in use. Must not know: who waits.
 use std::collections::BTreeMap;
 
+/// The lane of all tasks (not groups) of the workflow's own branch, where everything ready may run.
+pub(crate) const ROOT_LANE: u32 = u32::MAX;
+
 #[derive(Clone, Copy, Debug)]
 struct Lane {
     limit: u32,

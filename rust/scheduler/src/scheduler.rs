@@ -12,7 +12,7 @@ use crate::fork::{Fork, Stop};
 use crate::graph::{Change, Graph};
 use crate::ids::{BranchId, EdgeId, Micros, NodeId, Ticket, NONE, ROOT};
 use crate::join::Settlement;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, ROOT_LANE};
 use crate::story::{Reason, Story};
 use crate::tickets::{Attempt, Tickets};
 use crate::transition::{ActivationEvent, ActivationState, BranchEvent, EdgeState};
@@ -245,9 +245,16 @@ impl Scheduler {
         }
         let mut attempt = self.tickets.take(ticket)?;
         attempt.activation.step(event);
-        self.lanes.release(self.graph.lane(attempt.activation.node));
+        self.release_lanes(attempt.branch, attempt.activation.node);
         self.branch_mut(attempt.branch).running -= 1;
         Some(attempt)
+    }
+
+    pub(crate) fn release_lanes(&mut self, branch: BranchId, node: NodeId) {
+        self.lanes.release(self.graph.lane(node));
+        if self.is_concurrent_root(branch) && !self.graph.is_group(node) {
+            self.lanes.release(ROOT_LANE);
+        }
     }
 
     /// `Event::Completed`.

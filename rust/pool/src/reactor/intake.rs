@@ -11,6 +11,9 @@ use crate::worker::Standing;
 
 /// Receives per wake-up and worker: one that sends a gigabyte must not keep the others waiting.
 const TURNS: usize = 16;
+/// A task runs again when its worker died between its end and its report; not more often than this, lest a task that
+/// breaks its worker's link does so for ever.
+const MOST_UNHEARD: u8 = 4;
 
 impl Reactor {
     pub(super) fn take_in(&mut self) -> bool {
@@ -45,12 +48,21 @@ impl Reactor {
                 },
                 Ok(Filled::Empty) if died => "its process ended".to_owned(),
                 Ok(Filled::Empty) => return,
-                Ok(Filled::Ended) => "its link was closed".to_owned(),
+                Ok(Filled::Ended) => self.why_ended(index),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => format!("its link failed: {error}"),
             };
             self.lose(index, why);
             return;
+        }
+    }
+
+    /// A link ends when its process does, or when a body closed what was not its own.
+    fn why_ended(&self, index: usize) -> String {
+        let process = self.workers[index].as_ref().and_then(|worker| worker.process.as_ref());
+        match process {
+            Some(process) if !os::has_ended(process.as_fd(), 50) => "it closed its own link".to_owned(),
+            _ => "its process ended".to_owned(),
         }
     }
 
@@ -115,7 +127,16 @@ impl Reactor {
                 os::kill(process.as_fd()); // it may be alive, and must not go on without a link
             }
         }
-        let (again, mut running) = worker.abandon();
+        let (never_ran, ended, mut running) = worker.abandon();
+        let mut again = Vec::with_capacity(ended.len() + never_ran.len());
+        for ticket in ended {
+            if self.is_heard_at_last(ticket) {
+                again.push(ticket);
+            } else {
+                running.push(ticket);
+            }
+        }
+        again.extend(never_ran);
         // One that was to be cancelled had begun then. Even if it has ended since, it must not begin again.
         let is_cancelled = |ticket: &u64| self.entries.get(ticket).is_some_and(|entry| entry.cancelled);
         let (cancelled, again) = again.into_iter().partition(is_cancelled);
@@ -131,6 +152,15 @@ impl Reactor {
             // Only if the table was overwritten: whatever cannot be shown not to have run counts as running.
             self.events.push_back(Event::Lost { running: Some(ticket), worker: index, pid, why: why.clone() });
         }
+    }
+
+    /// False once a task has ended too often without being heard of: it counts as what broke its workers.
+    fn is_heard_at_last(&mut self, ticket: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(&ticket) else {
+            return true;
+        };
+        entry.unheard += 1;
+        entry.unheard < MOST_UNHEARD
     }
 
     /// Puts tasks back at the front of the queue, in their order.

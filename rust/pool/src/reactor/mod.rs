@@ -33,6 +33,8 @@ struct Entry {
     timeout: Option<u64>,
     worker: Option<usize>,
     cancelled: bool,
+    /// How often it ended without its report arriving.
+    unheard: u8,
 }
 
 impl Entry {
@@ -189,7 +191,8 @@ impl Reactor {
         if ticket >= MAX_TICKET || self.entries.contains_key(&ticket) {
             return Err(PoolError::BadTicket(ticket));
         }
-        let entry = Entry { payload, definitions: definitions.into(), timeout, worker: None, cancelled: false };
+        let entry =
+            Entry { payload, definitions: definitions.into(), timeout, worker: None, cancelled: false, unheard: 0 };
         self.latest_function = entry.function();
         self.entries.insert(ticket, entry);
         self.queued += 1;

@@ -1,0 +1,65 @@
+"""Whether a map succeeded although items failed: the group policies, asked about items. Knows nothing of chunks."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.core.handler import TaskResult
+from graflow_fast.core.handlers.group_policy import resolve_group_policy
+from graflow_fast.core.task import Task
+from graflow_fast.exceptions import ParallelGroupError
+
+if TYPE_CHECKING:
+    from graflow_fast._run.mapping import MapRun
+
+_NAMED = 5
+
+
+def judge(found: MapRun) -> Exception | None:
+    """Return the error that a map ends with, None when its policy is content."""
+    policy: Any = found.task._execution_config["policy"]
+    if not found.failed and policy in ("strict", "best_effort"):
+        return None
+    first_final = found.failed[0][2] if found.failed else None
+    error: Exception
+    try:
+        if policy == "strict":
+            raise _strict(found)
+        names = [f"{found.name}[{index}]" for index in range(found.total)]
+        finals = {index: final for index, _, final in found.failed}
+        now = time.time()
+        started = found.attempt.started
+        results = {
+            name: TaskResult(
+                task_id=name,
+                success=index not in finals,
+                error=_exception(finals.get(index)),
+                error_message=str(finals[index]) if index in finals else None,
+                duration=now - started,
+                timestamp=now,
+            )
+            for index, name in enumerate(names)
+        }
+        members = [Task(name, register_to_context=False) for name in names]
+        resolve_group_policy(policy).on_group_finished(found.name, members, results, found.attempt.branch.context)
+        return None
+    except Exception as raised:
+        error = raised
+    if error.__cause__ is None and first_final is not None:
+        error.__cause__ = first_final
+    return error
+
+
+def _strict(found: MapRun) -> ParallelGroupError:
+    failed = [(f"{found.name}[{index}]", str(final)) for index, _, final in found.failed]
+    shown = [f"{found.name}[{index}] ({type(error).__name__}: {error})" for index, error, _ in found.failed[:_NAMED]]
+    more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    indices = {index for index, _, _ in found.failed}
+    succeeded = [f"{found.name}[{index}]" for index in range(found.total) if index not in indices]
+    message = f"Map {found.name} failed: {len(failed)} of {found.total} items failed: {', '.join(shown)}{more}"
+    return ParallelGroupError(message, found.name, failed, succeeded)
+
+
+def _exception(error: BaseException | None) -> Exception | None:
+    return error if isinstance(error, Exception) else None

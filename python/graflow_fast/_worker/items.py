@@ -1,0 +1,82 @@
+"""A chunk of a map in a worker: run its items, report their results as one list. Knows nothing of other chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run import crossing
+from graflow_fast._run.arguments import NOTHING
+from graflow_fast._run.items import Body, Outcome, run_items
+from graflow_fast._worker import effects, output
+from graflow_fast._worker.remote import WorkerContext
+from graflow_fast.core.definition import Definition
+
+if TYPE_CHECKING:
+    from graflow_fast._worker.loop import Worker
+
+
+def run_chunk(
+    worker: Worker, ticket: int, definition: Definition, name: str, view_key: int, bound: bytes | None, chunk: Any
+) -> tuple[bytes, bytes]:
+    """Run a chunk and return its results and its record (empty when nothing but results came of it), as bytes."""
+    first, packed_items, detailed, previous, item_extra = chunk
+    items = crossing.loads(packed_items)
+    view = worker.views.get(view_key)
+    if view is None:
+        view = worker.view(view_key)
+
+    def context_of(item_id: str) -> WorkerContext:
+        return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra)
+
+    def bound_arguments() -> dict[str, Any]:
+        return {} if bound is None else crossing.loads(bound)
+
+    value = NOTHING if previous is None else lambda: crossing.loads(previous)
+    body = Body(definition, name, bound_arguments, context_of, value)
+    outcome = run_items(body, items, first, detailed=detailed, take_output=output.take)
+    results = _pack_results(name, first, outcome)
+    from graflow_fast._worker.loop import _user_traceback
+
+    failures = [(position, effects.pack_error(error, _user_traceback(error))) for position, error in outcome.failures]
+    logs, directives = _pack_effects(name, first, outcome, failures)
+    if not (failures or logs or directives or outcome.pieces or outcome.times):
+        return results, b""
+    record = (failures, logs, directives, outcome.pieces, outcome.times)
+    return results, crossing.pack(record, [])
+
+
+def _pack_results(name: str, first: int, outcome: Outcome) -> bytes:
+    """Return the results as bytes; items whose result can't be pickled count as failed."""
+    try:
+        return crossing.dumps(outcome.results)
+    except Exception:
+        pass
+    for position, result in enumerate(outcome.results):
+        try:
+            effects.pack_result(f"{name}[{first + position}]", result)
+        except Exception as error:
+            outcome.results[position] = None
+            outcome.failures.append((position, error))
+    return crossing.dumps(outcome.results)
+
+
+def _pack_effects(name: str, first: int, outcome: Outcome, failures: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return logs and directives with their values as bytes; items whose effects can't be pickled count as failed."""
+    logs, directives = [], []
+    broken: dict[int, Any] = {}
+    for position, log in outcome.logs:
+        try:
+            logs.append((position, effects.pack_log(f"{name}[{first + position}]", log)))
+        except Exception as error:
+            broken[position] = error
+    for position, asked in outcome.directives:
+        try:
+            item_id = f"{name}[{first + position}]"
+            directives.append((position, [effects._pack_directive(item_id, directive) for directive in asked]))
+        except Exception as error:
+            broken[position] = error
+    failed = {position for position, _ in failures}
+    for position, reason in broken.items():
+        if position not in failed:
+            failures.append((position, effects.pack_error(reason, "")))
+    return logs, directives

@@ -1,0 +1,148 @@
+"""Noticing that a body changed a variable it captured: nobody outside this process would see that change.
+
+Owns which variables of a function are watched (decided once for each definition) and how a change is recognised. What a
+task may keep to itself (modules, loggers, random generators, caches of functions, classes) is not watched.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import dis
+import os
+import pickle
+import sys
+import types
+from typing import Any
+
+#: What to do about it: warn, error or ignore.
+MODE = os.environ.get("GRAFLOW_FAST_LOST_MUTATION", "warn").lower()
+
+#: A variable whose fingerprint is longer than this many bytes, or that has more items than this, is only measured.
+_MOST_BYTES = 64 * 1024
+_MOST_ITEMS = 1000
+#: Helper functions that are looked into.
+_MOST_FUNCTIONS = 20
+
+_CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
+_ABSENT: Any = object()
+
+
+class Watch:
+    """The variables of one body that it could change, and how they were after the last look."""
+
+    __slots__ = ("_large", "_seen", "_variables")
+
+    def __init__(self, variables: list[tuple[str, Any]]) -> None:
+        #: (name, the cell or the dictionary that holds it)
+        self._variables = variables
+        self._large: set[int] = set()
+        self._seen = [self._look(index) for index in range(len(variables))]
+
+    def changed(self) -> list[str]:
+        """Return the names of the variables that have changed since the last call."""
+        names = []
+        for index, (name, _) in enumerate(self._variables):
+            now = self._look(index)
+            value, content = self._seen[index]
+            if now[0] is not value or now[1] != content:
+                self._seen[index] = now
+                names.append(name)
+        return names
+
+    def _look(self, index: int) -> tuple[Any, Any]:
+        """Return the value of a variable, which stands for its identity, and what stands for its content."""
+        name, holder = self._variables[index]
+        if type(holder) is dict:
+            value = holder.get(name, _ABSENT)
+        else:
+            try:
+                value = holder.cell_contents
+            except ValueError:
+                value = _ABSENT
+        if not _is_mutable(value):
+            return value, None
+        size = len(value) if isinstance(value, _CONTAINERS) else 0
+        if size > _MOST_ITEMS or index in self._large:
+            return value, size
+        try:
+            content = pickle.dumps(value, protocol=5)
+        except Exception:  # it lives in a module here, so it never had to cross
+            return value, size
+        if len(content) > _MOST_BYTES:
+            self._large.add(index)
+            return value, size
+        return value, content
+
+
+def watch(function: Any) -> Watch | None:
+    """Return the watch of a body, None when it captures nothing that it could change."""
+    if MODE == "ignore":
+        return None
+    variables: dict[tuple[str, int], tuple[str, Any]] = {}
+    todo = [getattr(function, "__func__", function)]
+    seen: set[int] = set()
+    while todo and len(seen) < _MOST_FUNCTIONS:
+        current = todo.pop()
+        if not isinstance(current, types.FunctionType) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        rebound = _names(current.__code__, {"STORE_GLOBAL", "DELETE_GLOBAL"})
+        for name in _names(current.__code__, {"LOAD_GLOBAL", "LOAD_NAME"}) | rebound:
+            value = current.__globals__.get(name, _ABSENT)
+            if name in rebound or _is_mutable(value):
+                variables[name, id(current.__globals__)] = (name, current.__globals__)
+            elif _is_helper(value, current):
+                todo.append(value)
+        rebound = _names(current.__code__, {"STORE_DEREF", "DELETE_DEREF"})
+        for name, cell in zip(current.__code__.co_freevars, current.__closure__ or (), strict=False):
+            try:
+                value = cell.cell_contents
+            except ValueError:
+                value = _ABSENT
+            if name in rebound or _is_mutable(value):
+                variables[name, id(cell)] = (name, cell)
+            elif isinstance(value, types.FunctionType):
+                todo.append(value)
+        for name, value in _defaults(current).items():
+            if _is_mutable(value):
+                variables[name, id(value)] = (name, {name: value})
+    return Watch(list(variables.values())) if variables else None
+
+
+def _names(code: types.CodeType, operations: set[str]) -> set[str]:
+    found = {str(instruction.argval) for instruction in dis.get_instructions(code) if instruction.opname in operations}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _names(constant, operations)
+    return found
+
+
+def _defaults(function: types.FunctionType) -> dict[str, Any]:
+    code = function.__code__
+    values = function.__defaults__ or ()
+    positional = code.co_varnames[: code.co_argcount]
+    return {
+        **dict(zip(positional[len(positional) - len(values) :], values, strict=False)),
+        **(function.__kwdefaults__ or {}),
+    }
+
+
+def _is_helper(value: Any, caller: types.FunctionType) -> bool:
+    return isinstance(value, types.FunctionType) and value.__module__ == caller.__module__
+
+
+def _is_mutable(value: Any) -> bool:
+    """Say whether a value is a container, an array, or an object of a class that is not the standard library's."""
+    if isinstance(value, _CONTAINERS):
+        return True
+    kind = type(value)
+    if kind.__module__ == "numpy":
+        return kind.__name__ == "ndarray"
+    if isinstance(value, (type, types.ModuleType, types.FunctionType)) or not hasattr(value, "__dict__"):
+        return False
+    package = kind.__module__.partition(".")[0]
+    return package not in _STANDARD and package not in ("graflow_fast", "numpy")
+
+
+_STANDARD = sys.stdlib_module_names - {"__main__"}

@@ -1,0 +1,11 @@
+"""Nothing of a module's worker processes is left to the next one."""
+
+import pytest
+
+from graflow_fast._pool.registry import shutdown_all
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_warm_pools():
+    yield
+    shutdown_all()

@@ -1,0 +1,72 @@
+"""A dead worker or a limit costs a map the item that was running, and nothing else."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from graflow_fast import task, workflow
+from graflow_fast.exceptions import ParallelGroupError, TaskTimeoutError, WorkerCrashedError
+
+
+@pytest.mark.parametrize("chunk", [None, 500])
+def test_only_the_item_that_crashes_is_charged(chunk):
+    with workflow("w") as wf:
+
+        @task
+        def work(x):
+            if x == 700:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return x
+
+        work.map(range(2000), chunk=chunk).with_execution(policy="best_effort")
+        result = wf.execute(max_workers=2)
+    error = result[700]
+    assert isinstance(error, WorkerCrashedError)
+    assert error.task_id == "work_map[700]"
+    assert error.signal == signal.SIGKILL
+    assert [value for value in result if value is not error] == [i for i in range(2000) if i != 700]
+
+
+def test_a_crash_is_retried(tmp_path):
+    mark = str(tmp_path / "crashed")
+    with workflow("w") as wf:
+
+        @task(max_retries=1)
+        def work(x):
+            if x == 3 and not os.path.exists(mark):
+                os.close(os.open(mark, os.O_CREAT))
+                os._exit(1)
+            return x
+
+        work.map(range(10))
+        assert wf.execute(max_workers=2) == list(range(10))
+
+
+def test_a_poisonous_item_is_given_up():
+    with workflow("w") as wf:
+
+        @task(max_retries=100)
+        def work(x):
+            os._exit(1)
+
+        work.map([1])
+        with pytest.raises(ParallelGroupError) as info:
+            wf.execute(max_workers=1)
+    assert "attempt 3" in info.value.failed_tasks[0][1] + str(info.value)
+
+
+def test_timeout_is_per_item():
+    with workflow("w") as wf:
+
+        @task(timeout=0.3)
+        def work(x):
+            if x == 2:
+                time.sleep(60)
+            return x
+
+        work.map(range(5)).with_execution(policy="best_effort")
+        result = wf.execute(max_workers=2)
+    assert isinstance(result.pop(2), TaskTimeoutError)
+    assert result == [0, 1, 3, 4]

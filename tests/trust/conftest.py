@@ -1,0 +1,41 @@
+"""After each test of this directory nothing may be left: no process, descriptor, shared memory or temporary file."""
+
+import gc
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from graflow_fast._pool import registry
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def kept_files() -> set[str]:
+    return {
+        entry.path
+        for place in ("/dev/shm", "/tmp")
+        for entry in os.scandir(place)
+        if "graflow" in entry.name or entry.name.startswith("psm_")
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Whole-process check; a pool that waits for the next run may stay, so it is ended on both sides."""
+    registry.shutdown_all()
+    gc.collect()
+    descriptors, files = open_descriptors(), kept_files()
+    children = {child.pid for child in psutil.Process().children(recursive=True)}
+    yield
+    registry.shutdown_all()
+    gc.collect()
+    assert [child for child in psutil.Process().children(recursive=True) if child.pid not in children] == []
+    assert open_descriptors() == descriptors
+    assert kept_files() == files
