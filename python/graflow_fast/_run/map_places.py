@@ -186,7 +186,11 @@ class PoolPlace(Place):
         self.workers = self.processes.pool.size
         self._branch = ItemsBranch(found)
         task = found.task.task
-        self._bound = self.processes._pack_bound(found.name, task._bound_kwargs, found.attempt.branch) if task._bound_kwargs else None
+        self._bound = (
+            self.processes._pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
+            if task._bound_kwargs
+            else None
+        )
         self._previous: bytes | None = None
         attempt = found.attempt
         explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"

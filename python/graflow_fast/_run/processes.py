@@ -162,7 +162,7 @@ class Processes:
         self._held.setdefault(ticket, []).extend(held)
 
     def _pack_plain(self, bound: dict[str, Any]) -> bytes:
-        """Pack a plain member's arguments; one whose arguments are in shared memory, which must be held, is not plain."""
+        """Pack a plain member's arguments; with arguments in shared memory, which must be held, it is not plain."""
         data = crossing.dumps(bound, self.copies_for(None))
         if data[0] == crossing.SHARED_MARK:
             self._refused = (bound, data)
@@ -383,7 +383,11 @@ class Processes:
         if kind == "next":
             return kind, effects.restore(crossing.loads(directive[1])), directive[2]
         if kind == "iterate":
-            return kind, directive[1], None if directive[2] is None else Packed(crossing.adopt(directive[2]), load_packed)
+            return (
+                kind,
+                directive[1],
+                None if directive[2] is None else Packed(crossing.adopt(directive[2]), load_packed),
+            )
         return directive
 
     # --- deaths and limits
@@ -416,7 +420,7 @@ class Processes:
         self.run.failed(attempt, error)
 
     def _run_again(self, attempt: Attempt, worker: int) -> None:
-        """Have a body run anew whose worker ended with its result; that is no fault of the body, so it is not counted."""
+        """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
         if attempt.ticket >= MAP_TICKETS:
             self._lost_chunk(attempt, self.pool.exit_info(self.pool.pid(worker)), "with its results", [], None)
             return

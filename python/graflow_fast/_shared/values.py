@@ -85,7 +85,9 @@ class Copies:
     def used(self, held: tuple[Segment, ...]) -> None:
         """Keep what was just used until something else is."""
         self._last = held
-        dead = [key for key, (_, segment, _) in self._known.items() if segment() is None] if len(self._known) > 8 else []
+        dead = (
+            [key for key, (_, segment, _) in self._known.items() if segment() is None] if len(self._known) > 8 else []
+        )
         for key in dead:
             del self._known[key]
 
@@ -121,10 +123,7 @@ def encode(stream: bytes, buffers: list[memoryview], copies: Copies | None = Non
     data = _join(
         stream,
         held,
-        [
-            buffer if place is None else (*place, buffer.nbytes)
-            for place, buffer in zip(places, buffers, strict=True)
-        ],
+        [buffer if place is None else (*place, buffer.nbytes) for place, buffer in zip(places, buffers, strict=True)],
     )
     if not held:
         return data
