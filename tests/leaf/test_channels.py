@@ -13,7 +13,7 @@ from graflow_fast.channels.base import Channel
 from graflow_fast.channels.factory import ChannelFactory
 from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.channels.typed import ChannelTypeRegistry, TypedChannel
-from graflow_fast.exceptions import ConfigError
+from graflow_fast.exceptions import ConfigError, GraflowRuntimeError
 
 
 @pytest.fixture
@@ -210,8 +210,9 @@ def test_a_packed_value_that_cannot_be_loaded_stays(channel):
     """The error of loading reaches the reader, and the value is not lost."""
     channel.set_packed("k", Packed(b"garbage", pickle.loads))
     for _ in range(2):
-        with pytest.raises(pickle.UnpicklingError):
+        with pytest.raises(GraflowRuntimeError, match="The channel's value 'k' came back from a worker") as caught:
             channel.get("k")
+        assert isinstance(caught.value.__cause__, pickle.UnpicklingError)
     assert channel.exists("k")
 
 

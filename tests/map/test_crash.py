@@ -7,7 +7,7 @@ import time
 import pytest
 
 from graflow_fast import task, workflow
-from graflow_fast.exceptions import ParallelGroupError, TaskTimeoutError, WorkerCrashedError
+from graflow_fast.exceptions import LostMutationWarning, ParallelGroupError, TaskTimeoutError, WorkerCrashedError
 
 
 @pytest.mark.parametrize("chunk", [None, 500])
@@ -70,3 +70,18 @@ def test_timeout_is_per_item():
         result = wf.execute(max_workers=2)
     assert isinstance(result.pop(2), TaskTimeoutError)
     assert result == [0, 1, 3, 4]
+
+
+def test_a_lost_mutation_is_told():
+    seen = []
+    with workflow("w") as wf:
+
+        @task
+        def work(x):
+            seen.append(x)
+            return x
+
+        work.map(range(3))
+        with pytest.warns(LostMutationWarning, match="'seen'"):
+            assert wf.execute(max_workers=1) == [0, 1, 2]
+    assert seen == []

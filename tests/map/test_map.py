@@ -116,17 +116,16 @@ def test_a_bound_first_parameter_leaves_the_item_the_next(executor):
         assert run(wf, executor)[0] == [2, 4, 8]
 
 
-def test_items_do_not_share_mutable_arguments(executor):
+def test_items_of_a_chunk_do_not_share_mutable_arguments():
     with workflow("w") as wf:
 
         @task
         def work(x, seen):
-            seen = list(seen)
             seen.append(x)
             return seen
 
-        work.map([1, 2, 3])
-        assert run(wf, executor, initial_channel={"seen": [0]})[0] == [[0, 1], [0, 2], [0, 3]]
+        work.map([1, 2, 3], chunk=3)
+        assert run(wf, "process", initial_channel={"seen": [0]})[0] == [[0, 1], [0, 2], [0, 3]]
 
 
 def test_effects_in_item_order(executor, capsys):

@@ -94,7 +94,8 @@ def test_a_task_sees_what_had_committed_when_it_started(executor, tmp_path):
             channel = ctx.get_channel()
             touch(started)
             wait_for(committed)
-            return channel.get("x"), channel.get("new"), channel.get("xs"), sorted(channel.keys())
+            keys = sorted(channel.keys())
+            return channel.get("x"), channel.get("new"), channel.get("xs"), channel.get("ys"), keys
 
         @task(inject_context=True)
         def writer(ctx):
@@ -103,6 +104,8 @@ def test_a_task_sees_what_had_committed_when_it_started(executor, tmp_path):
             channel.set("x", 2)
             channel.set("new", 1)
             channel.append("xs", 2)
+            channel.append("ys", 2)
+            channel.prepend("ys", 0)
 
         @task(inject_context=True)
         def after(ctx):
@@ -112,8 +115,8 @@ def test_a_task_sees_what_had_committed_when_it_started(executor, tmp_path):
 
         reader >> task("end")(lambda: None)
         writer >> after
-        _, context = run(wf, executor, initial_channel={"x": 1, "xs": [1]})
-    assert context.get_result("reader") == (1, None, [1], ["x", "xs"])
+        _, context = run(wf, executor, initial_channel={"x": 1, "xs": [1], "ys": [1]})
+    assert context.get_result("reader") == (1, None, [1], [1], ["x", "xs", "ys"])
     assert context.get_result("after") == (2, 1, [1, 2])
 
 
@@ -369,6 +372,23 @@ def test_output_is_released_whole(executor, capsys):
     lines = capsys.readouterr().out.split()
     assert len(lines) == 80
     assert all(len(set(lines[start : start + 20])) == 1 for start in range(0, 80, 20))
+
+
+@pytest.mark.parametrize("executor", ["thread", "auto"])
+def test_output_of_maps_is_released_whole(executor, capsys):
+    with workflow("w") as wf:
+
+        @task
+        def say(item):
+            print(item)
+            time.sleep(0.001)
+
+        for name in "ab":
+            say.map([name] * 20, chunk=1) >> task(f"after{name}")(lambda value: None)
+        run(wf, executor)
+    lines = capsys.readouterr().out.split()
+    assert len(lines) == 40
+    assert len(set(lines[:20])) == len(set(lines[20:])) == 1
 
 
 def test_max_steps():

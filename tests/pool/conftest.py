@@ -6,9 +6,13 @@ import psutil
 import pytest
 from pool_driver import Driver, open_descriptors
 
+from graflow_fast._pool import registry
+
 
 @pytest.fixture(autouse=True)
 def nothing_left():
+    registry.shutdown_all()  # pools that wait for the next run may end while this test runs
+    gc.collect()
     before = open_descriptors()
     children = {child.pid for child in psutil.Process().children(recursive=True)}
     yield

@@ -72,7 +72,8 @@ def _refuse_unknown(definition: Definition, task_id: str, bound: dict[str, Any])
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(names) or 'none'}"
             raise TypeError(
-                f"Task '{task_id}' got an unexpected keyword argument '{name}': its function has no such parameter{hint}"
+                f"Task '{task_id}' got an unexpected keyword argument '{name}': "
+                f"its function has no such parameter{hint}"
             )
 
 

@@ -85,6 +85,20 @@ def adopt(data: bytes) -> bytes:
     return data
 
 
+def adopt_all(message: Any) -> Any:
+    """Return a message with all bytes in it as `adopt` returns them.
+
+    Raises:
+        LookupError: as `adopt`.
+    """
+    kind = type(message)
+    if kind is bytes:
+        return adopt(message) if message else message
+    if kind is tuple or kind is list:
+        return kind(adopt_all(item) for item in message)
+    return message
+
+
 def pack(message: Any, held: list[Any]) -> bytes:
     """Return the pickle of a message with values in it as bytes; what must be held meanwhile is added to ``held``."""
     values = sys.modules.get("graflow_fast._shared.values")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -182,12 +181,12 @@ class PoolPlace(Place):
 
     def __init__(self, found: MapRun) -> None:
         super().__init__(found)
-        self.processes = self.run._process_side()
+        self.processes = self.run.process_side()
         self.workers = self.processes.pool.size
         self._branch = ItemsBranch(found)
         task = found.task.task
         self._bound = (
-            self.processes._pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
+            self.processes.pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
             if task._bound_kwargs
             else None
         )
@@ -216,15 +215,10 @@ class PoolPlace(Place):
             self._unsendable(chunk, error)
             return False
         chunk.branch = self._branch
-        extra = None
+        extra: dict[str, Any] | None = None
         if chunk.number:
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
-            controller = (
-                run.root.context.retry_controller if chunk.branch is None else chunk.branch.context.retry_controller
-            )
-            tries = controller.get_retry_count(chunk.task_id)
-            extra = {"retries": (tries, controller.node_max_retries.get(chunk.task_id))}
-            extra["values"] = processes._declared(chunk.branch, definition)
+            extra = {"retries": chunk.number, "values": processes._declared(chunk.branch, definition)}
         first = chunk.batch.first + chunk.position
         content = {"chunk": (first, items, found.detailed, self._previous, extra)}
         held: list[Any] = []
@@ -267,13 +261,13 @@ class PoolPlace(Place):
 
 
 def report_chunk(
-    processes: Any, chunk: Chunk, flags: int, seconds: float, result: bytes, record: bytes, written: list[Piece]
+    processes: Any, chunk: Chunk, flags: int, seconds: float, result: bytes, parts: Any, written: list[Piece]
 ) -> None:
     """Take in what a worker reports of a chunk."""
     found = chunk.map
     outcome = Outcome()
     if flags & 1:  # it failed as a whole: its items could not be loaded, or its results not be sent
-        _, _, pieces, packed = pickle.loads(record)
+        _, _, pieces, packed = parts
         if chunk.size > 1:
             found.lost(chunk, RuntimeError(str(unpack_error(chunk.task_id, packed))))
             return
@@ -285,8 +279,8 @@ def report_chunk(
         return
     outcome.results = crossing.loads(result)
     found.measured(chunk.size, seconds, len(result))
-    if record:
-        failures, logs, directives, outcome.pieces, outcome.times = pickle.loads(record)
+    if parts is not None:
+        failures, logs, directives, outcome.pieces, outcome.times = parts
         offset = chunk.task_id
         for position, packed in failures:
             chunk.task_id = f"{found.name}[{chunk.batch.first + chunk.position + position}]"
@@ -303,4 +297,4 @@ def report_chunk(
 
 def _operation(entry: tuple[str, str, bytes | None, float | None]) -> Operation:
     operation, key, data, expires = entry
-    return operation, key, None if data is None else Packed(crossing.adopt(data), load_packed), expires
+    return operation, key, None if data is None else Packed(data, load_packed), expires

@@ -25,10 +25,15 @@ from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
 
 #: The first ticket of chunks; the scheduler numbers its own from 2^24 in steps of 2^24 and never gets there.
 MAP_TICKETS = 1 << 61
+
+#: Never starts anew: a worker of a warm pool may still hold a chunk that was taken back when the run before was
+#: stopped, and would run that one if its ticket came again.
+_tickets = count(MAP_TICKETS)
 
 #: Seconds that a chunk should take, and at least when the items come to an end; and the most items in one.
 CHUNK_SECONDS = 0.02
@@ -487,11 +492,10 @@ class Maps:
         self.active: list[MapRun] = []
         #: The map whose results are streamed, and where they go.
         self.streamed: tuple[MapTask, deque[Any], bool] | None = None
-        self._tickets = count(MAP_TICKETS)
 
     def new_ticket(self) -> int:
         """Return a ticket for a chunk."""
-        return next(self._tickets)
+        return next(_tickets)
 
     def start(self, attempt: Attempt) -> None:
         """Begin a map."""

@@ -34,6 +34,8 @@ class NodeTable:
         #: The edges in the scheduler's numbering, as (source, target).
         self.edges: list[tuple[int, int]] = []
         self._lanes: dict[int, int] = {}
+        #: Ids of forgotten tasks, for new ones.
+        self._free: list[int] = []
         self._load(*graph.names_and_tasks())
         for source, target in graph.get_edges():
             self._edge(source, target)
@@ -47,9 +49,13 @@ class NodeTable:
         definition = getattr(task.task if task.is_map else task, "_definition", None)  # type: ignore[attr-defined]
         priority = 0 if definition is None else definition.priority
         lane = 0 if definition is None or task.is_map or definition.max_concurrency is None else self._lane(definition)
-        node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
-        self.names.append(task_id)
-        self.tasks.append(task)
+        if self._free and not task.is_group and not priority and not lane:
+            node = self._free.pop()
+            self.names[node], self.tasks[node] = task_id, task
+        else:
+            node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
+            self.names.append(task_id)
+            self.tasks.append(task)
         self.ids[task_id] = node
         if task.is_group:
             self._add_members(node, task)
@@ -96,6 +102,15 @@ class NodeTable:
     def _is_taken(self, task: Executable) -> bool:
         known = self.ids.get(task.task_id)
         return known is not None and self.tasks[known] is not task
+
+    def release(self, node: int) -> None:
+        """Forget a node; its id goes to the next one that is added."""
+        del self.ids[self.names[node]]
+        self.names[node] = "(forgotten)"
+        from graflow_fast.core.task import Task
+
+        self.tasks[node] = Task("(forgotten)", register_to_context=False)
+        self._free.append(node)
 
     def resolve(self, name: str) -> int | None:
         """Return the id of a node by name, also when the user's graph got it after the start."""

@@ -15,8 +15,10 @@ from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
-from graflow_fast._run.crashes import crash_report
+from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
+from graflow_fast._run.growth import Growth
+from graflow_fast._run.lease import Leases
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
@@ -36,13 +38,14 @@ from graflow_fast.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
 
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
 FAILED, EFFECTS, DESCRIPTORS, SHARED = 1, 2, 4, 8
 
-#: After so many deaths in a row a body is taken for the cause, whatever its retry policy says.
-POISON_AFTER = 3
+#: Seconds before a task whose worker died runs again, times its deaths: not the first task of the next young worker.
+_QUARANTINE = 0.02
 
 _MEMORY_INTERVAL = 0.05
 
@@ -71,6 +74,8 @@ class Processes:
             self.feed = MemberFeed(
                 run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, self._pack_plain
             )
+        counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
+        self.leases = None if self.feed is None or counted else Leases(run, self)
         self._root_view: int | None = None
         #: The views that workers were told of, with the shared memory that each names.
         self._views: dict[int, list[Any]] = {}
@@ -84,6 +89,9 @@ class Processes:
         self._killed_for: dict[int, BaseException] = {}
         self._memory_limits: dict[int, int] = {}
         self._next_memory_check = 0.0
+        #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
+        self._killed_workers: set[int] = set()
+        self._growth = Growth(self.pool)
 
     # --- submitting
 
@@ -109,18 +117,22 @@ class Processes:
 
     def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str]] | None:
         """Return the keys and required parameters of a task's definition, None when its members are not plain."""
-        if type(task) is not TaskWrapper or task.handler_type in self.run.handlers:
+        if not self.is_plain(task):
             return None
         definition = task._definition
-        if definition.handler not in (None, "process") or definition.timeout is not None:
-            return None
-        if definition.memory_limit is not None:
-            return None
         try:
             keys = self.table.keys_for(definition, task.task_id)
         except TaskSerializationError:
             return None
         return keys, [parameter.name for parameter in definition.parameters if parameter.required]
+
+    def is_plain(self, task: Any) -> bool:
+        """Say whether a task has no options that the short ways don't know."""
+        if type(task) is not TaskWrapper or task.handler_type in self.run.handlers:
+            return False
+        definition = task._definition
+        limited = definition.timeout is not None or definition.memory_limit is not None
+        return definition.handler in (None, "process") and not limited
 
     def submit(self, attempt: Attempt) -> None:
         """Give an attempt to the pool; what can't be sent fails the attempt."""
@@ -131,8 +143,14 @@ class Processes:
             keys = self.table.keys_for(definition, attempt.task_id)
             bound = None
             if task._bound_kwargs:
-                bound = self._pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
+                bound = self.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self._extra(attempt, definition)
+            lease = None if self.leases is None else self.leases.plan(attempt)
+            if lease is not None:
+                steps, more = lease
+                keys = (*keys, *more.difference(keys))
+                extra = {**(extra or {}), "lease": steps}
+                attempt.lease = len(steps) + 1
         except TaskSerializationError as error:
             run.running.pop(attempt.ticket, None)
             run.failed(attempt, error)
@@ -169,7 +187,7 @@ class Processes:
             raise _NotPlain
         return data
 
-    def _pack_bound(self, task_id: str, bound: dict[str, Any], branch: Branch) -> bytes:
+    def pack_bound(self, task_id: str, bound: dict[str, Any], branch: Branch) -> bytes:
         if self._refused is not None:
             (refused, data), self._refused = self._refused, None
             if refused is bound:
@@ -301,6 +319,7 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
+        self._growth.sometimes()
 
     def _report(
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
@@ -315,11 +334,11 @@ class Processes:
         positions = b""
         if flags & DESCRIPTORS:
             record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
-        content = None
+        parts = pickle.loads(record) if record else None
         if flags & SHARED:
             try:
                 result = crossing.adopt(result)
-                content = effects.adopt(record) if record and ticket < MAP_TICKETS else None
+                parts = crossing.adopt_all(parts)
             except Gone:
                 # The worker ended before its memory could be opened here, so the report is worth nothing.
                 if attempt is not None:
@@ -327,26 +346,40 @@ class Processes:
                 return
         if attempt is None:
             return
+        self._growth.after_task(worker, ended - started)
+        killed = self._killed_for.pop(ticket, None)
+        if killed is not None:  # it ended while it was being stopped
+            self.pool.kill(worker, grace=0.0)
+            run.failed(attempt, killed)
+            return
         written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
-            try:
-                report_chunk(self, attempt, flags, ended - started, result, record, written)  # type: ignore[arg-type]
-            except Gone:
-                self._run_again(attempt, worker)
+            report_chunk(self, attempt, flags, ended - started, result, parts, written)  # type: ignore[arg-type]
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
-        if written and not record:
-            attempt.branch.output.write(written)
+        if attempt.lease:
+            attempt.lease = 0
+            if written:
+                attempt.branch.output.write(written)
+            assert self.leases is not None
+            self.leases.apply(attempt, parts)  # type: ignore[arg-type]
+            return
+        if written:
+            log, directives, pieces, error = parts or (None, None, None, None)
+            parts = (log, directives, [*(pieces or ()), *written], error)
+        self.apply_report(attempt, flags, result, parts)
+
+    def apply_report(self, attempt: Attempt, flags: int, result: bytes, parts: Any) -> None:
+        """Apply what a worker reports of one body: the flags, the result as bytes, the parts of the record or None."""
+        run = self.run
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
-        if not record:
+        if parts is None:
             run.reported(attempt, value, None)
             return
-        log, directives, pieces, error = content or pickle.loads(record)
+        log, directives, pieces, error = parts
         if pieces:
             attempt.branch.output.write(pieces)
-        if written:
-            attempt.branch.output.write(written)
         try:
             if log:
                 self.apply(attempt.branch.channel, log)
@@ -386,7 +419,7 @@ class Processes:
             return (
                 kind,
                 directive[1],
-                None if directive[2] is None else Packed(crossing.adopt(directive[2]), load_packed),
+                None if directive[2] is None else Packed(directive[2], load_packed),
             )
         return directive
 
@@ -409,33 +442,46 @@ class Processes:
         if ticket >= MAP_TICKETS:
             self._lost_chunk(attempt, info, why, pieces, error)
             return
+        if attempt.lease and error is None:
+            # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
+            assert self.leases is not None
+            self.leases.lost(attempt.lease)
+            attempt.lease = 0
+            self.run.running[ticket] = attempt
+            self.submit(attempt)
+            return
         attempt.branch.output.write(pieces)
+        if error is None and worker in self._killed_workers:
+            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
+            return
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
             error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= POISON_AFTER:
+            if self._deaths[where] >= most_deaths(info):
                 self.run.failed_for_good(attempt, error)
-                return
+            else:
+                self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
+            return
         self.run.failed(attempt, error)
 
     def _run_again(self, attempt: Attempt, worker: int) -> None:
         """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
+        info = self.pool.exit_info(self.pool.pid(worker))
         if attempt.ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, self.pool.exit_info(self.pool.pid(worker)), "with its results", [], None)
+            self._lost_chunk(attempt, info, "with its results", [], None)
             return
         where = (attempt.branch.id, attempt.node)
         self._deaths[where] = self._deaths.get(where, 0) + 1
-        again = 0.0 if self._deaths[where] < POISON_AFTER else None
+        again = 0.0 if self._deaths[where] < most_deaths(info) else None
         if again is None:
-            info = self.pool.exit_info(self.pool.pid(worker))
             attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
         self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
 
     def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
         if pieces and chunk.size == 1:
             chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or crash_report(chunk.task_id, 1, info, why, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
@@ -444,6 +490,7 @@ class Processes:
         definition = attempt.task._definition  # type: ignore[attr-defined]
         limit = definition.timeout if definition.timeout is not None else self.run.settings.timeout
         self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
+        self._killed_workers.add(worker)
         self.pool.kill(worker, grace=_GRACE)
 
     def _last_output(self, worker: int, until: tuple[int, int] | None = None) -> list[Piece]:
@@ -465,6 +512,7 @@ class Processes:
             attempt = self.run.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
+                self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
 
     # --- stopping
@@ -478,6 +526,7 @@ class Processes:
         if self.core.cancel(ticket) == 2:
             worker = self.core.running_on(ticket)
             if worker >= 0:
+                self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
 
     def close(self) -> None:

@@ -11,7 +11,8 @@ from graflow_fast._run import crossing
 from graflow_fast._run.packing import packed_value
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
     from graflow_fast._run.processes import Processes
 
 

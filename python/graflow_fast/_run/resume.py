@@ -29,7 +29,7 @@ def snapshot(context: ExecutionContext, resuming_task_id: str | None) -> tuple[l
     if resuming_task_id is not None:
         queue.append(_resuming(run, resuming_task_id))
     for node, tag, cause in run.scheduler.pending_work():
-        iteration = run.iteration(tag)
+        iteration = run.requested.iteration(tag)
         queue.append((names[node], iteration, None if cause < 0 else names[cause]))
     marks = [(names[source], names[target], flags) for source, target, flags in _marks(run)]
     executions = [(name, count) for node, name in enumerate(names) if (count := run.scheduler.executions(node))]
@@ -46,7 +46,7 @@ def resume(run: Run, names: list[str], now: float) -> None:
     for name, iteration, cause in state["queue"]:
         node = _known(run, name)
         before = -1 if cause is None else _known(run, cause)
-        tag = 0 if iteration is None else run.new_tag(iteration[0], iteration[1], before)
+        tag = 0 if iteration is None else run.requested.new_tag(iteration[0], iteration[1], before)
         queue.append((node, tag, before))
     index = {edge: position for position, edge in enumerate(run.nodes.edges)}
     marks = [

@@ -12,7 +12,8 @@ from graflow_fast.core import registry
 from graflow_fast.core.task_context import TaskExecutionContext
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Attempt, Run
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.driver import Run
 
 
 class Threads:

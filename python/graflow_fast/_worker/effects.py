@@ -7,7 +7,6 @@ coordinator applies it without loading what nobody asks for.
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
 from graflow_fast import _exception_pickling
@@ -18,37 +17,17 @@ from graflow_fast.core.task import Executable, SequentialTask, TaskReference
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 
 
-def pack(
+def parts(
     task_id: str, log: list[Any] | None, directives: list[Any] | None, pieces: list[Any] | None, error: Any
-) -> bytes:
-    """Return the record.
+) -> tuple[Any, Any, Any, Any]:
+    """Return what a record is made of, with every value of the user as bytes.
 
     Raises:
         TaskSerializationError: a written value or something passed to ``next_task`` can't be pickled.
     """
     packed_log = pack_log(task_id, log) if log else None
     packed_directives = [_pack_directive(task_id, directive) for directive in directives] if directives else None
-    return crossing.pack((packed_log, packed_directives, pieces, error), [])
-
-
-def adopt(record: bytes) -> tuple[Any, Any, Any, Any]:
-    """Return what is in a record, with the shared memory that its values name held here.
-
-    Raises:
-        LookupError: it is gone, with the worker.
-    """
-    log, directives, pieces, error = pickle.loads(record)
-    if log:
-        log = [
-            (operation, key, data if data is None else crossing.adopt(data), expires)
-            for operation, key, data, expires in log
-        ]
-    if directives:
-        directives = [
-            tuple(crossing.adopt(part) if isinstance(part, bytes) else part for part in directive)
-            for directive in directives
-        ]
-    return log, directives, pieces, error
+    return packed_log, packed_directives, pieces, error
 
 
 def pack_log(task_id: str, log: list[Any]) -> list[tuple[str, str, bytes | None, float | None]]:

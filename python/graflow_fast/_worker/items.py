@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def run_chunk(
-    worker: Worker, ticket: int, definition: Definition, name: str, view_key: int, bound: bytes | None, chunk: Any
+    worker: Worker,
+    ticket: int,
+    key: int,
+    definition: Definition,
+    name: str,
+    view_key: int,
+    bound: bytes | None,
+    chunk: Any,
 ) -> tuple[bytes, bytes]:
     """Run a chunk and return its results and its record (empty when nothing but results came of it), as bytes."""
     first, packed_items, detailed, previous, item_extra = chunk
@@ -29,11 +36,18 @@ def run_chunk(
         return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra)
 
     def bound_arguments() -> dict[str, Any]:
-        return {} if bound is None else crossing.loads(bound)
+        return {} if bound is None else effects.load_arguments(name, bound)
 
     value = NOTHING if previous is None else lambda: crossing.loads(previous)
     body = Body(definition, name, bound_arguments, context_of, value)
     outcome = run_items(body, items, first, detailed=detailed, take_output=output.take)
+    watch = worker.watches[key]
+    if watch is not None:
+        # Where this is an error the items are run again one by one, so that each is named.
+        worker._complain_of_lost_mutations(key, name, definition, watch)
+        pieces = output.take()
+        if pieces:
+            outcome.pieces.append((max(0, len(outcome.results) - 1), pieces))
     results = _pack_results(name, first, outcome)
     from graflow_fast._worker.loop import _user_traceback
 

@@ -61,23 +61,31 @@ class Worker:
         segments.arena.awaits_arrival = True
 
     def run_task(self, ticket: int, payload: bytes) -> None:
-        """Run one task and report it, whatever it does."""
+        """Run one task (or the steps of a lease) and report it, whatever it does."""
         task_id, key, view_key, bound, extra = pickle.loads(payload)
         output.ticket = ticket
+        if extra is not None and "chunk" in extra:
+            self._run_chunk(ticket, task_id, key, view_key, bound, extra["chunk"])
+            return
+        flags, result, parts = self.perform(ticket, task_id, key, view_key, bound, extra)
+        if extra is not None and "lease" in extra:
+            from graflow_fast._worker.lease import go_on
+
+            steps = go_on(self, ticket, view_key, (task_id, key, bound, extra), (flags, result, parts))
+            self._report(ticket, task_id, EFFECTS, crossing.NONE_BYTES, steps)
+            return
+        self._report(ticket, task_id, flags, result, parts)
+
+    def perform(
+        self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, extra: dict[str, Any] | None
+    ) -> tuple[int, bytes, Any]:
+        """Run one body; return the report's flags, the result as bytes, and the record's parts (None for none)."""
         context: WorkerContext | None = None
-        task_context: TaskExecutionContext | None = None
         try:
             definition = self.definitions.get(key)
             if definition is None:
                 definition = self.definition(key)
             watch = self.watches[key]
-            if extra is not None and "chunk" in extra:
-                from graflow_fast._worker.items import run_chunk
-
-                outcome = run_chunk(self, ticket, definition, task_id, view_key, bound, extra["chunk"])
-                shared = SHARED if segments.arena.fresh and segments.sent(*outcome) else 0
-                self.link.report(ticket, PLAIN | shared, *outcome)
-                return
             arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
             positional: tuple[Any, ...] = ()
             if definition.inject_context or definition.parameters:
@@ -107,31 +115,48 @@ class Worker:
             if watch is not None:
                 self._complain_of_lost_mutations(key, task_id, definition, watch)
             packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-            record = self._record(task_id, context, task_context)
+            parts = self._parts(task_id, context, task_context)
         except BaseException as error:
-            self._report_failure(ticket, task_id, context, error)
-            return
+            return FAILED | EFFECTS, crossing.NONE_BYTES, self._parts_of_failure(task_id, context, error)
         finally:
             registry.running.task_context = None
-        shared = SHARED if segments.arena.fresh and segments.sent(packed_result, record or b"") else 0
+        return (PLAIN if parts is None else EFFECTS), packed_result, parts
+
+    def _report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
+        record = b"" if parts is None else crossing.pack(parts, [])
         try:
-            if record is None:
-                self.link.report(ticket, PLAIN | shared, packed_result, b"")
-            else:
-                self.link.report(ticket, EFFECTS | shared, packed_result, record)
+            self._send(ticket, flags, result, record)
         except ValueError as error:  # too large
             failure = TaskSerializationError(task_id, "the result", "", error)
-            self._report_failure(ticket, task_id, None, failure)
+            record = crossing.pack(self._parts_of_failure(task_id, None, failure), [])
+            self._send(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
 
-    def _record(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> bytes | None:
-        """Return the effects record of a body that returned, None when there is nothing in it."""
+    def _send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
+        if segments.arena.fresh and segments.sent(result, record):
+            flags |= SHARED
+        self.link.report(ticket, flags, result, record)
+
+    def _run_chunk(self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, chunk: Any) -> None:
+        from graflow_fast._worker.items import run_chunk
+
+        try:
+            done = run_chunk(self, ticket, key, self.definition(key), task_id, view_key, bound, chunk)
+            self._send(ticket, PLAIN, *done)
+        except BaseException as error:
+            parts = self._parts_of_failure(task_id, None, error)
+            self._report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
+        finally:
+            registry.running.task_context = None
+
+    def _parts(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> Any:
+        """Return the parts of the record of a body that returned, None when there is nothing in it."""
         log = context.writes() if context is not None else None
         directives = task_context.directives
         pieces = output.take()
         if not log and directives is None and pieces is None:
             return None
         try:
-            return effects.pack(task_id, log, directives, pieces, None)
+            return effects.parts(task_id, log, directives, pieces, None)
         except Exception:
             output.put_back(pieces)
             raise
@@ -148,16 +173,14 @@ class Worker:
         code = definition.func.__code__
         output.keep_warning(LostMutationWarning(task_id, names), code.co_filename, code.co_firstlineno)
 
-    def _report_failure(self, ticket: int, task_id: str, context: Any, error: BaseException) -> None:
+    def _parts_of_failure(self, task_id: str, context: Any, error: BaseException) -> Any:
         try:
             log = context.writes() if context is not None else None
-            record = effects.pack(task_id, log, None, output.take(), effects.pack_error(error, _user_traceback(error)))
+            return effects.parts(task_id, log, None, output.take(), effects.pack_error(error, _user_traceback(error)))
         except Exception as unpackable:
             # The writes can't cross, so the attempt is reported without them, with the reason.
             failure = effects.pack_error(unpackable, _user_traceback(error))
-            record = effects.pack(task_id, None, None, output.take(), failure)
-        shared = SHARED if segments.arena.fresh and segments.sent(record) else 0
-        self.link.report(ticket, FAILED | EFFECTS | shared, crossing.NONE_BYTES, record)
+            return effects.parts(task_id, None, None, output.take(), failure)
 
     def definition(self, key: int) -> Definition:
         """Return the definition with that key, loading it when it is first named."""

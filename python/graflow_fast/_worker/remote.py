@@ -84,6 +84,9 @@ class RemoteChannel(Channel):
         self.link = link
         self.ticket = ticket
         self.values = values
+        #: What earlier steps of the same lease did to keys: key -> whether it is there; and those set anew.
+        self.changed: dict[str, bool] = {}
+        self.reborn: set[str] = set()
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value under ``key``, else ``default``."""
@@ -97,6 +100,11 @@ class RemoteChannel(Channel):
     def keys(self) -> list[str]:
         """Return all keys."""
         found: list[str] = ask(self.link, self.ticket, "keys")
+        for key, present in self.changed.items():
+            if key in found and (not present or key in self.reborn):
+                found.remove(key)
+            if present and key not in found:
+                found.append(key)
         return found
 
     def _packed(self, key: str) -> bytes | None:
@@ -334,8 +342,10 @@ class WorkerContext(ExecutionContext):
             extra = self._extra
             values = self._view.values
             if not self._view.shared or (extra is not None and "values" in extra):
-                values = {} if extra is None else dict(extra.get("values", ()))
+                values = {} if extra is None else extra.get("values", {})
             parent = RemoteChannel(self._link, self._ticket, values)
+            if extra is not None and "changed" in extra:
+                parent.changed, parent.reborn = extra["changed"]
             live: Any = RemoteLive(self._link, self._ticket)
             found = self._lazy["channel"] = BranchChannel(self.session_id, parent, live)
         return found

@@ -356,7 +356,7 @@ class ExecutionContext:
     @property
     def checkpoint_requested(self) -> bool:
         """Whether a checkpoint was asked for that has not been written yet."""
-        return self._run is not None and self._run._checkpoint is not None
+        return self._run is not None and self._run.requested.checkpoint is not None
 
     def request_checkpoint(self, metadata: dict[str, Any] | None = None, *, path: str | None = None) -> None:
         """Ask for a checkpoint after the running task.

@@ -290,6 +290,13 @@ class ParallelGroup(Executable):
 class TaskWrapper(Executable):
     """A task made from a function by ``@task``, or an instance of one with bound parameters."""
 
+    # Of these there may be millions; what only some have is in the dictionary.
+    __slots__ = ("_bound_kwargs", "_definition", "_task_id")
+
+    _task_id: str
+    _definition: Definition
+    _bound_kwargs: dict[str, Any]
+
     def __init__(
         self,
         task_id: str,
@@ -318,7 +325,7 @@ class TaskWrapper(Executable):
                 max_retries=max_retries,
                 retry_policy=retry_policy,
             )
-        self._bound_kwargs: dict[str, Any] = {}
+        self._bound_kwargs = {}
         if register_to_context:
             registry.register(self)
 
@@ -393,7 +400,6 @@ class TaskWrapper(Executable):
         instance._task_id = task_id
         instance._definition = self._definition
         instance._bound_kwargs = {**self._bound_kwargs, **kwargs} if self._bound_kwargs else kwargs
-        instance.__dict__.update(self._definition.shown)
         self.is_template = True
         registry.register(instance)
         return instance

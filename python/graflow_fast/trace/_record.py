@@ -7,7 +7,9 @@ imported only when somebody asks for a networkx graph.
 from __future__ import annotations
 
 import json
+from array import array
 from datetime import datetime
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import import_extra
@@ -26,7 +28,10 @@ class RuntimeRecord:
         self._nodes: dict[str, dict[str, Any]] = {}
         self._edges: dict[tuple[str, str], str] = {}
         #: What `note` was told, six items a node: a flat list, since millions of tuples would keep the collector busy.
-        self._brief: list[Any] = []
+        # Of plain tasks there may be millions: their names are in `order`, their times here, two each.
+        self._times = array("d")
+        self._first = 0
+        self._unusual: dict[int, tuple[Exception | None, str, str]] = {}
 
     def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node started; one that runs again keeps its place, with new values."""
@@ -58,8 +63,14 @@ class RuntimeRecord:
         handler_type: str,
     ) -> None:
         """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
+        times = self._times
+        if not times:
+            self._first = len(self.order)
+        if error is not None or task_type != "TaskWrapper" or handler_type != "direct":
+            self._unusual[len(times) // 2] = (error, task_type, handler_type)
         self.order.append(name)
-        self._brief.extend((name, started, ended, error, task_type, handler_type))
+        times.append(nan if started is None else started)
+        times.append(nan if ended is None else ended)
 
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
@@ -101,19 +112,23 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
-        items = iter(self._brief)
-        for name, started, ended, error, task_type, handler_type in zip(*[items] * 6, strict=True):
+        times = self._times
+        usual = (None, "TaskWrapper", "direct")
+        for index in range(len(times) // 2):
+            name, started, ended = self.order[self._first + index], times[2 * index], times[2 * index + 1]
+            error, task_type, handler_type = self._unusual.get(index, usual)
             metadata: dict[str, Any] = {"type": "span", "task_type": task_type, "handler_type": handler_type}
             metadata["output"] = None
             if error is not None:
                 metadata.update(error=str(error), error_type=type(error).__name__)
             self._nodes.setdefault(name, {}).update(
                 status="completed" if error is None else "failed",
-                start_time=None if started is None else datetime.fromtimestamp(started),
-                end_time=None if ended is None else datetime.fromtimestamp(ended),
+                start_time=None if isnan(started) else datetime.fromtimestamp(started),
+                end_time=None if isnan(ended) else datetime.fromtimestamp(ended),
                 metadata=metadata,
             )
-        self._brief.clear()
+        self._times = array("d")
+        self._unusual.clear()
 
 
 def _plain(value: object) -> str:

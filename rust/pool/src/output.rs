@@ -15,6 +15,7 @@ const SHORT: u64 = 3_000;
 /// Descriptors 1 and 2 of this process, and how far they had been written.
 pub struct OutputWatch {
     spare: [OwnedFd; 2],
+    input: OwnedFd,
     seen: [i64; 2],
 }
 
@@ -25,7 +26,8 @@ impl OutputWatch {
         os::line_buffer_stdout();
         let spare = [os::duplicate(1)?, os::duplicate(2)?];
         let seen = [os::position(1).unwrap_or(0), os::position(2).unwrap_or(0)];
-        Ok(OutputWatch { spare, seen })
+        let input = os::duplicate(0)?;
+        Ok(OutputWatch { spare, input, seen })
     }
 
     /// After a task that took `busy` nanoseconds: the new positions if something was written. A descriptor that was
@@ -46,6 +48,7 @@ impl OutputWatch {
                 _ => {
                     os::check_open(link)?; // a body that closes its standard output may have closed everything
                     let _ = os::replace(fd, spare.as_fd());
+                    let _ = os::replace(0, self.input.as_fd());
                     os::position(fd).unwrap_or(self.seen[index])
                 }
             };

@@ -137,6 +137,10 @@ impl PyScheduler {
         self.core.set_lane_limit(lane, limit);
     }
 
+    fn renew_node(&mut self, node: u32) -> PyResult<bool> {
+        self.core.renew_node(node).map_err(mistake)
+    }
+
     fn start(&mut self, roots: Vec<u32>, now: f64) -> PyResult<()> {
         self.core.handle(Event::Start { roots: &roots }, micros(now)).map(drop).map_err(mistake)
     }

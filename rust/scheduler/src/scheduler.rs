@@ -13,6 +13,7 @@ use crate::graph::{Change, Graph};
 use crate::ids::{BranchId, EdgeId, Micros, NodeId, Ticket, NONE, ROOT};
 use crate::join::Settlement;
 use crate::lanes::{Lanes, ROOT_LANE};
+use crate::marks::NodeMark;
 use crate::story::{Reason, Story};
 use crate::tickets::{Attempt, Tickets};
 use crate::transition::{ActivationEvent, ActivationState, BranchEvent, EdgeState};
@@ -108,6 +109,26 @@ impl Scheduler {
     /// Says what a group runs. A fork that is open keeps the members it started with.
     pub fn set_members(&mut self, group: NodeId, members: &[NodeId]) -> Result<(), CallError> {
         self.graph.set_members(group, members)
+    }
+
+    /// Makes a node without edges that ran in branch 0 as good as new, so that another task may take its place.
+    /// `Ok(false)`: something still knows it, and nothing was changed.
+    pub fn renew_node(&mut self, node: NodeId) -> Result<bool, CallError> {
+        self.graph.require(node)?;
+        self.sync();
+        let mark = self.root.marks.node(node);
+        let known = mark.active > 0 || mark.pending > 0 || mark.fired > 0;
+        if known
+            || self.graph.is_group(node)
+            || self.graph.first_out(node) != NONE
+            || self.graph.first_in(node) != NONE
+            || self.graph.lane(node) != 0
+        {
+            return Ok(false);
+        }
+        *self.root.marks.node_mut(node) = NodeMark::default();
+        self.story.note(node, Reason::NeverReached, NONE);
+        Ok(true)
     }
 
     /// At most `limit` attempts of nodes in this lane at once, in all branches together. Lane 0 has no limit.

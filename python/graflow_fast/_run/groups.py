@@ -1,0 +1,100 @@
+"""Groups of a run: the fork, and the join with replay and policy."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run.branches import Fork
+from graflow_fast._run.stop import user_stack_level
+from graflow_fast.core.handlers.group_policy import resolve_group_policy
+
+if TYPE_CHECKING:
+    from graflow_fast._run.driver import Run
+
+
+class Groups:
+    """Starts and joins the groups of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def fork(self, ticket: int, node: int, branch_id: int, first: int, cause: int) -> None:
+        """Start a group: from now on its branches may run."""
+        run = self.run
+        group: Any = run.nodes.tasks[node]
+        parent = run.branch_for(branch_id, node, 0, 0)
+        names = [run.nodes.names[member] for member in run.nodes.members[node]]
+        context = parent.context
+        base_id = run.nodes.names[node]
+        counts = context.cycle_controller.cycle_counts
+        counts[base_id] = counts.get(base_id, 0) + 1
+        run.tracing.group_started(group, names, context)
+        live_output = run.settings.output == "live"
+        fork = Fork(ticket, group, parent, first, names, run.live, live_output)
+        fork.cause = cause
+        run.branches.add_fork(fork)
+        if run.placement.members_in_pool(run.branches.placement_of(fork)):
+            run.process_side().open_fork(fork, run.nodes.members[node])
+
+    def join(self, ticket: int, node: int, count: int, first: int, stopped: bool) -> None:
+        """Replay what the branches wrote, ask the policy, and tell the scheduler how the group ended."""
+        run = self.run
+        fork = run.branches.fork(first)
+        parent = fork.parent
+        run.branches.end_fork(fork)
+        if run.processes is not None and fork.view is not None:
+            run.processes.forget_view(fork.view)
+        fork.replay(count)
+        error: Exception | None = None
+        if stopped and fork.errors:
+            self._warn_unheard(fork)
+        # The built-in policies that only look at failures have nothing to say when there are none.
+        idle = not fork.errors and fork.group._execution_config["policy"] in ("strict", "best_effort")
+        if not stopped and not idle:
+            try:
+                policy = resolve_group_policy(fork.group._execution_config.get("policy", "strict"))
+                policy.on_group_finished(fork.group_name, fork.group.tasks, fork.results(), parent.context)
+            except Exception as raised:
+                error = raised
+        name = fork.group_name
+        run.tracing.group_ended(fork, error)
+        parent.channel.set(f"{name}.__result__", error)
+        if error is not None:
+            delay = run.failures.retry_delay(parent.context, name, error)
+            if run.concurrency is not None and parent.fork is None:
+                run.concurrency.failed(parent, node, 0, 0, False)
+                run.context.channel.set(f"{name}.__result__", error)
+            if delay is None:
+                parent.failure = self._error(fork, run.failures.final_error(parent.context, name, error))
+            run.scheduler.fail(ticket, delay, time.monotonic())
+            return
+        if run.concurrency is not None:
+            parent.commit()
+        if parent.fork is None:
+            run.last_result = None
+            run.context.mark_task_completed(name)
+        checkpoint = run.requested.take_checkpoint(parent)
+        run.scheduler.complete(ticket, None, time.monotonic())
+        if run.forgetting is not None and parent.fork is None:
+            run.forgetting.group_completed(node, fork.cause)
+        if checkpoint is not None:
+            run.requested.write_checkpoint(checkpoint)
+
+    def _warn_unheard(self, fork: Fork) -> None:
+        """Say which members had failed when the workflow was ended well, since no policy will."""
+        failed = ", ".join(f"'{fork.members[index]}' ({fork.errors[index]})" for index in sorted(fork.errors))
+        warnings.warn(
+            f"The workflow was terminated while group '{fork.group_name}' had failed members: {failed}",
+            stacklevel=user_stack_level(),
+        )
+
+    def _error(self, fork: Fork, error: Exception) -> BaseException:
+        """Return what the parent's branch fails with; the first member's error is its cause, exits pass through."""
+        for index in sorted(fork.errors):
+            if not isinstance(fork.errors[index], Exception):
+                return fork.errors[index]
+        if fork.errors and error.__cause__ is None:
+            error.__cause__ = fork.errors[min(fork.errors)]
+        return error

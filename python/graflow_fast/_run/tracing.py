@@ -1,0 +1,92 @@
+"""What a run tells its tracer. A silent one is only told, in brief, that a task of the workflow's own branch ran."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.core.task import Executable, TaskWrapper
+
+if TYPE_CHECKING:
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.branches import Fork
+    from graflow_fast._run.driver import Run
+
+
+class Tracing:
+    """The tracer of one run, told in the tracer's own words.
+
+    Attributes:
+        told: how many of those that wait in the workflow's own queue it was told of.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.told = 0
+
+    def started(self, attempt: Attempt) -> None:
+        """Tell that an attempt starts."""
+        if not self.run.silent:
+            context = attempt.branch.context
+            context.tracer.on_task_start(self.shown(attempt), context)
+
+    def group_started(self, group: Any, names: list[str], context: Any) -> None:
+        """Tell that a group starts, with members of these names."""
+        if not self.run.silent:
+            self.queued(started=1)
+            context.tracer.on_task_start(group, context)
+            context.tracer.on_parallel_group_start(group.task_id, names, context)
+
+    def group_ended(self, fork: Fork, error: Exception | None) -> None:
+        """Tell that a group ended, with an error or well."""
+        context = fork.parent.context
+        if not self.run.silent:
+            context.tracer.on_parallel_group_end(fork.group_name, fork.members, context)
+            context.tracer.on_task_end(fork.group, context, result=None, error=error)
+        elif fork.parent.fork is None:
+            kind = type(fork.group).__name__
+            now = time.time()
+            context.tracer.record_task(fork.group_name, fork.started, now, error, kind, fork.group.handler_type)
+
+    def ended(self, attempt: Attempt, error: Exception | None) -> None:
+        """Tell that an attempt ended, with an error or well."""
+        branch = attempt.branch
+        if not self.run.silent:
+            with branch.context.tracer.at(datetime.fromtimestamp(attempt.ended) if attempt.ended else None):
+                branch.context.tracer.on_task_end(self.shown(attempt), branch.context, result=None, error=error)
+        elif branch.fork is None and self.run.forgetting is None:
+            task = attempt.task
+            ended = attempt.ended or time.time()
+            branch.context.tracer.record_task(
+                attempt.task_id, attempt.started, ended, error, type(task).__name__, task.handler_type
+            )
+
+    def queued(self, started: int = 0) -> None:
+        """Tell the tracer which tasks joined the workflow's own queue since it was last told."""
+        self.told = max(0, self.told - started)
+        waiting = self.run.scheduler.pending_work()
+        for node, tag, _ in waiting[self.told :]:
+            task = self.run.nodes.tasks[node]
+            if tag and isinstance(task, TaskWrapper):
+                task = TaskWrapper(self.run.requested.name_of(tag), task._definition, register_to_context=False)
+            self.run.context.tracer.on_task_queued(task, self.run.context)
+        self.told = len(waiting)
+
+    def shown(self, attempt: Attempt) -> Executable:
+        """Return what tracers are shown: the task, under an iteration's own name if it is one."""
+        if attempt.task_id is attempt.base_id or not isinstance(attempt.task, TaskWrapper):
+            return attempt.task
+        return TaskWrapper(attempt.task_id, attempt.task._definition, register_to_context=False)
+
+    def added(
+        self, attempt: Attempt, executable: Executable, iteration: bool, new: bool, goto: bool, name: str = ""
+    ) -> None:
+        """Tell that a body asked for a task, or for another round of its own."""
+        if not self.run.silent:
+            attempt.branch.context.tracer.on_dynamic_task_added(
+                task_id=name or executable.task_id,
+                parent_task_id=attempt.task_id,
+                is_iteration=iteration,
+                metadata={"task_type": type(executable).__name__, "is_new_task": new, "goto": goto},
+            )
