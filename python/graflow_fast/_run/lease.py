@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from graflow_fast._run.processes import Processes
 
 #: How many steps a lease may have.
+MOST_STEPS = 256
 #: Arguments of so many bytes are not sent in advance.
 _LARGE = 1 << 16
-
-MOST_STEPS = 256
 
 RUN = 0
 
