@@ -5,19 +5,22 @@ Used on both sides. Owns the pickling rules; knows nothing of pipes, runs or sco
 
 from __future__ import annotations
 
-import io
 import pickle
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
-from graflow_fast.core.definition import Definition
+if TYPE_CHECKING:
+    from graflow_fast._shared.values import Copies
+    from graflow_fast.core.definition import Definition
 
 PROTOCOL = 5
 
-_SCALARS = frozenset({int, str, float, bool, bytes, type(None)})
+#: Without bytes, which may be large.
+_SCALARS = frozenset({int, str, float, bool, type(None)})
+#: How bytes start that name shared memory; a pickle starts with 0x80.
+SHARED_MARK = 0x01
 
 NONE_BYTES = pickle.dumps(None, protocol=PROTOCOL)
 
@@ -45,20 +48,12 @@ def definition_of(key: int) -> Definition:
     return find(key)
 
 
-class CrossingPickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Cloudpickle, but a known definition crosses as its key."""
+def dumps(value: Any, copies: Copies | None = None) -> bytes:
+    """Return a value as bytes: plain pickle when it is made of plain scalars, else cloudpickle's rules.
 
-    def reducer_override(self, obj: Any) -> Any:
-        """Name known definitions; leave the rest to cloudpickle."""
-        if type(obj) is Definition:
-            key = here.find_key(obj)
-            if key is not None:
-                return definition_of, (key,)
-        return super().reducer_override(obj)
-
-
-def dumps(value: Any) -> bytes:
-    """Return a value as bytes: plain pickle when it is made of plain scalars, else cloudpickle's rules."""
+    Large buffers in it go through shared memory; the bytes then name it and hold it (`SharedBytes`). With ``copies``
+    a buffer that was sent lately is not sent again.
+    """
     kind = type(value)
     if kind in _SCALARS:
         return pickle.dumps(value, protocol=PROTOCOL)
@@ -75,11 +70,52 @@ def dumps(value: Any) -> bytes:
                 break
         else:
             return pickle.dumps(value, protocol=PROTOCOL)
-    buffer = io.BytesIO()
-    CrossingPickler(buffer, protocol=PROTOCOL).dump(value)
-    return buffer.getvalue()
+    from graflow_fast._run.pickling import dump
+
+    return dump(value, copies)
 
 
 def loads(data: bytes) -> Any:
     """Return the value that `dumps` wrote."""
+    if data[0] == SHARED_MARK:
+        from graflow_fast._shared.values import decode
+
+        return decode(data)
     return pickle.loads(data)
+
+
+def adopt(data: bytes) -> bytes:
+    """Return bytes from another process as bytes that hold the shared memory they name.
+
+    Raises:
+        LookupError: that memory is gone, and the process that made it with it.
+    """
+    if data[0] == SHARED_MARK:
+        from graflow_fast._shared.values import adopt
+
+        return adopt(data)
+    return data
+
+
+def adopt_all(message: Any) -> Any:
+    """Return a message with all bytes in it as `adopt` returns them.
+
+    Raises:
+        LookupError: as `adopt`.
+    """
+    kind = type(message)
+    if kind is bytes:
+        return adopt(message) if message else message
+    if kind is tuple or kind is list:
+        return kind(adopt_all(item) for item in message)
+    return message
+
+
+def pack(message: Any, held: list[Any]) -> bytes:
+    """Return the pickle of a message with values in it as bytes; what must be held meanwhile is added to ``held``."""
+    values = sys.modules.get("graflow_fast._shared.values")
+    if values is None:  # nothing was ever shared here
+        return pickle.dumps(message, protocol=PROTOCOL)
+    data, found = values.pack(message)
+    held.extend(found)
+    return data  # type: ignore[no-any-return]

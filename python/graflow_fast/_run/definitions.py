@@ -126,10 +126,12 @@ class DefinitionTable:
             named.append(inner)
             return self._entry(inner).key
 
+        from graflow_fast._run.pickling import CrossingPickler
+
         outer, crossing.here.find_key = crossing.here.find_key, name
         try:
             buffer = io.BytesIO()
-            crossing.CrossingPickler(buffer, protocol=crossing.PROTOCOL).dump(definition.__getstate__())
+            CrossingPickler(buffer, protocol=crossing.PROTOCOL).dump(definition.__getstate__())
             blob = buffer.getvalue()
         except Exception as error:
             raise explain_unpicklable(task_id, "function", definition.func, error) from error

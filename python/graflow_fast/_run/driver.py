@@ -83,6 +83,8 @@ class Run:
         self.handlers = handlers
         self.failures = Failures()
         self.running: dict[int, Attempt] = {}
+        #: How many bodies have run in this thread, the short way aside.
+        self.bodies_here = 0
         self.last_result: Any = None
         self.group_count = 0
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
@@ -288,6 +290,7 @@ class Run:
 
     def _run_inline(self, attempt: Attempt) -> Any:
         context = self.prepare(attempt)
+        self.bodies_here += 1
         branch = attempt.branch
         task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
         attempt.started = task_context.start_time

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: How many steps a lease may have.
 MOST_STEPS = 256
+#: Arguments of so many bytes are not sent in advance.
+_LARGE = 1 << 16
 
 RUN = 0
 
@@ -65,7 +67,9 @@ class Leases:
                 break
             name = nodes.names[node]
             needed = self.processes.table.keys_for(task._definition, name)
-            bound = self.processes.pack_bound(name, task._bound_kwargs) if task._bound_kwargs else None
+            if any(getattr(value, "nbytes", 0) >= _LARGE for value in task._bound_kwargs.values()):
+                break  # sent when its turn comes, if it comes
+            bound = self.processes.pack_bound(name, task._bound_kwargs, run.root) if task._bound_kwargs else None
             keys.update(needed)
             steps.append((name, needed[0], bound, counts.get(name, 0) + 1))
         return steps, keys

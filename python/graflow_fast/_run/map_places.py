@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +185,11 @@ class PoolPlace(Place):
         self.workers = self.processes.pool.size
         self._branch = ItemsBranch(found)
         task = found.task.task
-        self._bound = self.processes.pack_bound(found.name, task._bound_kwargs) if task._bound_kwargs else None
+        self._bound = (
+            self.processes.pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
+            if task._bound_kwargs
+            else None
+        )
         self._previous: bytes | None = None
         attempt = found.attempt
         explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"
@@ -218,7 +221,10 @@ class PoolPlace(Place):
             extra = {"retries": chunk.number, "values": processes._declared(chunk.branch, definition)}
         first = chunk.batch.first + chunk.position
         content = {"chunk": (first, items, found.detailed, self._previous, extra)}
-        payload = pickle.dumps((found.name, keys[0], self._view, self._bound, content), protocol=crossing.PROTOCOL)
+        held: list[Any] = []
+        payload = crossing.pack((found.name, keys[0], self._view, self._bound, content), held)
+        if held:
+            processes.hold(chunk.ticket, held)
         timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
         memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
         if memory_limit is not None:
@@ -255,13 +261,13 @@ class PoolPlace(Place):
 
 
 def report_chunk(
-    processes: Any, chunk: Chunk, flags: int, seconds: float, result: bytes, record: bytes, written: list[Piece]
+    processes: Any, chunk: Chunk, flags: int, seconds: float, result: bytes, parts: Any, written: list[Piece]
 ) -> None:
     """Take in what a worker reports of a chunk."""
     found = chunk.map
     outcome = Outcome()
     if flags & 1:  # it failed as a whole: its items could not be loaded, or its results not be sent
-        _, _, pieces, packed = pickle.loads(record)
+        _, _, pieces, packed = parts
         if chunk.size > 1:
             found.lost(chunk, RuntimeError(str(unpack_error(chunk.task_id, packed))))
             return
@@ -273,8 +279,8 @@ def report_chunk(
         return
     outcome.results = crossing.loads(result)
     found.measured(chunk.size, seconds, len(result))
-    if record:
-        failures, logs, directives, outcome.pieces, outcome.times = pickle.loads(record)
+    if parts is not None:
+        failures, logs, directives, outcome.pieces, outcome.times = parts
         offset = chunk.task_id
         for position, packed in failures:
             chunk.task_id = f"{found.name}[{chunk.batch.first + chunk.position + position}]"

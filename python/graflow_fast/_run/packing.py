@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.scope import BranchChannel
@@ -11,20 +11,23 @@ from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
 
+if TYPE_CHECKING:
+    from graflow_fast._shared.values import Copies
+
 
 def load_packed(data: bytes) -> Any:
     """Return the value of bytes that a worker sent."""
     return crossing.loads(data)
 
 
-def packed_value(channel: Channel, key: str) -> bytes | None:
+def packed_value(channel: Channel, key: str, copies: Copies | None = None) -> bytes | None:
     """Return the value under ``key`` as bytes, None when there is none; a value that is bytes already is not loaded."""
     raw = _raw(channel, key)
     if type(raw) is Packed:
         return raw.data
     if not channel.exists(key):
         return None
-    return crossing.dumps(channel.get(key))
+    return crossing.dumps(channel.get(key), copies)
 
 
 def unpacked(value: Any) -> Any:

@@ -23,8 +23,11 @@ from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
+from graflow_fast._run.pickling import try_to_dump
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._shared.segments import Gone
+from graflow_fast._shared.values import Copies
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
 
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
-FAILED, EFFECTS, DESCRIPTORS = 1, 2, 4
+FAILED, EFFECTS, DESCRIPTORS, SHARED = 1, 2, 4, 8
 
 #: Seconds before a task whose worker died runs again, times its deaths: not the first task of the next young worker.
 _QUARANTINE = 0.02
@@ -48,6 +51,9 @@ _MEMORY_INTERVAL = 0.05
 
 #: How far a task's writes to descriptors 1 and 2 go; at the end of its record if it made any.
 _POSITIONS = struct.Struct("<qq")
+
+#: Seconds for an attempt that was given up to end by itself: shorter than starting another worker takes.
+_PATIENCE = 0.005
 
 #: Seconds between asking a worker to end and making it.
 _GRACE = 0.5
@@ -69,15 +75,24 @@ class Processes:
         self.feed: MemberFeed | None = None
         if run.silent and not run.parallel and run.settings.timeout is None and run.settings.memory_limit is None:
             self.feed = MemberFeed(
-                run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, crossing.dumps
+                run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, self._pack_plain
             )
         counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
         self.leases = None if self.feed is None or counted else Leases(run, self)
         self._root_view: int | None = None
-        self._views: list[int] = []
+        #: The views that workers were told of, with the shared memory that each names.
+        self._views: dict[int, list[Any]] = {}
+        #: By ticket: the shared memory that a running attempt may still ask for.
+        self._held: dict[int, list[Any]] = {}
+        self.copies = Copies()
+        #: Arguments that kept a member from the short way, as bytes: the driver asks for them next.
+        self._refused: tuple[dict[str, Any], bytes] | None = None
+        self._bodies_seen = 0
         self._deaths: dict[tuple[int, int], int] = {}
         self._killed_for: dict[int, BaseException] = {}
         self._memory_limits: dict[int, int] = {}
+        #: Attempts whose outcome no longer matters, and until when they may end by themselves.
+        self._given_up: dict[int, float] = {}
         self._next_memory_check = 0.0
         #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
         self._killed_workers: set[int] = set()
@@ -133,7 +148,7 @@ class Processes:
             keys = self.table.keys_for(definition, attempt.task_id)
             bound = None
             if task._bound_kwargs:
-                bound = self.pack_bound(attempt.task_id, task._bound_kwargs)
+                bound = self.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self._extra(attempt, definition)
             lease = None if self.leases is None else self.leases.plan(attempt)
             if lease is not None:
@@ -146,7 +161,10 @@ class Processes:
             run.failed(attempt, error)
             return
         view = self._view(attempt.branch)
-        payload = pickle.dumps((attempt.task_id, keys[0], view, bound, extra), protocol=crossing.PROTOCOL)
+        held: list[Any] = []
+        payload = crossing.pack((attempt.task_id, keys[0], view, bound, extra), held)
+        if held:
+            self.hold(attempt.ticket, held)
         timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
         memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
         if memory_limit is not None:
@@ -154,13 +172,37 @@ class Processes:
         attempt.started = time.time()
         self.core.submit(attempt.ticket, payload, (*keys, view), timeout)
 
-    def pack_bound(self, task_id: str, bound: dict[str, Any]) -> bytes:
+    def copies_for(self, branch: Branch | None) -> Copies:
+        """Return the buffers that need not be sent again, none if code of the user may have changed them."""
+        sequential = branch is not None and branch.fork is None and not self.run.parallel
+        if self.copies and (sequential or self._bodies_seen != self.run.bodies_here):
+            self.copies.clear()
+        self._bodies_seen = self.run.bodies_here
+        return self.copies
+
+    def hold(self, ticket: int, held: list[Any]) -> None:
+        """Hold shared memory for as long as an attempt is running that was told of it."""
+        self._held.setdefault(ticket, []).extend(held)
+
+    def _pack_plain(self, bound: dict[str, Any]) -> bytes:
+        """Pack a plain member's arguments; with arguments in shared memory, which must be held, it is not plain."""
+        data = crossing.dumps(bound, self.copies_for(None))
+        if data[0] == crossing.SHARED_MARK:
+            self._refused = (bound, data)
+            raise _NotPlain
+        return data
+
+    def pack_bound(self, task_id: str, bound: dict[str, Any], branch: Branch) -> bytes:
+        if self._refused is not None:
+            (refused, data), self._refused = self._refused, None
+            if refused is bound:
+                return data
         try:
-            return crossing.dumps(bound)
+            return crossing.dumps(bound, self.copies_for(branch))
         except Exception as error:
             for name, value in bound.items():
                 try:
-                    crossing.dumps(value)
+                    try_to_dump(value)
                 except Exception as inner:
                     raise explain_unpicklable(task_id, f"argument '{name}'", value, inner, name) from inner
             raise explain_unpicklable(task_id, "arguments", bound, error) from error
@@ -199,7 +241,7 @@ class Processes:
             return
         if self.run.nodes.tasks[attempt.cause].is_group:
             return
-        packed = packed_value(attempt.branch.channel, f"{self.run.nodes.names[attempt.cause]}.__result__")
+        packed = packed_value(attempt.branch.channel, f"{self.run.nodes.names[attempt.cause]}.__result__", self.copies)
         if packed is not None:
             extra["previous"] = packed
 
@@ -210,7 +252,7 @@ class Processes:
         values: dict[str, bytes | None] = {}
         for parameter in definition.parameters:
             for key in (parameter.result_key, parameter.name):
-                values[key] = packed_value(branch.channel, key)
+                values[key] = packed_value(branch.channel, key, self.copies)
         return values
 
     def _view(self, branch: Branch) -> int:
@@ -223,6 +265,7 @@ class Processes:
 
     def _fork_view(self, fork: Fork) -> int:
         if fork.view is None:
+            self.copies.clear()
             fork.view = self._define_view(fork.parent.context, True, self._fork_values(fork))
         return fork.view
 
@@ -248,15 +291,17 @@ class Processes:
             self.run.settings.seed,
             values,
         )
-        self.core.define(key, pickle.dumps(content, protocol=crossing.PROTOCOL))
-        self._views.append(key)
+        held: list[Any] = []
+        self.core.define(key, crossing.pack(content, held))
+        self._views[key] = held
         # User code may have run since the last fork, so captured state is looked at again.
         self.table.epoch += 1
         return key
 
     def forget_view(self, key: int) -> None:
         """Tell the workers that nothing names a view any more."""
-        self._views.remove(key)
+        del self._views[key]
+        self.copies.clear()
         self.core.forget(key)
 
     # --- what comes back
@@ -267,6 +312,8 @@ class Processes:
             timeout = _MEMORY_INTERVAL if timeout is None else min(timeout, _MEMORY_INTERVAL)
             self._check_memory()
         timeout = self.requests.earliest_deadline(timeout)
+        if self._given_up:
+            timeout = _PATIENCE if timeout is None else min(timeout, _PATIENCE)
         events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
         for event in events:
             kind = event[0]
@@ -279,6 +326,8 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
+        if self._given_up:
+            self._kill_given_up(time.monotonic())
         self._growth.sometimes()
 
     def _report(
@@ -287,8 +336,23 @@ class Processes:
         run = self.run
         self._memory_limits.pop(ticket, None)
         attempt = run.take(ticket)
+        if self._held:
+            self._held.pop(ticket, None)
         if self.requests.locks:
             self.requests.release(ticket)
+        positions = b""
+        if flags & DESCRIPTORS:
+            record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
+        parts = pickle.loads(record) if record else None
+        if flags & SHARED:
+            try:
+                result = crossing.adopt(result)
+                parts = crossing.adopt_all(parts)
+            except Gone:
+                # The worker ended before its memory could be opened here, so the report is worth nothing.
+                if attempt is not None:
+                    self._run_again(attempt, worker)
+                return
         if attempt is None:
             return
         self._growth.after_task(worker, ended - started)
@@ -300,16 +364,12 @@ class Processes:
             else:
                 run.failed(attempt, killed)
             return
-        written: list[Piece] = []
-        if flags & DESCRIPTORS:
-            written = self._last_output(worker, _POSITIONS.unpack(record[-_POSITIONS.size :]))
-            record = record[: -_POSITIONS.size]
+        written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
-            report_chunk(self, attempt, flags, ended - started, result, record, written)  # type: ignore[arg-type]
+            report_chunk(self, attempt, flags, ended - started, result, parts, written)  # type: ignore[arg-type]
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
-        parts = pickle.loads(record) if record else None
         if attempt.lease:
             attempt.lease = 0
             if written:
@@ -353,7 +413,7 @@ class Processes:
             operation, key, data, expires = item
             ttl: Any = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":
-                channel.set(key, Packed(data, load_packed), ttl)  # type: ignore[arg-type]
+                channel.set(key, Packed(crossing.adopt(data), load_packed), ttl)  # type: ignore[arg-type]
             elif operation == "append":
                 channel.append(key, added[id(item)], ttl)
             elif operation == "prepend":
@@ -368,7 +428,11 @@ class Processes:
         if kind == "next":
             return kind, effects.restore(crossing.loads(directive[1])), directive[2]
         if kind == "iterate":
-            return kind, directive[1], None if directive[2] is None else Packed(directive[2], load_packed)
+            return (
+                kind,
+                directive[1],
+                None if directive[2] is None else Packed(directive[2], load_packed),
+            )
         return directive
 
     # --- deaths and limits
@@ -380,6 +444,7 @@ class Processes:
         info = self.pool.exit_info(pid)
         pieces = self.pool.last_pieces(worker, ticket) + self._last_output(worker)
         self.pool.refill()
+        self._held.pop(ticket, None)
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
         attempt = self.run.take(ticket)
@@ -411,6 +476,19 @@ class Processes:
                 self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
             return
         self.run.failed(attempt, error)
+
+    def _run_again(self, attempt: Attempt, worker: int) -> None:
+        """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
+        info = self.pool.exit_info(self.pool.pid(worker))
+        if attempt.ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, "with its results", [], None)
+            return
+        where = (attempt.branch.id, attempt.node)
+        self._deaths[where] = self._deaths.get(where, 0) + 1
+        again = 0.0 if self._deaths[where] < most_deaths(info) else None
+        if again is None:
+            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
+        self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
 
     def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
         if pieces and chunk.size == 1:
@@ -455,9 +533,18 @@ class Processes:
         """Stop an attempt whose outcome no longer matters."""
         ticket = attempt.ticket
         self._memory_limits.pop(ticket, None)
+        self._held.pop(ticket, None)
         self.requests.release(ticket)
         if self.core.cancel(ticket) == 2:
+            self._given_up[ticket] = time.monotonic() + _PATIENCE
+
+    def _kill_given_up(self, now: float) -> None:
+        """Kill the workers of attempts that were given up and have not ended by themselves in time."""
+        for ticket, deadline in list(self._given_up.items()):
             worker = self.core.running_on(ticket)
+            if worker >= 0 and now < deadline:
+                continue
+            del self._given_up[ticket]
             if worker >= 0:
                 self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
@@ -469,10 +556,20 @@ class Processes:
         for attempt in list(self.run.running.values()):
             self.abandon(attempt)
         self.run.running.clear()
+        while self._given_up:
+            self._kill_given_up(time.monotonic())
+            if self._given_up:
+                self.core.poll(_PATIENCE)
         self.requests.close()
-        for key in self._views:
+        self._held.clear()
+        self.copies.clear()
+        for key in list(self._views):
             self.core.forget(key)
         if self.feed is not None:
             self.feed.end()
         crossing.here.find_key, crossing.here.find_definition = self._outer
         checkin(self.pool)
+
+
+class _NotPlain(Exception):
+    """A member can't take the short way."""

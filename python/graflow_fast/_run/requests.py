@@ -53,10 +53,13 @@ class Requests:
         except Exception as error:
             self._refuse(worker, error)
             return
-        self._reply(worker, answer)
+        self._reply(ticket, worker, answer)
 
-    def _reply(self, worker: int, answer: Any) -> None:
-        self.processes.core.reply(worker, pickle.dumps((True, answer), protocol=crossing.PROTOCOL))
+    def _reply(self, ticket: int, worker: int, answer: Any) -> None:
+        held: list[Any] = []
+        self.processes.core.reply(worker, crossing.pack((True, answer), held))
+        if held:
+            self.processes.hold(ticket, held)
 
     def _refuse(self, worker: int, error: BaseException) -> None:
         try:
@@ -68,7 +71,7 @@ class Requests:
     # --- reading
 
     def _answer_get(self, attempt: Attempt, key: str) -> bytes | None:
-        return packed_value(attempt.branch.channel, key)
+        return packed_value(attempt.branch.channel, key, self.processes.copies_for(attempt.branch))
 
     def _answer_keys(self, attempt: Attempt) -> list[str]:
         return attempt.branch.channel.keys()
@@ -128,7 +131,7 @@ class Requests:
         if lock.holder in (-1, ticket):
             lock.holder = ticket
             lock.count += 1
-            self._reply(worker, None)
+            self._reply(ticket, worker, None)
         else:
             lock.waiting.append((ticket, worker, time.monotonic() + timeout, timeout))
 
@@ -148,7 +151,7 @@ class Requests:
             if ticket in self.run.running:
                 lock.holder = ticket
                 lock.count = 1
-                self._reply(worker, None)
+                self._reply(ticket, worker, None)
                 return
         del self.locks[key]
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-from graflow_fast._run import crossing
 from graflow_fast.exceptions import TaskSerializationError
 
 _DEEPEST = 8
@@ -92,8 +91,10 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _can_pickle(value: Any) -> bool:
+    from graflow_fast._run.pickling import try_to_dump
+
     try:
-        crossing.dumps(value)
+        try_to_dump(value)
     except Exception:
         return False
     return True

@@ -7,7 +7,6 @@ coordinator applies it without loading what nobody asks for.
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
 from graflow_fast import _exception_pickling
@@ -18,24 +17,13 @@ from graflow_fast.core.task import Executable, SequentialTask, TaskReference
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 
 
-def pack(
-    task_id: str, log: list[Any] | None, directives: list[Any] | None, pieces: list[Any] | None, error: Any
-) -> bytes:
-    """Return the record.
-
-    Raises:
-        TaskSerializationError: a written value or something passed to ``next_task`` can't be pickled.
-    """
-    return pickle.dumps(parts(task_id, log, directives, pieces, error), protocol=crossing.PROTOCOL)
-
-
 def parts(
     task_id: str, log: list[Any] | None, directives: list[Any] | None, pieces: list[Any] | None, error: Any
 ) -> tuple[Any, Any, Any, Any]:
     """Return what a record is made of, with every value of the user as bytes.
 
     Raises:
-        TaskSerializationError: as `pack`.
+        TaskSerializationError: a written value or something passed to ``next_task`` can't be pickled.
     """
     packed_log = pack_log(task_id, log) if log else None
     packed_directives = [_pack_directive(task_id, directive) for directive in directives] if directives else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
@@ -57,7 +56,7 @@ def run_chunk(
     if not (failures or logs or directives or outcome.pieces or outcome.times):
         return results, b""
     record = (failures, logs, directives, outcome.pieces, outcome.times)
-    return results, pickle.dumps(record, protocol=crossing.PROTOCOL)
+    return results, crossing.pack(record, [])
 
 
 def _pack_results(name: str, first: int, outcome: Outcome) -> bytes:

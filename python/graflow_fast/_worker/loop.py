@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
+from graflow_fast._shared import segments
 from graflow_fast._worker import effects, mutations, output
 from graflow_fast._worker.mutations import Watch
 from graflow_fast._worker.remote import View, WorkerContext
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Flags of a report.
 PLAIN, FAILED, EFFECTS = 0, 1, 2
+#: The report names shared memory.
+SHARED = 8
 
 
 def run(link: WorkerLink) -> None:
@@ -38,6 +41,8 @@ def run(link: WorkerLink) -> None:
         if item is None:
             return
         worker.run_task(*item)
+        if segments.used() and not link.has_queued():
+            segments.rest()
 
 
 class Worker:
@@ -53,6 +58,7 @@ class Worker:
         self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
         crossing.Finders.find_definition = staticmethod(self.definition)
         crossing.Finders.find_key = staticmethod(self.keys.get)
+        segments.arena.awaits_arrival = True
 
     def run_task(self, ticket: int, payload: bytes) -> None:
         """Run one task (or the steps of a lease) and report it, whatever it does."""
@@ -117,20 +123,25 @@ class Worker:
         return (PLAIN if parts is None else EFFECTS), packed_result, parts
 
     def _report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
-        record = b"" if parts is None else pickle.dumps(parts, protocol=crossing.PROTOCOL)
+        record = b"" if parts is None else crossing.pack(parts, [])
         try:
-            self.link.report(ticket, flags, result, record)
+            self._send(ticket, flags, result, record)
         except ValueError as error:  # too large
             failure = TaskSerializationError(task_id, "the result", "", error)
-            record = pickle.dumps(self._parts_of_failure(task_id, None, failure), protocol=crossing.PROTOCOL)
-            self.link.report(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
+            record = crossing.pack(self._parts_of_failure(task_id, None, failure), [])
+            self._send(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
+
+    def _send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
+        if segments.arena.fresh and segments.sent(result, record):
+            flags |= SHARED
+        self.link.report(ticket, flags, result, record)
 
     def _run_chunk(self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, chunk: Any) -> None:
         from graflow_fast._worker.items import run_chunk
 
         try:
             done = run_chunk(self, ticket, key, self.definition(key), task_id, view_key, bound, chunk)
-            self.link.report(ticket, PLAIN, *done)
+            self._send(ticket, PLAIN, *done)
         except BaseException as error:
             parts = self._parts_of_failure(task_id, None, error)
             self._report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)

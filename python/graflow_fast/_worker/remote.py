@@ -28,7 +28,8 @@ _ABSENT: Any = object()
 
 def ask(link: WorkerLink, ticket: int, *question: Any) -> Any:
     """Ask the coordinator and wait for the answer; its exceptions are raised here."""
-    ok, answer = pickle.loads(link.request(ticket, pickle.dumps(question, protocol=crossing.PROTOCOL)))
+    held: list[Any] = []  # until the answer is there
+    ok, answer = pickle.loads(link.request(ticket, crossing.pack(question, held)))
     if ok:
         return answer
     raise crossing.loads(answer)

@@ -130,6 +130,13 @@ impl WorkerEnd {
         os::fork_generation() != self.generation
     }
 
+    /// True if another task is here already, so that asking for the next one will hardly wait.
+    pub fn has_queued(&self) -> bool {
+        self.tasks
+            .iter()
+            .any(|(frame, at)| *at < frame.bytes.len())
+    }
+
     /// The next task that could be claimed.
     pub fn claim_next(&mut self) -> Result<Result<Task, Blocked>, EndError> {
         loop {

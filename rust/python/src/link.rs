@@ -112,6 +112,10 @@ impl WorkerLink {
         Ok(())
     }
 
+    fn has_queued(&self) -> bool {
+        self.end.has_queued()
+    }
+
     fn live_epoch(&self) -> u64 {
         self.end.live_epoch()
     }
