@@ -61,6 +61,8 @@ class Processes:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.pool = checkout(run.settings.resolved_workers())
+        import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: the next line waits for them
+
         self.core = self.pool.core
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
