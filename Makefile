@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: help setup test check format bench bench-peers demo soak clean
+.PHONY: help setup test check format bench bench-peers demo soak trust clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
@@ -12,7 +12,8 @@ help:
 	@echo "make check  format, lint, types and stub, both languages"
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
 	@echo "make bench-peers  install what the bench compares with: graflow, loky, joblib, mpire, pebble, Dask, Ray"
-	@echo "make soak   the fault-injection rows for longer"
+	@echo "make trust  faults injected, how often, and what was lost: the figures of docs/reliability.md"
+	@echo "make soak   the same for longer"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +57,12 @@ bench: setup
 
 bench-peers: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+
+trust: setup
+	$(BIN)/python tests/trust/run.py
+
+soak: setup
+	$(BIN)/python tests/trust/run.py --soak
 
 clean:
 	rm -rf $(VENV) target

@@ -51,6 +51,9 @@ _MEMORY_INTERVAL = 0.05
 #: How far a task's writes to descriptors 1 and 2 go; at the end of its record if it made any.
 _POSITIONS = struct.Struct("<qq")
 
+#: Seconds for an attempt that was given up to end by itself: shorter than starting another worker takes.
+_PATIENCE = 0.005
+
 #: Seconds between asking a worker to end and making it.
 _GRACE = 0.5
 
@@ -89,6 +92,8 @@ class Processes:
         self._deaths: dict[tuple[int, int], int] = {}
         self._killed_for: dict[int, BaseException] = {}
         self._memory_limits: dict[int, int] = {}
+        #: Attempts whose outcome no longer matters, and until when they may end by themselves.
+        self._given_up: dict[int, float] = {}
         self._next_memory_check = 0.0
         #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
         self._killed_workers: set[int] = set()
@@ -310,6 +315,8 @@ class Processes:
             timeout = _MEMORY_INTERVAL if timeout is None else min(timeout, _MEMORY_INTERVAL)
             self._check_memory()
         timeout = self.requests.earliest_deadline(timeout)
+        if self._given_up:
+            timeout = _PATIENCE if timeout is None else min(timeout, _PATIENCE)
         events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
         for event in events:
             kind = event[0]
@@ -322,6 +329,8 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
+        if self._given_up:
+            self._kill_given_up(time.monotonic())
         self._growth.sometimes()
 
     def _report(
@@ -353,7 +362,10 @@ class Processes:
         killed = self._killed_for.pop(ticket, None)
         if killed is not None:  # it ended while it was being stopped
             self.pool.kill(worker, grace=0.0)
-            run.failed(attempt, killed)
+            if ticket >= MAP_TICKETS:
+                attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
+            else:
+                run.failed(attempt, killed)
             return
         written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
@@ -527,7 +539,15 @@ class Processes:
         self._held.pop(ticket, None)
         self.requests.release(ticket)
         if self.core.cancel(ticket) == 2:
+            self._given_up[ticket] = time.monotonic() + _PATIENCE
+
+    def _kill_given_up(self, now: float) -> None:
+        """Kill the workers of attempts that were given up and have not ended by themselves in time."""
+        for ticket, deadline in list(self._given_up.items()):
             worker = self.core.running_on(ticket)
+            if worker >= 0 and now < deadline:
+                continue
+            del self._given_up[ticket]
             if worker >= 0:
                 self._killed_workers.add(worker)
                 self.pool.kill(worker, grace=0.0)
@@ -539,6 +559,10 @@ class Processes:
         for attempt in list(self.run.running.values()):
             self.abandon(attempt)
         self.run.running.clear()
+        while self._given_up:
+            self._kill_given_up(time.monotonic())
+            if self._given_up:
+                self.core.poll(_PATIENCE)
         self.requests.close()
         self._held.clear()
         self.copies.clear()

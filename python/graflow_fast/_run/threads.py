@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.output import CapturedThreads, Piece, capture
@@ -16,11 +16,43 @@ if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
 
 
+class _DaemonThreads:
+    """Threads that call what they are given; one whose body does not return does not keep the program from ending."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._threads = 0
+        self._idle = threading.Semaphore(0)
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        self._work.put(work)
+        if not self._idle.acquire(blocking=False) and self._threads < self._most:
+            self._threads += 1
+            threading.Thread(target=self._serve, name=f"graflow_fast_{self._threads - 1}", daemon=True).start()
+
+    def end(self) -> None:
+        """Let the threads go; what has not begun never does."""
+        while True:
+            try:
+                self._work.get_nowait()
+            except queue.Empty:
+                break
+        for _ in range(self._threads):
+            self._work.put(None)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            del work  # and all it holds, while there is nothing to do
+            self._idle.release()
+
+
 class Threads:
     """The thread pool of one run."""
 
     def __init__(self, workers: int, captured: CapturedThreads) -> None:
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="graflow_fast")
+        self._executor = _DaemonThreads(workers)
         self._outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._captured = captured
         self._captured.__enter__()
@@ -34,7 +66,7 @@ class Threads:
         """Have a body run in a thread."""
         self._busy += 1
         attempt.branch.context  # noqa: B018 - make it here, in the driver's thread
-        self._executor.submit(self._run, run, attempt)
+        self._executor.submit(lambda: self._run(run, attempt))
 
     def submit_call(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Have ``work`` called in a thread, and ``done`` with its result in the driver's thread."""
@@ -60,7 +92,7 @@ class Threads:
 
     def close(self) -> None:
         """Let go of the threads; a body that was abandoned goes on until it returns, unheard."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.end()
         self._captured.__exit__()
 
     def _run(self, run: Run, attempt: Attempt) -> None:

@@ -13,7 +13,7 @@ use crate::worker::Standing;
 const TURNS: usize = 16;
 /// A task runs again when its worker died between its end and its report; not more often than this, lest a task that
 /// breaks its worker's link does so for ever.
-const MOST_UNHEARD: u8 = 4;
+const MOST_UNHEARD: u8 = 10;
 
 impl Reactor {
     pub(super) fn take_in(&mut self) -> bool {
