@@ -24,6 +24,8 @@ _busy: dict[ProcessPool, object] = {}
 
 def prestart(workers: int, loop: str = DEFAULT_LOOP) -> None:
     """Begin starting a pool that `checkout` will soon ask for, without waiting: there is other work to do meanwhile."""
+    if _idle or _busy:  # the first one is what programs wait for
+        return
     key = _key(workers, loop)
     with _lock:
         if not any(entry[0] == key for entry in _idle):

@@ -23,7 +23,6 @@ from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
-from graflow_fast._run.pickling import try_to_dump
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.serialization import explain_unpicklable
 from graflow_fast._shared.segments import Gone
@@ -65,6 +64,8 @@ class Processes:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.pool = checkout(run.settings.resolved_workers())
+        import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: the next line waits for them
+
         self.core = self.pool.core
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
@@ -200,6 +201,8 @@ class Processes:
         try:
             return crossing.dumps(bound, self.copies_for(branch))
         except Exception as error:
+            from graflow_fast._run.pickling import try_to_dump
+
             for name, value in bound.items():
                 try:
                     try_to_dump(value)

@@ -8,7 +8,6 @@ runs next: `graflow_fast._run` does.
 from __future__ import annotations
 
 import os
-import uuid
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast.channels.factory import ChannelFactory
 from graflow_fast.core.cycle import CycleController
-from graflow_fast.core.retry import RetryController
 from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import ConfigError
 from graflow_fast.trace.noop import NoopTracer
@@ -99,7 +97,7 @@ class ExecutionContext:
             if value is not None:
                 raise ConfigError(f"{name} is not part of graflow_fast; use graflow for LLMs and prompts")
         self.parent_context = parent_context
-        self.session_id: str = session_id or uuid.uuid4().hex
+        self.session_id: str = session_id or os.urandom(16).hex()
         self.trace_id: str = trace_id or (parent_context.trace_id if parent_context else self.session_id)
         self.tracer: Tracer = tracer if tracer is not None else NoopTracer()
         self.graph = graph
@@ -117,7 +115,11 @@ class ExecutionContext:
             else channel
         )
         self.cycle_controller = CycleController(default_max_cycles)
-        self.retry_controller = RetryController(default_max_retries)
+        from graflow_fast.core.retry import (
+            RetryController,
+        )  # when a context is made, for dataclasses are slow to import
+
+        self.retry_controller: RetryController = RetryController(default_max_retries)
         self.current_task_context: TaskExecutionContext | None = None
         #: The group that this branch is a member of.
         self._group: str | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import inspect
 import types
 import typing
 from collections.abc import Callable
@@ -13,6 +12,10 @@ from graflow_fast.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from graflow_fast.core.retry import RetryPolicy
+
+
+#: The flag of an async function's code (`inspect.CO_COROUTINE`).
+_COROUTINE = 0x80
 
 
 class Parameter:
@@ -64,7 +67,7 @@ class Definition:
         priority: int = 0,
         max_concurrency: int | None = None,
     ) -> None:
-        if inspect.iscoroutinefunction(func):
+        if _is_async(func):
             raise ConfigError(
                 f"'{getattr(func, '__name__', func)}' is an async function, which a task's body can't be: "
                 "make it a plain function that calls asyncio.run(...)"
@@ -157,8 +160,19 @@ def _positive(value: Any, name: str, unit: str) -> Any:
     return value
 
 
+def _is_async(func: Callable[..., Any]) -> bool:
+    code = getattr(func, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & _COROUTINE)
+    import inspect
+
+    return inspect.iscoroutinefunction(func)
+
+
 def _read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[Parameter, ...], bool]:
     """Return the parameters that a run may fill, and whether any other keyword is welcome."""
+    import inspect  # slow to import, and not needed before something runs
+
     try:
         signature = inspect.signature(func)
     except (TypeError, ValueError):  # a builtin without a signature takes what is bound

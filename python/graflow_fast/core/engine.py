@@ -70,13 +70,17 @@ class WorkflowEngine:
         context.tracer.on_workflow_end(name, context, result=None)
 
     def _begin(self, context: ExecutionContext) -> tuple[str, Run]:
-        from graflow_fast._run.driver import Run
-
         if context.settings is None:
             context.settings = Settings()
         name = getattr(context.graph, "name", None) or f"workflow_{context.session_id[:8]}"
         if context.parent_context is None:
             context.tracer.on_workflow_start(name, context)
+        if context.parent_context is None and _needs_pool(context):
+            from graflow_fast._pool.registry import prestart
+
+            prestart(context.settings.resolved_workers())
+        from graflow_fast._run.driver import Run  # while the pool starts: there is much behind it
+
         return name, Run(context, self._handlers)
 
     def execute_with_cycles(self, graph: TaskGraph, start_node: str, max_steps: int = 10) -> None:
@@ -84,3 +88,15 @@ class WorkflowEngine:
         from graflow_fast.core.context import ExecutionContext
 
         self.execute(ExecutionContext.create(graph, start_node, max_steps=max_steps))
+
+
+def _needs_pool(context: ExecutionContext) -> bool:
+    """Say whether bodies will surely run in worker processes, as far as that can be seen at once."""
+    settings = context.settings
+    executor = settings.resolved_executor()
+    if executor != "auto":
+        return bool(executor == "process")
+    if settings.schedule == "parallel" or settings.timeout is not None or settings.memory_limit is not None:
+        return True
+    groups = context.graph._groups.values()
+    return any(getattr(group._execution_config.get("backend"), "name", "PROCESS") == "PROCESS" for group in groups)

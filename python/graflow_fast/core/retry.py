@@ -6,7 +6,6 @@ tasks asks here whether a failed one may run again and after which delay.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 
 from graflow_fast.exceptions import RetryLimitExceededError
@@ -44,6 +43,8 @@ class RetryPolicy:
             delay = self.max_interval
         delay = min(delay, self.max_interval)
         if self.jitter:
+            import random
+
             delay = min(delay * random.uniform(0.5, 1.5), self.max_interval)
         return delay
 

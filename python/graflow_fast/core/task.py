@@ -8,7 +8,7 @@ of how tasks are scheduled or where their bodies run.
 from __future__ import annotations
 
 import copy
-import uuid
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -393,7 +393,7 @@ class TaskWrapper(Executable):
             return self.run()
         task_id = kwargs.pop("task_id", None)
         if task_id is None:
-            task_id = f"{self._definition.name}_{uuid.uuid4().hex[:8]}"
+            task_id = f"{self._definition.name}_{os.urandom(4).hex()}"
         elif not isinstance(task_id, str):
             raise TypeError(f"task_id must be a str, not {type(task_id).__name__} ({task_id!r})")
         instance: TaskWrapper = TaskWrapper.__new__(type(self))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import gc
-import uuid
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -264,7 +264,7 @@ def current_workflow_context() -> WorkflowContext:
     """Return the current workflow; outside of any, make one of the calling module's free tasks that have edges."""
     found = registry.current_workflow.get()
     if found is None:
-        found = WorkflowContext(uuid.uuid4().hex)
+        found = WorkflowContext(os.urandom(16).hex())
         for task in registry.free_tasks_of(found._module_globals).living():
             if task._links is not None and task._owner is None:
                 registry.attach(task, found, skip_if_exists=True)

@@ -4,8 +4,22 @@
 does whatever it likes with the same events.
 """
 
+from typing import TYPE_CHECKING
+
 from graflow_fast.trace.base import Tracer
-from graflow_fast.trace.console import ConsoleTracer
 from graflow_fast.trace.noop import NoopTracer
 
+if TYPE_CHECKING:
+    from graflow_fast.trace.console import ConsoleTracer
+
 __all__ = ["ConsoleTracer", "NoopTracer", "Tracer"]
+
+
+if not TYPE_CHECKING:  # so that type checkers still find names that don't exist
+
+    def __getattr__(name: str) -> object:
+        if name == "ConsoleTracer":
+            from graflow_fast.trace.console import ConsoleTracer
+
+            return ConsoleTracer
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

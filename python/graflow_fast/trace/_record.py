@@ -6,7 +6,6 @@ imported only when somebody asks for a networkx graph.
 
 from __future__ import annotations
 
-import json
 from array import array
 from datetime import datetime
 from math import isnan, nan
@@ -96,11 +95,15 @@ class RuntimeRecord:
 
     def as_json(self) -> dict[str, Any]:
         """As ``as_dict``, with nothing in it that JSON doesn't have: times become ISO 8601 texts."""
+        import json
+
         content: dict[str, Any] = json.loads(json.dumps(self.as_dict(), default=_plain))
         return content
 
     def as_graphml(self) -> str:
         """A GraphML document; times are ISO 8601 texts, and the metadata of a node is JSON."""
+        import json
+
         networkx = import_extra("networkx", "graph", "GraphML export")
         graph = self.as_networkx()
         for _, node in graph.nodes(data=True):
