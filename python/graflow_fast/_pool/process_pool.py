@@ -75,6 +75,7 @@ class ProcessPool:
         self._core: _core.Pool | None = None
         self._server: ForkServer | None = None
         self._workers: dict[int, _Worker] = {}  # by the core's index; ended ones stay for a while
+        self._killed: set[int] = set()  # told to die, and not yet gone
         self._awaited: list[int] = []  # asked for, and not yet known to be there
 
     @property
@@ -122,6 +123,7 @@ class ProcessPool:
         self._await_workers()
         if self._server is not None and worker in self._workers:
             with contextlib.suppress(RuntimeError):  # the template is gone, and all workers with it
+                self._killed.add(worker)
                 self._server.kill(self._workers[worker].pid, grace)
 
     def recycle(self, worker: int) -> None:
@@ -195,12 +197,19 @@ class ProcessPool:
         core = self.core
         deadline = time.monotonic() + wait
         try:
-            while core.backlog() and time.monotonic() < deadline:
-                core.poll(deadline - time.monotonic())
+            # A worker may report its task after it was told to die and before it does.
+            while (core.backlog() or self._dying(core)) and time.monotonic() < deadline:
+                core.poll(max(0.0, deadline - time.monotonic()))
+            if self._dying(core):
+                return False
             self.refill()
         except (RuntimeError, OSError):
             return False  # workers cannot be started any more
         return core.backlog() == 0
+
+    def _dying(self, core: _core.Pool) -> bool:
+        self._killed.intersection_update(core.workers())
+        return bool(self._killed)
 
     def disown(self) -> None:
         """In a forked child: close our copies of the descriptors, and touch nothing else."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,28 @@ SHARED_MARK = 0x01
 
 NONE_BYTES = pickle.dumps(None, protocol=PROTOCOL)
 
-#: How this process finds the key of a definition it may name instead of pickling it (None: pickle it).
-find_key: Callable[[Definition], int | None] = lambda definition: None  # noqa: E731
-#: How this process finds the definition that a key names.
-find_definition: Callable[[int], Definition] | None = None
+
+class Finders(threading.local):
+    """How definitions get keys and keys definitions, for each thread: two runs in two threads have tables of their own.
+
+    What is set on the class holds for all threads that have nothing of their own (a worker has one table).
+    """
+
+    #: Returns the key of a definition that may be named instead of pickled (None: pickle it).
+    find_key: Callable[[Definition], int | None] = staticmethod(lambda definition: None)
+    #: Returns the definition that a key names.
+    find_definition: Callable[[int], Definition] | None = None
+
+
+here = Finders()
 
 
 def definition_of(key: int) -> Definition:
     """Return the definition that ``key`` names here; called when a pickle that names one is loaded."""
-    if find_definition is None:
+    find = here.find_definition
+    if find is None:
         raise pickle.UnpicklingError(f"definition {key} was named in a process that knows none")
-    return find_definition(key)
+    return find(key)
 
 
 def dumps(value: Any, copies: Copies | None = None) -> bytes:

@@ -128,7 +128,7 @@ class DefinitionTable:
 
         from graflow_fast._run.pickling import CrossingPickler
 
-        outer, crossing.find_key = crossing.find_key, name
+        outer, crossing.here.find_key = crossing.here.find_key, name
         try:
             buffer = io.BytesIO()
             CrossingPickler(buffer, protocol=crossing.PROTOCOL).dump(definition.__getstate__())
@@ -136,7 +136,7 @@ class DefinitionTable:
         except Exception as error:
             raise explain_unpicklable(task_id, "function", definition.func, error) from error
         finally:
-            crossing.find_key = outer
+            crossing.here.find_key = outer
         digest = hashlib.blake2b(blob, digest_size=16).digest()
         entry.epoch = self.epoch
         entry.names = named

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.driver import Run
 
-#: The first ticket of chunks; the scheduler numbers its own from 2^24 in steps of 2^24 and never gets there.
+#: The first ticket of chunks; those of schedulers are all below.
 MAP_TICKETS = 1 << 61
 
 #: Never starts anew: a worker of a warm pool may still hold a chunk that was taken back when the run before was

@@ -28,7 +28,7 @@ class CrossingPickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Name known definitions; leave the rest to cloudpickle."""
         kind = type(obj)
         if kind is Definition:
-            key = crossing.find_key(obj)
+            key = crossing.here.find_key(obj)
             if key is not None:
                 return crossing.definition_of, (key,)
         elif kind.__name__ == "array" and kind.__module__ == "array" and len(obj) * obj.itemsize >= _SMALL:

@@ -70,8 +70,8 @@ class Processes:
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
         self.requests = Requests(run, self)
-        self._outer = (crossing.find_key, crossing.find_definition)
-        crossing.find_definition = self.table.find
+        self._outer = (crossing.here.find_key, crossing.here.find_definition)
+        crossing.here.find_definition = self.table.find
         #: The short way for plain members, None when a tracer wants to hear of every task.
         self.feed: MemberFeed | None = None
         if run.silent and not run.parallel and run.settings.timeout is None and run.settings.memory_limit is None:
@@ -570,7 +570,7 @@ class Processes:
             self.core.forget(key)
         if self.feed is not None:
             self.feed.end()
-        crossing.find_key, crossing.find_definition = self._outer
+        crossing.here.find_key, crossing.here.find_definition = self._outer
         checkin(self.pool)
 
 

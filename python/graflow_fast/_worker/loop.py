@@ -56,8 +56,8 @@ class Worker:
         self.watches: dict[int, Watch | None] = {}
         self.blobs: dict[int, bytes] = {}
         self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
-        crossing.find_definition = self.definition
-        crossing.find_key = self.keys.get
+        crossing.Finders.find_definition = staticmethod(self.definition)
+        crossing.Finders.find_key = staticmethod(self.keys.get)
         segments.arena.awaits_arrival = True
 
     def run_task(self, ticket: int, payload: bytes) -> None:

@@ -132,9 +132,7 @@ impl WorkerEnd {
 
     /// True if another task is here already, so that asking for the next one will hardly wait.
     pub fn has_queued(&self) -> bool {
-        self.tasks
-            .iter()
-            .any(|(frame, at)| *at < frame.bytes.len())
+        self.tasks.iter().any(|(frame, at)| *at < frame.bytes.len())
     }
 
     /// The next task that could be claimed.

@@ -2,6 +2,10 @@
 use graflow_scheduler::{Action, CallError, Config, Directive, Event, Micros, Scheduler, Work};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts the schedulers of this process, so that no two runs of a warm pool share a ticket.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
 type DirectiveTuple = (u8, i64, i64);
@@ -113,7 +117,9 @@ impl PyScheduler {
     #[pyo3(signature = (*, parallel = false, max_steps = None, execution_limit = 10_000, cancel_grace = 0.2))]
     fn new(parallel: bool, max_steps: Option<u64>, execution_limit: u32, cancel_grace: f64) -> Self {
         let config = Config { parallel, max_steps, execution_limit, cancel_grace: micros(cancel_grace) };
-        Self { core: Scheduler::new(config) }
+        let mut core = Scheduler::new(config);
+        core.set_serial(SERIAL.fetch_add(1, Ordering::Relaxed));
+        Self { core }
     }
 
     #[pyo3(signature = (*, group = false, priority = 0, lane = 0))]

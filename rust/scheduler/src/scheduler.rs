@@ -19,6 +19,10 @@ use crate::tickets::{Attempt, Tickets};
 use crate::transition::{ActivationEvent, ActivationState, BranchEvent, EdgeState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Schedulers whose tickets differ, and how many tickets each has before it comes into the next one's.
+const SERIALS: u64 = 512;
+const SERIAL_SHIFT: u32 = 28;
+
 /// What a run is bound to.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -129,6 +133,12 @@ impl Scheduler {
         *self.root.marks.node_mut(node) = NodeMark::default();
         self.story.note(node, Reason::NeverReached, NONE);
         Ok(true)
+    }
+
+    /// Lets no ticket be one of an earlier scheduler's that was given another `serial` (up to 512): workers that outlive
+    /// a run may still hold a task of it that was taken back, and would run that one if its ticket came again.
+    pub fn set_serial(&mut self, serial: u64) {
+        self.tickets.start_at((serial % SERIALS) << SERIAL_SHIFT);
     }
 
     /// At most `limit` attempts of nodes in this lane at once, in all branches together. Lane 0 has no limit.

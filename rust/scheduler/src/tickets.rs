@@ -28,6 +28,11 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
+    /// Numbers the attempts from `first` on.
+    pub fn start_at(&mut self, first: u64) {
+        self.issued = first;
+    }
+
     /// Whether another attempt can be named.
     #[inline]
     pub fn has_room(&self) -> bool {
