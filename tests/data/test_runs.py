@@ -107,6 +107,13 @@ def test_an_array_of_many_tasks_crosses_once_and_is_read_in_place() -> None:
     assert max(context.get_result(f"t{number}") for number in range(40)) < values.nbytes / 2
 
 
+def test_every_task_gets_its_own_array() -> None:
+    with workflow("w") as flow:
+        parallel(*[total(task_id=f"t{number}", values=np.full(LARGE, number)) for number in range(12)])
+    _, context = flow.execute(executor="process", ret_context=True)
+    assert [context.get_result(f"t{number}") for number in range(12)] == [number * LARGE for number in range(12)]
+
+
 def test_an_array_in_the_channel_crosses_once() -> None:
     @task(inject_context=True)
     def peek(ctx: Any) -> float:

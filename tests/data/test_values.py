@@ -115,16 +115,31 @@ def test_bytes_of_a_content_that_is_gone_are_refused() -> None:
 
 def test_bytes_for_files_hold_their_content() -> None:
     stored = pickle.dumps(crossing.dumps(Holder("x", np.arange(LARGE))))
-    segments.arena.trim()
+    kept = crossing.dumps(Holder("x", np.zeros(LARGE)))  # in the memory that the other one had
     assert np.array_equal(crossing.loads(pickle.loads(stored)).content, np.arange(LARGE))
+    del kept
 
 
 def test_what_is_adopted_outlives_its_maker() -> None:
     data = crossing.dumps(np.arange(LARGE))
-    held = adopt(bytes(data))
+    held = crossing.adopt(bytes(data))
     del data
     crossing.dumps(np.zeros(LARGE))
     assert np.array_equal(crossing.loads(held), np.arange(LARGE))
+
+
+def test_a_worker_keeps_a_result_until_it_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments.arena, "awaits_arrival", True)
+    names = [bytes(crossing.dumps(np.full(LARGE, number))) for number in range(3)]
+    assert segments.sent(*names)
+    arrived = [crossing.adopt(name) for name in names]
+    assert [int(crossing.loads(data)[0]) for data in arrived] == [0, 1, 2]
+    segments._recent.clear()
+    del arrived
+    before = {block.fd for block in segments.arena.resting}
+    unsent = crossing.dumps(np.zeros(LARGE))
+    assert unsent.segments[0].fd in before  # type: ignore[attr-defined]
+    assert not segments.sent(b"a report that names nothing")
 
 
 def test_beyond_the_limit_of_descriptors_values_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
