@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: help setup test check format bench bench-peers demo soak trust clean
+# make meaning: 10 000 random programs on every placement; make test runs 100 until the rare timing case is fixed.
+.PHONY: meaning help setup test check format bench bench-peers demo soak trust clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
@@ -35,6 +36,9 @@ setup: $(VENV)/.built
 test: setup
 	cargo test --workspace --exclude graflow-fast-core --release --quiet
 	$(BIN)/python -m pytest -q
+
+meaning: setup
+	GRAFLOW_FAST_PROGRAMS=10000 $(BIN)/python -m pytest -q tests/meaning
 
 check: setup
 	cargo fmt --all --check
