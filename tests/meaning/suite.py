@@ -20,7 +20,7 @@ from .strategies import programs
 
 PROGRAMS = int(os.environ.get("GRAFLOW_FAST_PROGRAMS", "100"))
 SEED = int(os.environ.get("GRAFLOW_FAST_SEED") or random.SystemRandom().randrange(2**32))
-SHARD = 500
+SHARD = min(500, PROGRAMS)
 SHARDS = max(1, -(-PROGRAMS // SHARD))
 PLACEMENTS = ("inline", "thread", "process(1)", "process(2)", "auto")
 
