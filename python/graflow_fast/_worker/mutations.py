@@ -88,7 +88,7 @@ def watch(function: Any) -> Watch | None:
             continue
         seen.add(id(current))
         rebound = _names(current.__code__, {"STORE_GLOBAL", "DELETE_GLOBAL"})
-        for name in _names(current.__code__, {"LOAD_GLOBAL", "LOAD_NAME"}) | rebound:
+        for name in _names_used(current.__code__) | rebound:
             value = current.__globals__.get(name, _ABSENT)
             if name in rebound or _is_mutable(value):
                 variables[name, id(current.__globals__)] = (name, current.__globals__)
@@ -110,8 +110,21 @@ def watch(function: Any) -> Watch | None:
     return Watch(list(variables.values())) if variables else None
 
 
+def _names_used(code: types.CodeType) -> set[str]:
+    """Return all names in a body, attributes too: to watch a global too many is cheaper than to tell them apart."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _names_used(constant)
+    return found
+
+
 def _names(code: types.CodeType, operations: set[str]) -> set[str]:
-    found = {str(instruction.argval) for instruction in dis.get_instructions(code) if instruction.opname in operations}
+    found: set[str] = set()
+    # Taking a body apart costs a millisecond, so only one that has such an operation at all is.
+    if any(dis.opmap[operation] in code.co_code[::2] for operation in operations if operation in dis.opmap):
+        instructions = dis.get_instructions(code)
+        found = {str(instruction.argval) for instruction in instructions if instruction.opname in operations}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             found |= _names(constant, operations)
