@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, final
 
-__all__ = ["MemberFeed", "Pool", "Scheduler", "WorkerLink", "__version__", "die_with_parent"]
+__all__ = ["MemberFeed", "Pool", "Scheduler", "StepFeed", "WorkerLink", "__version__", "die_with_parent"]
 
 __version__: Final[str]
 
@@ -143,3 +143,36 @@ class MemberFeed:
     def tickets(self) -> list[int]: ...
     def take_ended(self, first: int) -> list[int]: ...
     def close(self, first: int) -> tuple[list[int], list[bytes | None]]: ...
+
+@final
+class StepFeed:
+    """The short way for plain steps of the workflow's own branch, between scheduler, channel and pool.
+
+    `helper` is `graflow_fast._run.steps.PoolSteps`, which says what is plain and packs what is not.
+    """
+
+    def __new__(
+        cls,
+        scheduler: Scheduler,
+        pool: Pool,
+        tasks: list[Any],
+        names: list[str],
+        context: Any,
+        helper: Any,
+        tags: dict[int, tuple[str, Any, int]],
+        packed: type[Any],
+        note: Callable[[list[str], list[float], str], None] | None,
+        leases: bool,
+    ) -> StepFeed: ...
+    def end(self) -> None: ...
+    def renew(self) -> None: ...
+    def lost(self, steps: int) -> None: ...
+    def run(self, action: tuple[int, int, int, int, int, int, int]) -> Any: ...
+    def current(self) -> tuple[int, int, int, int, str, Any, int] | None: ...
+    def outcomes(self) -> list[Any] | None: ...
+    def apply(self, index: int, take_next: bool) -> Any: ...
+    def apply_all(
+        self, ticket: int, node: int, cause: int, tag: int, name: str, call: Any, outcomes: list[Any]
+    ) -> int | None: ...
+    @property
+    def last_result(self) -> Any: ...

@@ -59,7 +59,7 @@ def fill_arguments(
         if parameter.required:
             open_parameters.append(parameter)
     if open_parameters:
-        _fill_from_previous(open_parameters, previous, task_id, arguments, look_up)
+        fill_from_previous(open_parameters, previous, task_id, arguments, look_up)
     return arguments
 
 
@@ -77,9 +77,10 @@ def _refuse_unknown(definition: Definition, task_id: str, bound: dict[str, Any])
             )
 
 
-def _fill_from_previous(
+def fill_from_previous(
     open_parameters: list[Parameter], previous: Any, task_id: str, arguments: dict[str, Any], looked_up: bool
 ) -> None:
+    """Fill what is still open from the value of the task before, into ``arguments``; see `fill_arguments`."""
     value = NOTHING if previous is NOTHING else previous()
     missing = []
     for parameter in open_parameters:

@@ -28,7 +28,7 @@ class Requested:
         self.run = run
         self.checkpoint: tuple[dict[str, Any], str | None] | None = None
         #: By tag: an iteration's id, its data, and the node whose completion started its task.
-        self._tags: dict[int, tuple[str, Any, int]] = {}
+        self.tags: dict[int, tuple[str, Any, int]] = {}
         self._last_tag = 0
 
     def apply(self, attempt: Attempt, asked: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
@@ -63,27 +63,27 @@ class Requested:
     def new_tag(self, name: str, data: Any, cause: int) -> int:
         """Return the tag by which the scheduler will name an iteration; it is used once."""
         self._last_tag += 1
-        self._tags[self._last_tag] = (name, data, cause)
+        self.tags[self._last_tag] = (name, data, cause)
         return self._last_tag
 
     def iteration(self, tag: int) -> tuple[str, Any] | None:
         """Return the id and data of the iteration with that tag, None for an ordinary activation."""
         if not tag:
             return None
-        name, data, _ = self._tags[tag]
+        name, data, _ = self.tags[tag]
         return name, unpacked(data)
 
     def by_tag(self, tag: int) -> tuple[str, Any, int]:
         """Return the id, data and cause of the iteration with that tag; it stays until `drop`."""
-        return self._tags[tag]
+        return self.tags[tag]
 
     def name_of(self, tag: int) -> str:
         """Return the id of the iteration with that tag."""
-        return self._tags[tag][0]
+        return self.tags[tag][0]
 
     def drop(self, tag: int) -> None:
         """Forget an iteration that has completed."""
-        del self._tags[tag]
+        del self.tags[tag]
 
     def take_checkpoint(self, branch: Branch) -> tuple[dict[str, Any], str | None] | None:
         """Return the checkpoint to write now; one that a member asked for waits for the outermost join."""

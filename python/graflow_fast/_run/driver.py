@@ -110,7 +110,8 @@ class Run:
         keep = settings.keep_results
         #: What drops results and tasks that nobody needs any more, None when all are kept.
         self.forgetting = None if keep == "all" else Forgetting(self, keep)
-        self._steps = None if self.parallel or self.forgetting is not None else InlineSteps(self)
+        #: What runs plain steps of the workflow's own branch, here or in the pool.
+        self._short_ways: list[Any] = [] if self.parallel or self.forgetting is not None else [InlineSteps(self)]
 
     # --- the loop
 
@@ -177,10 +178,11 @@ class Run:
         """Do one action; return the next one."""
         kind, ticket, node, branch_id, number, tag, cause = action
         if kind == RUN:
-            if branch_id == 0 and self._steps is not None:
-                following = self._steps.go_on(action)
-                if following is not action:
-                    return following
+            if branch_id == 0:
+                for short_way in self._short_ways:
+                    following = short_way.go_on(action)
+                    if following is not action:
+                        return following
             return self._run_task(ticket, node, branch_id, number, tag, cause)
         if kind == FORK:
             self._groups.fork(ticket, node, branch_id, tag, cause)
@@ -563,6 +565,8 @@ class Run:
             from graflow_fast._run.processes import Processes
 
             self.processes = Processes(self)
+            if self.processes.steps is not None:
+                self._short_ways.insert(0, self.processes.steps)
         return self.processes
 
     def _thread_side(self) -> Any:

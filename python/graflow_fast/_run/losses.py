@@ -87,8 +87,8 @@ class Losses:
             return
         if attempt.lease and error is None:
             # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
-            assert self.processes.leases is not None
-            self.processes.leases.lost(attempt.lease)
+            assert self.processes.steps is not None
+            self.processes.steps.lost(attempt.lease)
             attempt.lease = 0
             self.run.running[ticket] = attempt
             self.processes.submit(attempt)

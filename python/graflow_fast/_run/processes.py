@@ -17,13 +17,13 @@ from graflow_fast._run import crossing
 from graflow_fast._run.branches import Fork
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
-from graflow_fast._run.lease import Leases
 from graflow_fast._run.losses import Losses
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.sending import Sending
+from graflow_fast._run.steps import PoolSteps
 from graflow_fast._shared.segments import Gone
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
@@ -64,10 +64,10 @@ class Processes:
             self.feed = MemberFeed(
                 run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, self.sending.pack_plain
             )
-        counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
-        self.leases = None if self.feed is None or counted else Leases(run, self)
         self.losses = Losses(self)
-        self._growth = Growth(self.pool)
+        self.growth = Growth(self.pool)
+        #: The short way for plain steps of the workflow's own branch, None when the run is not plain.
+        self.steps = PoolSteps(run, self) if PoolSteps.suits(run) else None
 
     # --- submitting
 
@@ -121,12 +121,6 @@ class Processes:
             if task._bound_kwargs:
                 bound = self.sending.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self.sending.extra(attempt, definition)
-            lease = None if self.leases is None else self.leases.plan(attempt)
-            if lease is not None:
-                steps, more = lease
-                keys = (*keys, *more.difference(keys))
-                extra = {**(extra or {}), "lease": steps}
-                attempt.lease = len(steps) + 1
         except TaskSerializationError as error:
             run.running.pop(attempt.ticket, None)
             run.failed(attempt, error)
@@ -152,6 +146,14 @@ class Processes:
         """Wait for the pool to have news and apply all of it."""
         timeout = self.requests.earliest_deadline(self.losses.look_around(timeout))
         events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
+        self.take_in(events)
+        self.requests.expire()
+        if self.losses.given_up:
+            self.losses.kill_given_up(time.monotonic())
+        self.growth.sometimes()
+
+    def take_in(self, events: list[tuple[Any, ...]]) -> None:
+        """Apply the pool's news."""
         for event in events:
             kind = event[0]
             if kind == REPORT:
@@ -162,10 +164,6 @@ class Processes:
                 self.losses.lost(*event[1:])
             else:
                 self.losses.timed_out(*event[1:])
-        self.requests.expire()
-        if self.losses.given_up:
-            self.losses.kill_given_up(time.monotonic())
-        self._growth.sometimes()
 
     def _report(
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
@@ -191,7 +189,7 @@ class Processes:
                 return
         if attempt is None:
             return
-        self._growth.after_task(worker, ended - started)
+        self.growth.after_task(worker, ended - started)
         if killed is not None:  # it ended while it was being stopped
             self.pool.kill(worker, grace=0.0)
             if ticket >= MAP_TICKETS:
@@ -209,8 +207,8 @@ class Processes:
             attempt.lease = 0
             if written:
                 attempt.branch.output.write(written)
-            assert self.leases is not None
-            self.leases.apply(attempt, parts)  # type: ignore[arg-type]
+            assert self.steps is not None
+            self.steps.apply(attempt, parts)  # type: ignore[arg-type]
             return
         if written:
             log, directives, pieces, error = parts or (None, None, None, None)
@@ -281,5 +279,7 @@ class Processes:
         self.sending.close()
         if self.feed is not None:
             self.feed.end()
+        if self.steps is not None:
+            self.steps.end()
         crossing.here.find_key, crossing.here.find_definition = self._outer
         checkin(self.pool)

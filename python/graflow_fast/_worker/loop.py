@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from graflow_fast._run import crossing
-from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
-from graflow_fast._worker import effects, mutations, output
+from graflow_fast._worker import effects, lease, mutations, output
+from graflow_fast._worker.bodies import Body, BodyContext
 from graflow_fast._worker.mutations import Watch
-from graflow_fast._worker.remote import View, WorkerContext
+from graflow_fast._worker.remote import View
 from graflow_fast.core import registry
 from graflow_fast.core.definition import Definition
-from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import LostMutationError, LostMutationWarning, TaskSerializationError
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class Worker:
     def __init__(self, link: WorkerLink) -> None:
         self.link = link
         self.definitions: dict[int, Definition] = {}
+        self.bodies: dict[int, Body] = {}
         self.views: dict[int, View] = {}
         #: What each body could change of what it captured; None when nothing.
         self.watches: dict[int, Watch | None] = {}
@@ -67,55 +67,39 @@ class Worker:
         if extra is not None and "chunk" in extra:
             self._run_chunk(ticket, task_id, key, view_key, bound, extra["chunk"])
             return
-        flags, result, parts = self.perform(ticket, task_id, key, view_key, bound, extra)
         if extra is not None and "lease" in extra:
-            from graflow_fast._worker.lease import go_on
-
-            steps = go_on(self, ticket, view_key, (task_id, key, bound, extra), (flags, result, parts))
+            steps = lease.run(self, ticket, view_key, (task_id, key, bound, extra))
             self._report(ticket, task_id, EFFECTS, crossing.NONE_BYTES, steps)
             return
+        flags, result, parts = self.perform(ticket, task_id, key, view_key, bound, extra)
         self._report(ticket, task_id, flags, result, parts)
 
     def perform(
         self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, extra: dict[str, Any] | None
     ) -> tuple[int, bytes, Any]:
         """Run one body; return the report's flags, the result as bytes, and the record's parts (None for none)."""
-        context: WorkerContext | None = None
+        context: BodyContext | None = None
         try:
-            definition = self.definitions.get(key)
-            if definition is None:
-                definition = self.definition(key)
-            watch = self.watches[key]
+            body = self.bodies.get(key) or self.body(key)
             arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
-            positional: tuple[Any, ...] = ()
-            if definition.inject_context or definition.parameters:
-                view = self.views.get(view_key)
-                if view is None:
-                    view = self.view(view_key)
-                context = WorkerContext(self.link, ticket, view, definition, task_id, extra)
-                previous: Any = NOTHING
-                if extra is not None:
-                    if "call" in extra:
-                        positional = (crossing.loads(extra["call"]),)
-                    if "previous" in extra:
-                        packed = extra["previous"]
-                        previous = lambda: crossing.loads(packed)  # noqa: E731
-                if definition.parameters:
-                    arguments = fill_arguments(
-                        definition, task_id, arguments, context.channel, previous, len(positional)
-                    )
-            task_context = registry.running.task_context = TaskExecutionContext(
-                task_id, context, None if extra is None else extra.get("base")
-            )
-            if definition.inject_context:
-                context.current_task_context = task_context  # type: ignore[union-attr]
-                result = definition.func(task_context, *positional, **arguments)
+            context = BodyContext(self, ticket, task_id, view_key, body.definition, extra)
+            registry.running.task_context = context
+            if not body.parameters and not body.inject:
+                result = body.func(**arguments)
             else:
-                result = definition.func(*positional, **arguments)
-            if watch is not None:
-                self._complain_of_lost_mutations(key, task_id, definition, watch)
+                positional: tuple[Any, ...] = ()
+                if extra is not None and "call" in extra:
+                    positional = (crossing.loads(extra["call"]),)
+                if body.parameters:
+                    arguments = body.arguments(context, arguments, len(positional))
+                if body.inject:
+                    result = body.func(context, *positional, **arguments)
+                else:
+                    result = body.func(*positional, **arguments)
+            if body.watch is not None:
+                self._complain_of_lost_mutations(key, task_id, body.definition, body.watch)
             packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-            parts = self._parts(task_id, context, task_context)
+            parts = self._parts(task_id, context)
         except BaseException as error:
             return FAILED | EFFECTS, crossing.NONE_BYTES, self._parts_of_failure(task_id, context, error)
         finally:
@@ -148,10 +132,10 @@ class Worker:
         finally:
             registry.running.task_context = None
 
-    def _parts(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> Any:
+    def _parts(self, task_id: str, context: BodyContext) -> Any:
         """Return the parts of the record of a body that returned, None when there is nothing in it."""
-        log = context.writes() if context is not None else None
-        directives = task_context.directives
+        log = context.writes()
+        directives = context.directives
         pieces = output.take()
         if not log and directives is None and pieces is None:
             return None
@@ -168,6 +152,7 @@ class Worker:
             return
         if key in self.blobs:
             del self.definitions[key], self.watches[key]
+            self.bodies.pop(key, None)
         if mutations.MODE == "error":
             raise LostMutationError(task_id, names)
         code = definition.func.__code__
@@ -203,11 +188,18 @@ class Worker:
             self.blobs[key] = blob  # to be loaded again when a task has changed what it captured
         return made
 
+    def body(self, key: int) -> Body:
+        """Return what is known of the definition with that key, loading it when it is first named."""
+        definition = self.definition(key)
+        body = self.bodies[key] = Body(definition, self.watches[key])
+        return body
+
     def view(self, key: int) -> View:
         """Return the view of the channel with that key, loading it when it is first named."""
         for forgotten in self.link.take_forgotten():
             self.views.pop(forgotten, None)
             self.definitions.pop(forgotten, None)
+            self.bodies.pop(forgotten, None)
             self.watches.pop(forgotten, None)
             self.blobs.pop(forgotten, None)
         blob = self.link.definition(key)

@@ -413,9 +413,10 @@ class WorkerContext(ExecutionContext):
 
     def group_name(self, task_id: str, serial: int) -> str:
         """Return the name of the next unnamed group made by this body."""
-        if self._in_branch or self._extra is None:
+        if self._in_branch:
             return f"{task_id}.ParallelGroup_{serial}"
-        return f"ParallelGroup_{self._extra['group_count'] + serial}"
+        made = 0 if self._extra is None else self._extra.get("group_count", 0)
+        return f"ParallelGroup_{made + serial}"
 
     def checkpoint_now(self, task_id: str, metadata: dict[str, Any], path: str | None) -> tuple[str, Any]:
         """Have the coordinator write a checkpoint that resumes at this task."""

@@ -71,6 +71,17 @@ class RuntimeRecord:
         times.append(nan if started is None else started)
         times.append(nan if ended is None else ended)
 
+    def note_steps(self, names: list[str], times: list[float], handler_type: str) -> None:
+        """Note that plain tasks ran well one after the other; ``times`` holds two for each."""
+        if not self._times:
+            self._first = len(self.order)
+        if handler_type != "direct":
+            first = len(self._times) // 2
+            for index in range(first, first + len(names)):
+                self._unusual[index] = (None, "TaskWrapper", handler_type)
+        self.order.extend(names)
+        self._times.extend(times)
+
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
         graph = import_extra("networkx", "graph", "A runtime graph").DiGraph()

@@ -13,19 +13,24 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::handover::{Place, PLACE_WORDS};
 use crate::os;
 
 /// Tasks in flight on one worker at most.
 pub const SLOTS: usize = 1024;
 const FIRST_SLOT: usize = 64;
+/// The two places of [`crate::handover`] follow the slots.
+const FIRST_PLACE: usize = FIRST_SLOT + SLOTS;
+const WORDS: usize = FIRST_PLACE + 2 * PLACE_WORDS;
 /// Size of the shared block.
-pub const CLAIM_BYTES: usize = (FIRST_SLOT + SLOTS) * 8;
+pub const CLAIM_BYTES: usize = WORDS * 8;
 /// Tickets are below this, as two bits of the word are the state.
 pub const MAX_TICKET: u64 = 1 << 62;
 
 // Each on a cache line of its own: one side writes it while the other reads.
 const LIVE_EPOCH: usize = 0;
 const RUNNING_SINCE: usize = 8;
+const PATIENCE: usize = 16;
 
 const FREE: u64 = 0;
 const QUEUED: u64 = 1;
@@ -70,13 +75,33 @@ impl ClaimTable {
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {
-        assert!(index < FIRST_SLOT + SLOTS);
+        assert!(index < WORDS);
         // SAFETY: the mapping is CLAIM_BYTES long, page aligned, lives as long as self, and the index was checked.
         unsafe { self.base.add(index).as_ref() }
     }
 
     fn slot(&self, slot: u32) -> Option<&AtomicU64> {
         ((slot as usize) < SLOTS).then(|| self.word(FIRST_SLOT + slot as usize))
+    }
+
+    /// A word of one of the two places.
+    pub fn place(&self, place: Place, word: usize) -> &AtomicU64 {
+        assert!(word < PLACE_WORDS);
+        let first = match place {
+            Place::ToWorker => FIRST_PLACE,
+            Place::FromWorker => FIRST_PLACE + PLACE_WORDS,
+        };
+        self.word(first + word)
+    }
+
+    /// For how many nanoseconds the worker should look at its place before it sleeps.
+    pub fn patience(&self) -> u64 {
+        self.word(PATIENCE).load(Ordering::Relaxed)
+    }
+
+    /// Coordinator: says for how many nanoseconds the worker should look at its place before it sleeps.
+    pub fn set_patience(&self, nanoseconds: u64) {
+        self.word(PATIENCE).store(nanoseconds, Ordering::Relaxed);
     }
 
     /// Coordinator: offers a task in a free slot.

@@ -5,7 +5,9 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use crate::claims::ClaimTable;
 use crate::frame::{self, FrameError, Kind, HEADER};
+use crate::handover::Place;
 use crate::os::{self, Wait};
 
 /// Room for one system call when no large frame is under way.
@@ -43,6 +45,7 @@ pub enum Filled {
 pub struct Inbox {
     buffer: Vec<u8>,
     start: usize,
+    received: u64, // by the socket, in all
 }
 
 impl Inbox {
@@ -51,13 +54,36 @@ impl Inbox {
         let room = self.room();
         match os::receive(fd, &mut self.buffer, room, wait) {
             Ok(0) => Ok(Filled::Ended),
-            Ok(_) => Ok(Filled::Some),
+            Ok(count) => {
+                self.received += count as u64;
+                Ok(Filled::Some)
+            }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => Ok(Filled::Empty),
                 io::ErrorKind::ConnectionReset => Ok(Filled::Ended),
                 _ => Err(error),
             },
         }
+    }
+
+    /// Shuts a place and takes what was left there, between what was sent by the socket before it and after it.
+    pub fn take_from(&mut self, claims: &ClaimTable, place: Place, fd: BorrowedFd<'_>) -> io::Result<Filled> {
+        let mut left = Vec::new();
+        let Some(taken) = claims.shut(place, &mut left) else {
+            return Ok(Filled::Empty);
+        };
+        let mixed_up = || io::Error::new(io::ErrorKind::InvalidData, "bytes out of order");
+        while self.received < taken.before {
+            match self.fill(fd, Wait::No)? {
+                Filled::Some => {}
+                Filled::Ended => return Ok(Filled::Ended),
+                Filled::Empty => return Err(mixed_up()), // it says that more was sent than was
+            }
+        }
+        let behind = (self.received - taken.before) as usize;
+        let at = self.buffer.len().checked_sub(behind).filter(|at| *at >= self.start).ok_or_else(mixed_up)?;
+        self.buffer.splice(at..at, left);
+        Ok(Filled::Some)
     }
 
     /// The next complete frame, if there is one.

@@ -10,6 +10,7 @@
 mod batch;
 mod claims;
 mod frame;
+mod handover;
 mod inbox;
 mod os;
 mod outbox;

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 
+use crate::claims::ClaimTable;
 use crate::frame::{self, FrameError, Kind};
+use crate::handover::Place;
 use crate::os::{self, Wait};
 use crate::payload::{Payload, Shared, LARGE};
 
@@ -30,6 +32,7 @@ pub struct Outbox {
     chunks: VecDeque<Chunk>,
     sent: usize,    // of the first chunk
     tasks: Vec<u8>, // records of a Tasks frame that is still open
+    by_socket: u64, // bytes sent in all
 }
 
 impl Outbox {
@@ -79,13 +82,26 @@ impl Outbox {
 
     /// True if everything was sent.
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.tasks.is_empty()
+        self.tasks.is_empty() && self.chunks.iter().all(|chunk| chunk.bytes().is_empty())
+    }
+
+    /// Leaves everything that waits where the worker is looking; true if it was and all of it fits.
+    pub fn leave(&mut self, claims: &ClaimTable) -> bool {
+        self.seal();
+        let [Chunk::Bytes(bytes)] = self.chunks.make_contiguous() else {
+            return false;
+        };
+        let left = self.sent == 0 && claims.leave(Place::ToWorker, bytes, self.by_socket);
+        if left {
+            bytes.clear(); // kept, so that its room is used again
+        }
+        left
     }
 
     /// Sends what the socket takes now; true if all of it.
     pub fn flush(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         self.seal();
-        while !self.chunks.is_empty() {
+        while !self.is_empty() {
             let mut parts = [IoSlice::new(&[]); 16];
             let mut count = 0;
             for (index, chunk) in self.chunks.iter().take(parts.len()).enumerate() {
@@ -94,7 +110,10 @@ impl Outbox {
                 count += 1;
             }
             match os::send(fd, &parts[..count], Wait::No) {
-                Ok(sent) => self.advance(sent),
+                Ok(sent) => {
+                    self.by_socket += sent as u64;
+                    self.advance(sent);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

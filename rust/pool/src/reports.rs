@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::claims::ClaimTable;
 use crate::frame::{self, FrameError, Kind, HEADER};
+use crate::handover::Place;
 use crate::os::{self, Wait};
 
 /// Reports wait at most about this long, in nanoseconds.
@@ -57,7 +59,8 @@ pub struct Reports {
     pub open: Vec<u8>,
     /// Whole frames.
     pub wire: Vec<u8>,
-    sent: usize, // of wire
+    sent: usize,    // of wire
+    by_socket: u64, // bytes sent in all
     pub flushed_at: u64,
     /// The flusher is awake and looks every moment.
     pub armed: bool,
@@ -67,7 +70,7 @@ pub struct Reports {
 impl Reports {
     fn new() -> Reports {
         let open = vec![0; HEADER];
-        Reports { open, wire: Vec::new(), sent: 0, flushed_at: 0, armed: false, closed: false }
+        Reports { open, wire: Vec::new(), sent: 0, by_socket: 0, flushed_at: 0, armed: false, closed: false }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -93,12 +96,26 @@ impl Reports {
         Ok(())
     }
 
+    /// Leaves everything where the coordinator is looking; true if it was and all of it fits.
+    pub fn leave(&mut self, claims: &ClaimTable, now: u64) -> Result<bool, FrameError> {
+        self.seal()?;
+        if self.sent > 0 || self.wire.is_empty() || !claims.leave(Place::FromWorker, &self.wire, self.by_socket) {
+            return Ok(false);
+        }
+        self.flushed_at = now;
+        self.wire.clear();
+        Ok(true)
+    }
+
     pub fn flush(&mut self, link: &OwnedFd, now: u64) -> io::Result<bool> {
         self.seal().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         self.flushed_at = now;
         while self.sent < self.wire.len() {
             match os::send(link.as_fd(), &[io::IoSlice::new(&self.wire[self.sent..])], Wait::No) {
-                Ok(count) => self.sent += count,
+                Ok(count) => {
+                    self.sent += count;
+                    self.by_socket += count as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {

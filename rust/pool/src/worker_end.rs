@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::claims::ClaimTable;
 use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
+use crate::handover::Place;
 use crate::inbox::{Filled, Frame, Inbox};
 use crate::os::{self, Wait};
 use crate::output::{OutputWatch, DESCRIPTORS};
@@ -74,6 +75,9 @@ impl From<io::Error> for EndError {
         EndError::Io(error)
     }
 }
+
+/// The longest look, in nanoseconds, whatever the coordinator says.
+const MOST_PATIENCE: u64 = 200_000;
 
 struct Running {
     ticket: u64,
@@ -204,6 +208,9 @@ impl WorkerEnd {
             reports.seal()?;
         }
         frame::append_report(&mut reports.open, ticket, flags, (running.started, now), result, effects);
+        if self.claims.patience() > 0 && !self.has_queued() && reports.leave(&self.claims, now)? {
+            return Ok(true); // the coordinator waits for nothing but this
+        }
         if reports.open.len() >= FULL || now.saturating_sub(reports.flushed_at) >= LINGER {
             let sent = reports.flush(&self.shared.link, now);
             drop(reports);
@@ -244,14 +251,44 @@ impl WorkerEnd {
         if reports.is_empty() {
             return Ok(true);
         }
-        let sent = reports.flush(&self.shared.link, os::now());
+        let now = os::now();
+        if reports.leave(&self.claims, now)? {
+            return Ok(true);
+        }
+        let sent = reports.flush(&self.shared.link, now);
         drop(reports);
         self.outcome(sent)
     }
 
     /// Waits for bytes from the coordinator, and takes them.
     pub fn wait_readable(&mut self) -> Result<(), EndError> {
-        self.receive(Wait::Yes).map(|_| ())
+        if !self.look_out()? {
+            self.receive(Wait::Yes)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for a moment where the coordinator leaves what is small, if it said that it will be quick.
+    fn look_out(&mut self) -> Result<bool, EndError> {
+        let patience = self.claims.patience().min(MOST_PATIENCE);
+        if patience == 0 || !self.inbox.is_empty() {
+            return Ok(false);
+        }
+        self.claims.open(Place::ToWorker);
+        // What was sent by the socket before would else have to wait.
+        let sent = self.inbox.fill(self.shared.link.as_fd(), Wait::No)?;
+        if sent == Filled::Empty {
+            self.claims.look_until(Place::ToWorker, os::now() + patience);
+        }
+        let left = self.inbox.take_from(&self.claims, Place::ToWorker, self.shared.link.as_fd())?;
+        if sent == Filled::Ended || left == Filled::Ended {
+            self.end();
+        } else if sent == Filled::Some || left == Filled::Some {
+            self.sort()?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     /// Waits until the socket takes more.
@@ -288,12 +325,22 @@ impl WorkerEnd {
         match self.inbox.fill(self.shared.link.as_fd(), wait)? {
             Filled::Empty => return Ok(false),
             Filled::Ended => {
-                self.gone = true;
-                self.tasks.clear(); // nobody would hear of them
+                self.end();
                 return Ok(true);
             }
             Filled::Some => {}
         }
+        self.sort()?;
+        Ok(true)
+    }
+
+    /// The coordinator is gone.
+    fn end(&mut self) {
+        self.gone = true;
+        self.tasks.clear(); // nobody would hear of them
+    }
+
+    fn sort(&mut self) -> Result<(), EndError> {
         while let Some(frame) = self.inbox.take()? {
             match frame.kind {
                 Kind::Tasks => self.tasks.push_back((frame, HEADER)),
@@ -312,7 +359,7 @@ impl WorkerEnd {
                 Kind::Reports | Kind::Request => return Err(FrameError::Unexpected(frame.kind).into()),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A task begins while reports are waiting: if it is a long one, somebody else must send them.

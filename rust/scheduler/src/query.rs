@@ -61,6 +61,14 @@ impl Scheduler {
         Ok(self.graph.successors(node))
     }
 
+    /// The one node that a node's completion surely activates, if it has one successor that waits for nobody else.
+    pub fn only_successor(&self, node: NodeId) -> Option<NodeId> {
+        self.graph.require(node).ok()?;
+        let first = self.graph.first_out(node);
+        let edge = (first != NONE).then(|| self.graph.edge(first))?;
+        (edge.next_out == NONE && self.graph.in_degree(edge.target) == 1).then_some(edge.target)
+    }
+
     /// A node's predecessors, in edge order.
     pub fn predecessors(&self, node: NodeId) -> Result<Vec<NodeId>, CallError> {
         self.graph.require(node)?;

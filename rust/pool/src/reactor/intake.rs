@@ -66,7 +66,7 @@ impl Reactor {
         }
     }
 
-    fn take_frames(&mut self, index: usize) -> Result<(), FrameError> {
+    pub(super) fn take_frames(&mut self, index: usize) -> Result<(), FrameError> {
         while let Some(worker) = self.workers[index].as_mut() {
             let Some(frame) = worker.inbox.take()? else {
                 break;

@@ -6,6 +6,7 @@
 mod events;
 mod handout;
 mod intake;
+mod lone;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 pub use events::{Cancelled, Event, PoolError, Woken};
 
+use self::lone::Lone;
 use crate::batch::{Durations, HIGH};
 use crate::claims::{Claim, ClaimTable, MAX_TICKET, SLOTS};
 use crate::frame::{FrameError, Kind, MAX_BODY};
@@ -60,6 +62,7 @@ pub struct Reactor {
     live_epoch: u64,
     window: u64,  // work in flight per worker, in nanoseconds
     left_at: u64, // when the caller was last let go
+    lone: Lone,
 }
 
 impl Reactor {
@@ -84,6 +87,7 @@ impl Reactor {
             live_epoch: 0,
             window: HIGH,
             left_at: u64::MAX,
+            lone: Lone::new(),
         })
     }
 
@@ -302,11 +306,12 @@ impl Reactor {
             let now = os::now();
             self.hand_out(now);
             let next_timeout = self.check_timeouts(now);
+            let until = [deadline, next_timeout, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);
+            self.look_for_lone(now, until);
             self.flush();
             if !self.events.is_empty() {
                 return Ok(Woken::Events);
             }
-            let until = [deadline, next_timeout, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);
             let milliseconds = until.saturating_sub(now).div_ceil(1_000_000);
             match self.poller.wait(milliseconds as i32, &mut self.ready) {
                 Ok(()) => {}

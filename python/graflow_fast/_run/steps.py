@@ -1,0 +1,206 @@
+"""The short way for plain steps of the workflow's own branch in the pool: alone, or several in one task (a lease).
+
+`StepFeed` (in Rust) sends them and applies what comes back; here is what it needs of Python, and what is not plain:
+such a step becomes an ordinary attempt. Owns neither order (scheduler) nor what a report means (`processes`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._core import StepFeed
+from graflow_fast._run import crossing
+from graflow_fast._run.arguments import NOTHING
+from graflow_fast._run.attempt import Attempt
+from graflow_fast._run.packing import load_packed
+from graflow_fast._run.placement import PROCESS
+from graflow_fast.channels._packed import Packed
+from graflow_fast.channels.memory_channel import MemoryChannel
+from graflow_fast.core.task import TaskWrapper
+from graflow_fast.exceptions import TaskSerializationError
+
+if TYPE_CHECKING:
+    from graflow_fast._run.driver import Run
+    from graflow_fast._run.processes import Processes
+    from graflow_fast.core.definition import Definition, Parameter
+
+#: Arguments of so many bytes are not sent in advance.
+_LARGE = 1 << 16
+
+#: What a worker reports of one step: (name, flags, result, parts, started, ended).
+Outcome = tuple[str, int, bytes, Any, float, float]
+
+
+class StepPlan:
+    """How steps of one definition are sent; read by `StepFeed`."""
+
+    __slots__ = ("handler", "inject", "keys", "leasable", "look_up", "max_cycles", "parameters", "retries")
+
+    def __init__(self, task: TaskWrapper, keys: tuple[int, ...]) -> None:
+        definition = task._definition
+        self.keys = keys
+        self.inject = definition.inject_context
+        self.look_up = definition.resolve_keyword_args
+        self.parameters: list[Parameter] = list(definition.parameters)
+        self.max_cycles = definition.max_cycles
+        self.retries = definition.max_retries is not None or definition.retry_policy is not None
+        self.handler = task.handler_type
+        code = getattr(definition.func, "__code__", None)
+        # What writes a checkpoint must not have steps behind it that have run already.
+        self.leasable = code is not None and "checkpoint" not in code.co_names
+
+
+class PoolSteps:
+    """Runs plain steps of one run in the pool."""
+
+    load = staticmethod(load_packed)
+    task_class = TaskWrapper
+
+    def __init__(self, run: Run, processes: Processes) -> None:
+        context = run.context
+        self.run = run
+        self.processes = processes
+        self._table = processes.table
+        self._epoch = self._table.epoch
+        self._calls = 0
+        record = getattr(context.tracer, "_record", None)
+        self._feed = StepFeed(
+            run.scheduler,
+            processes.core,
+            run.nodes.tasks,
+            run.nodes.names,
+            context,
+            self,
+            run.requested.tags,
+            Packed,
+            None if record is None else record.note_steps,
+            context.max_steps is None,  # with a limit no step may run before its turn is sure
+        )
+
+    @staticmethod
+    def suits(run: Run) -> bool:
+        """Say whether a run may take the short way: nobody hears of each step, and its channel is a dictionary."""
+        settings = run.settings
+        limited = settings.timeout is not None or settings.memory_limit is not None
+        plain = run.silent and not run.parallel and run.forgetting is None and not limited
+        return plain and type(run.context.channel) is MemoryChannel
+
+    def end(self) -> None:
+        """Let go of the run."""
+        self._feed.end()
+
+    def go_on(self, action: tuple[int, int, int, int, int, int, int]) -> Any:
+        """Run the step that ``action`` asks for, and its lease; return the next action, ``action`` if it isn't plain."""
+        if self._table.epoch != self._epoch:
+            self._epoch = self._table.epoch
+            self._feed.renew()
+        run = self.run
+        try:
+            following = self._feed.run(action)
+        except BaseException:
+            self._adopt()
+            raise
+        if following is action:
+            return following
+        kind = type(following)
+        if kind is list:
+            self._adopt()
+            self.processes.take_in(following)
+            return run._next()
+        run.last_result = self._feed.last_result
+        if kind is int:
+            return self._apply_others(following, True)
+        self._calls += 1
+        if not self._calls & 15:
+            self.processes.growth.sometimes()
+        return following
+
+    def apply(self, attempt: Attempt, outcomes: list[Outcome]) -> None:
+        """Apply what a worker reports of a lease whose first step is an ordinary attempt by now."""
+        call = None if attempt.call is NOTHING else attempt.call
+        following = self._feed.apply_all(
+            attempt.ticket, attempt.node, attempt.cause, attempt.tag, attempt.task_id, call, outcomes
+        )
+        if following != 0:
+            self.run.last_result = self._feed.last_result
+        if following is not None:
+            self._apply_others(following, False)
+
+    def lost(self, steps: int) -> None:
+        """Note that a worker died during a lease: its steps are repeated one by one, so the one to blame is known."""
+        self._feed.lost(steps)
+
+    # --- what is not plain
+
+    def _attempt(self) -> Attempt | None:
+        """Return the step under way as an ordinary attempt, None when there is none."""
+        step = self._feed.current()
+        if step is None:
+            return None
+        ticket, node, cause, tag, name, call, lease = step
+        nodes = self.run.nodes
+        attempt = Attempt(ticket, node, self.run.root, 0, nodes.tasks[node], nodes.names[node])
+        attempt.cause = cause
+        if tag:
+            attempt.tag, attempt.task_id, attempt.call = tag, name, call
+        attempt.lease = lease
+        attempt.started = time.time()
+        return attempt
+
+    def _adopt(self) -> None:
+        attempt = self._attempt()
+        if attempt is not None:
+            self.run.running[attempt.ticket] = attempt
+
+    def _apply_others(self, index: int, take_next: bool) -> Any:
+        """Apply the outcome with that index, and those after it; return the next action if asked for."""
+        run, feed = self.run, self._feed
+        outcomes = feed.outcomes()
+        while True:
+            attempt = self._attempt()
+            assert outcomes is not None
+            assert attempt is not None
+            attempt.lease = 0
+            _, flags, result, parts, attempt.started, attempt.ended = outcomes[index]
+            self.processes.apply_report(attempt, flags, result, parts)
+            index += 1
+            if index == len(outcomes) or run.scheduler.finished():
+                return run._next() if take_next else None
+            following = feed.apply(index, take_next)
+            if type(following) is not int:
+                run.last_result = feed.last_result
+                return following
+            if following > index:
+                run.last_result = feed.last_result
+            index = following
+
+    # --- what `StepFeed` asks for
+
+    def plan(self, task: TaskWrapper) -> StepPlan | None:
+        """Return how a task's definition is sent, None when its steps are not plain."""
+        run, processes = self.run, self.processes
+        if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
+            return None
+        try:
+            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
+        except TaskSerializationError:
+            return None  # the general way fails the attempt
+
+    def view(self) -> int:
+        """Return the key of the view of the channel that the workflow's own branch has."""
+        return self.processes.sending.view(self.run.root)
+
+    def limit_retries(self, definition: Definition, task_id: str, base_id: str) -> None:
+        """Note what a definition says of retries."""
+        self.run.apply_limits(self.run.context, definition, task_id, base_id)
+
+    def pack(self, value: Any, ahead: bool) -> bytes | None:
+        """Return a value as bytes, None when it can't be sent the short way; ``ahead``: before its step's turn."""
+        if ahead and any(getattr(item, "nbytes", 0) >= _LARGE for item in value.values()):
+            return None
+        try:
+            data = crossing.dumps(value, self.processes.sending.copies_for(self.run.root))
+        except Exception:
+            return None  # the general way says what can't be pickled
+        return None if data[0] == crossing.SHARED_MARK else data

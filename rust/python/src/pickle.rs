@@ -1,0 +1,155 @@
+//! Writing the few pickles that are made of nothing but tuples, lists, dictionaries, texts, numbers and bytes.
+//!
+//! Owns the opcodes. Must not know what is written with them, nor any object that needs more than these.
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+
+/// `pickle.dumps(None, protocol=5)`.
+pub const NONE: &[u8] = b"\x80\x05N.";
+
+/// Dictionaries of more items than this are left to Python's own pickler.
+const MOST_ITEMS: usize = 32;
+
+/// A pickle that is being written. What is opened must be closed, in order.
+pub struct Writer {
+    out: Vec<u8>,
+}
+
+impl Writer {
+    /// An empty pickle, protocol 5, with room for so many bytes.
+    pub fn new(room: usize) -> Writer {
+        let mut out = Vec::with_capacity(room + 16);
+        out.extend_from_slice(b"\x80\x05");
+        Writer { out }
+    }
+
+    /// Ends the pickle, which must hold one object by now.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.out.push(b'.');
+        self.out
+    }
+
+    pub fn none(&mut self) {
+        self.out.push(b'N');
+    }
+
+    pub fn text(&mut self, text: &str) {
+        if let Ok(length) = u8::try_from(text.len()) {
+            self.out.extend_from_slice(&[0x8c, length]); // SHORT_BINUNICODE
+        } else {
+            self.out.push(0x8d); // BINUNICODE8
+            self.out.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        }
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if let Ok(length) = u8::try_from(bytes.len()) {
+            self.out.extend_from_slice(&[b'C', length]); // SHORT_BINBYTES
+        } else {
+            self.out.push(0x8e); // BINBYTES8
+            self.out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        }
+        self.out.extend_from_slice(bytes);
+    }
+
+    pub fn optional(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            None => self.none(),
+            Some(bytes) => self.bytes(bytes),
+        }
+    }
+
+    pub fn number(&mut self, number: i64) {
+        if let Ok(small) = u8::try_from(number) {
+            self.out.extend_from_slice(&[b'K', small]); // BININT1
+        } else if let Ok(small) = i32::try_from(number) {
+            self.out.push(b'J'); // BININT
+            self.out.extend_from_slice(&small.to_le_bytes());
+        } else {
+            self.out.extend_from_slice(&[0x8a, 8]); // LONG1 of eight bytes
+            self.out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    fn float(&mut self, number: f64) {
+        self.out.push(b'G'); // BINFLOAT, which is big-endian
+        self.out.extend_from_slice(&number.to_be_bytes());
+    }
+
+    fn truth(&mut self, truth: bool) {
+        self.out.push(if truth { 0x88 } else { 0x89 }); // NEWTRUE, NEWFALSE
+    }
+
+    pub fn open_tuple(&mut self) {
+        self.out.push(b'(');
+    }
+
+    pub fn close_tuple(&mut self) {
+        self.out.push(b't');
+    }
+
+    /// Opens a list; its items follow.
+    pub fn open_list(&mut self) {
+        self.out.extend_from_slice(b"](");
+    }
+
+    pub fn close_list(&mut self) {
+        self.out.push(b'e');
+    }
+
+    /// Opens a dictionary; its keys and values follow in turns.
+    pub fn open_dict(&mut self) {
+        self.out.extend_from_slice(b"}(");
+    }
+
+    pub fn close_dict(&mut self) {
+        self.out.push(b'u');
+    }
+
+    /// Writes a value if it is one of the plain kinds; false (and nothing written) if it is something else.
+    fn plain(&mut self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if value.is_none() {
+            self.none();
+        } else if let Ok(text) = value.cast_exact::<PyString>() {
+            let Ok(text) = text.to_str() else {
+                return Ok(false); // with lone surrogates
+            };
+            self.text(text);
+        } else if let Ok(truth) = value.cast_exact::<PyBool>() {
+            self.truth(truth.is_true());
+        } else if let Ok(number) = value.cast_exact::<PyInt>() {
+            let Ok(number) = number.extract::<i64>() else {
+                return Ok(false);
+            };
+            self.number(number);
+        } else if let Ok(number) = value.cast_exact::<PyFloat>() {
+            self.float(number.value());
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+/// A dictionary of texts and plain scalars as a pickle; `None` when there is anything else in it.
+pub fn plain_dict(values: &Bound<'_, PyDict>) -> PyResult<Option<Vec<u8>>> {
+    if values.len() > MOST_ITEMS {
+        return Ok(None);
+    }
+    let mut writer = Writer::new(32 * values.len());
+    writer.open_dict();
+    for (key, value) in values {
+        if key.cast_exact::<PyString>().is_err() || !writer.plain(&key)? || !writer.plain(&value)? {
+            return Ok(None);
+        }
+    }
+    writer.close_dict();
+    Ok(Some(writer.finish()))
+}
+
+/// A ticket or key, which must be below 2**63.
+pub fn signed(number: u64) -> PyResult<i64> {
+    i64::try_from(number).map_err(|_| PyValueError::new_err(format!("{number} is out of range")))
+}
