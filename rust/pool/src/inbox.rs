@@ -167,6 +167,53 @@ mod tests {
         }
     }
 
+    fn frame_of(body: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        frame::append(&mut frame, Kind::Reply, &[body]).unwrap();
+        frame
+    }
+
+    #[test]
+    fn what_was_left_goes_between_what_was_sent_before_and_after() {
+        for filled_first in [false, true] {
+            let claims = ClaimTable::map(os::memory_file().unwrap()).unwrap();
+            let (mut one, other) = UnixStream::pair().unwrap();
+            let mut inbox = Inbox::default();
+            let before = frame_of(b"before");
+            one.write_all(&before).unwrap();
+            claims.open(Place::ToWorker);
+            assert!(claims.leave(Place::ToWorker, &frame_of(b"left"), before.len() as u64));
+            if filled_first {
+                one.write_all(&frame_of(b"after")).unwrap();
+                inbox.fill(other.as_fd(), Wait::No).unwrap();
+            }
+            assert_eq!(inbox.take_from(&claims, Place::ToWorker, other.as_fd()).unwrap(), Filled::Some);
+            let mut bodies = Vec::new();
+            while let Some(frame) = inbox.take().unwrap() {
+                bodies.push(String::from_utf8(frame.body().to_vec()).unwrap());
+            }
+            assert_eq!(bodies[..2], ["before", "left"]);
+            assert_eq!(bodies.len(), if filled_first { 3 } else { 2 });
+        }
+    }
+
+    #[test]
+    fn a_false_count_of_what_was_sent_before_is_an_error() {
+        let claims = ClaimTable::map(os::memory_file().unwrap()).unwrap();
+        let (mut one, other) = UnixStream::pair().unwrap();
+        let mut inbox = Inbox::default();
+        let mut take = |before| {
+            claims.open(Place::ToWorker);
+            assert!(claims.leave(Place::ToWorker, b"", before));
+            inbox.take_from(&claims, Place::ToWorker, other.as_fd()).map_err(|error| error.kind())
+        };
+        assert_eq!(take(1), Err(io::ErrorKind::InvalidData));
+        one.write_all(b"x").unwrap();
+        assert_eq!(take(1), Ok(Filled::Some));
+        assert_eq!(take(0), Ok(Filled::Some)); // just before it, for it has not been looked at yet
+        assert_eq!(take(2), Err(io::ErrorKind::InvalidData));
+    }
+
     #[test]
     fn a_large_frame_between_small_ones() {
         let (one, other) = UnixStream::pair().unwrap();

@@ -8,6 +8,8 @@ mod handout;
 mod intake;
 mod lone;
 #[cfg(test)]
+mod lone_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
