@@ -116,9 +116,7 @@ def outcome_of(build, executor, capsys, **options):
         "steps": context.steps,
         "channel": [(key, channel.get(key)) for key in channel.keys()],  # noqa: SIM118
         "cycles": context.cycle_controller.cycle_counts,
-        "traced": context.tracer.get_runtime_graph_dict()["execution_order"]
-        if hasattr(context.tracer, "get_runtime_graph_dict")
-        else None,
+        "traced": context.tracer.export_runtime_graph()["execution_order"],
         "printed": capsys.readouterr().out,
     }
 
