@@ -1,8 +1,10 @@
 //! The extension module `graflow_fast._core`: declares its surface, converts, and owns nothing else.
 use pyo3::prelude::*;
 
+mod bodies;
 mod link;
 mod members;
+mod plain;
 mod pool;
 mod scheduler;
 
@@ -13,6 +15,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<members::MemberFeed>()?;
     module.add_class::<pool::Pool>()?;
     module.add_class::<link::WorkerLink>()?;
+    module.add_class::<bodies::RunningTask>()?;
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;
     Ok(())
 }

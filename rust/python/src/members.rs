@@ -13,11 +13,9 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
+use crate::plain::{PlainTask, NONE_PICKLE};
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
-
-/// `pickle.dumps(None, protocol=5)`.
-const NONE_PICKLE: &[u8] = b"\x80\x05N.";
 
 /// How members of one definition are sent.
 struct Plan {
@@ -276,7 +274,9 @@ impl MemberFeed {
             }
         };
         let name = self.names.bind(py).get_item(node as usize)?;
-        let payload = payload(name.cast::<PyString>()?.to_str()?, plan.definitions[0], view, packed.as_deref());
+        let name = name.cast::<PyString>()?.to_str()?;
+        let payload = PlainTask { key: plan.definitions[0], view, name, bound: packed.as_deref().unwrap_or_default() };
+        let payload = payload.write();
         plan.definitions[plan.keys] = view;
         self.pool
             .get()
@@ -311,32 +311,4 @@ impl MemberFeed {
         }
         true
     }
-}
-
-/// The pickle of `(name, key, view, bound, None)`: what a worker is told of a plain member.
-fn payload(name: &str, key: u64, view: u64, bound: Option<&[u8]>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(40 + name.len() + bound.map_or(0, <[u8]>::len));
-    out.extend_from_slice(b"\x80\x05(");
-    if let Ok(length) = u8::try_from(name.len()) {
-        out.extend_from_slice(&[0x8c, length]); // SHORT_BINUNICODE
-    } else {
-        out.push(b'X'); // BINUNICODE
-        out.extend_from_slice(&(name.len() as u32).to_le_bytes());
-    }
-    out.extend_from_slice(name.as_bytes());
-    for number in [key, view] {
-        out.extend_from_slice(&[0x8a, 9]); // LONG1 of nine bytes, so that the sign is plus
-        out.extend_from_slice(&number.to_le_bytes());
-        out.push(0);
-    }
-    match bound {
-        None => out.push(b'N'),
-        Some(bytes) => {
-            out.push(0x8e); // BINBYTES8
-            out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-            out.extend_from_slice(bytes);
-        }
-    }
-    out.extend_from_slice(b"Nt.");
-    out
 }
