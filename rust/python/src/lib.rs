@@ -3,6 +3,7 @@ use pyo3::prelude::*;
 
 mod bodies;
 mod link;
+mod load;
 mod members;
 mod plain;
 mod pool;
@@ -17,5 +18,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<link::WorkerLink>()?;
     module.add_class::<bodies::RunningTask>()?;
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load_tasks, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load_edges, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load_members, module)?)?;
+    module.add_function(wrap_pyfunction!(load::by_definition, module)?)?;
     Ok(())
 }

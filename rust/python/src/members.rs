@@ -10,7 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
 use crate::plain::{PlainTask, NONE_PICKLE};
@@ -209,6 +209,43 @@ impl MemberFeed {
         self.fork(first).map(|fork| std::mem::take(&mut fork.ended)).unwrap_or_default()
     }
 
+    /// Closes a fork, if only members up to `count` ended here, and stores what they left: in `data` the result of each,
+    /// under `<name>.__result__` (bytes go through `pack`), in `counts` that each ran once. False: nothing was done.
+    #[allow(clippy::too_many_arguments)] // a call from Python, by position
+    fn store<'py>(
+        &mut self,
+        py: Python<'py>,
+        first: u64,
+        count: u32,
+        data: &Bound<'py, PyDict>,
+        counts: &Bound<'py, PyDict>,
+        pack: &Bound<'py, PyAny>,
+    ) -> PyResult<bool> {
+        let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
+            return Ok(true);
+        };
+        if self.forks[position].results.iter().any(|(index, _)| *index >= count) {
+            return Ok(false);
+        }
+        let OpenFork { mut results, members, .. } = self.forks.swap_remove(position);
+        results.sort_unstable_by_key(|(index, _)| *index);
+        let one = PyInt::new(py, 1);
+        let names = self.names.bind(py);
+        let mut key = String::new();
+        for (index, result) in results {
+            let name = names.get_item(members[index as usize] as usize)?;
+            key.clear();
+            key.push_str(name.cast::<PyString>()?.to_str()?);
+            key.push_str(".__result__");
+            match result {
+                None => data.set_item(&key, py.None())?,
+                Some(bytes) => data.set_item(&key, pack.call1((PyBytes::new(py, &bytes),))?)?,
+            }
+            counts.set_item(name, &one)?;
+        }
+        Ok(true)
+    }
+
     /// Closes a fork: (indices, results as bytes or None for None) of its plain members, in member order.
     fn close<'py>(&mut self, py: Python<'py>, first: u64) -> (Vec<u32>, Vec<Option<Bound<'py, PyBytes>>>) {
         let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
@@ -240,7 +277,7 @@ impl MemberFeed {
         else {
             return Ok(false);
         };
-        if !self.scheduler.borrow(py).core.successors(node).is_ok_and(|successors| successors.is_empty()) {
+        if self.scheduler.borrow(py).core.has_successors(node) {
             return Ok(false);
         }
         let task = self.tasks.bind(py).get_item(node as usize)?;
