@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from typing import Any, Final, final
 
-__all__ = ["MemberFeed", "Pool", "RunningTask", "Scheduler", "WorkerLink", "__version__", "by_definition", "die_with_parent", "load_edges", "load_members", "load_tasks"]
+__all__ = [
+    "MemberFeed",
+    "Pool",
+    "RunningTask",
+    "Scheduler",
+    "WorkerLink",
+    "__version__",
+    "by_definition",
+    "die_with_parent",
+    "load_edges",
+    "load_members",
+    "load_tasks",
+]
 
 __version__: Final[str]
 
@@ -179,4 +191,12 @@ class MemberFeed:
     def release(self, ticket: int) -> tuple[int, int] | None: ...
     def tickets(self) -> list[int]: ...
     def take_ended(self, first: int) -> list[int]: ...
+    def store(
+        self,
+        first: int,
+        count: int,
+        data: dict[str, Any],
+        counts: dict[str, int],
+        pack: Callable[[bytes], Any],
+    ) -> bool: ...
     def close(self, first: int) -> tuple[list[int], list[bytes | None]]: ...

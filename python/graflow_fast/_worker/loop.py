@@ -61,7 +61,8 @@ class Worker:
 
     def run_task(self, ticket: int, payload: bytes | tuple[str, int, int, bytes | None, None]) -> None:
         """Run one task (or the steps of a lease) and report it, whatever it does."""
-        task_id, key, view_key, bound, extra = pickle.loads(payload) if type(payload) is bytes else payload
+        message: Any = pickle.loads(payload) if type(payload) is bytes else payload
+        task_id, key, view_key, bound, extra = message
         if extra is not None and "chunk" in extra:
             self._run_chunk(ticket, task_id, key, view_key, bound, extra["chunk"])
             return

@@ -14,12 +14,15 @@ use rustc_hash::FxHashMap as HashMap;
 
 use crate::plain::{PlainTask, ScalarPickle};
 
+/// The frame a task came in, and where its name is in it.
+type Name = (Arc<Vec<u8>>, Range<usize>);
+
 /// The task that is running in this worker: who asks may be in any thread.
 #[pyclass(frozen, module = "graflow_fast._core")]
 #[derive(Default)]
 pub struct RunningTask {
     ticket: AtomicU64,
-    name: Mutex<Option<(Arc<Vec<u8>>, Range<usize>)>>,
+    name: Mutex<Option<Name>>,
 }
 
 #[pymethods]
