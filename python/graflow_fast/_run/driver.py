@@ -532,7 +532,7 @@ class Run:
         if attempt.task.is_map:
             self._maps.abandon(attempt)
         elif self.processes is not None:
-            self.processes.abandon(attempt)
+            self.processes.losses.abandon(attempt)
         self.tracing.ended(attempt, None)
 
     # --- the end
