@@ -116,7 +116,7 @@ def outcome_of(build, executor, capsys, **options):
         "steps": context.steps,
         "channel": [(key, channel.get(key)) for key in channel.keys()],  # noqa: SIM118
         "cycles": context.cycle_controller.cycle_counts,
-        "traced": context.tracer.export_runtime_graph()["execution_order"],
+        "traced": context.tracer.export_runtime_graph()["execution_order"][1:],
         "printed": capsys.readouterr().out,
     }
 

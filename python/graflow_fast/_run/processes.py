@@ -11,10 +11,10 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._core import MemberFeed
+from graflow_fast._core import MemberFeed, unpack_effects
 from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
-from graflow_fast._run.branches import Fork
+from graflow_fast._run.branches import Fork, unpacked_write
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.losses import Losses
@@ -22,6 +22,7 @@ from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
+from graflow_fast._run.scope import replay
 from graflow_fast._run.sending import Sending
 from graflow_fast._run.steps import PoolSteps
 from graflow_fast._shared.segments import Gone
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
 
 REPORT, REQUEST, LOST, TIMEOUT = range(4)
-FAILED, EFFECTS, DESCRIPTORS, SHARED = 1, 2, 4, 8
+FAILED, EFFECTS, DESCRIPTORS, SHARED, PLAIN_EFFECTS = 1, 2, 4, 8, 16
 
 #: How far a task's writes to descriptors 1 and 2 go; at the end of its record if it made any.
 _POSITIONS = struct.Struct("<qq")
@@ -62,8 +63,16 @@ class Processes:
         self.feed: MemberFeed | None = None
         if run.silent and not run.parallel and run.settings.timeout is None and run.settings.memory_limit is None:
             self.feed = MemberFeed(
-                run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, self.sending.pack_plain
+                run.scheduler,
+                self.core,
+                run.nodes.tasks,
+                run.nodes.names,
+                self._plan_of,
+                self.sending.pack_plain,
+                self._adopt,
             )
+            if run.forgetting is None:
+                self.feed.add_next_tasks(TaskWrapper, run.nodes.graph._tasks, run.nodes.ids, self.table.find)
         self.losses = Losses(self)
         self.growth = Growth(self.pool)
         #: The short way for plain steps of the workflow's own branch, None when the run is not plain.
@@ -85,14 +94,17 @@ class Processes:
             return self.feed.feed(now)
         return self.run.scheduler.next(now) if self.has_room() else None
 
-    def open_fork(self, fork: Fork, members: list[int]) -> None:
+    def open_fork(self, fork: Fork) -> None:
         """Let the members of a group take the short way, if the group's place is the pool."""
         if self.feed is not None:
-            self.feed.open(fork.first, members, self.sending.fork_view(fork))
+            self.feed.open(fork.first, fork.nodes, self.sending.fork_view(fork))
             fork.feed = self.feed
 
-    def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str]] | None:
-        """Return the keys and required parameters of a task's definition, None when its members are not plain."""
+    def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str], list[str] | None] | None:
+        """Return of a task's definition its keys, required parameters and parameters looked up in the channel.
+
+        The latter are None for a body that sees the whole channel. None when its members are not plain.
+        """
         if not self.is_plain(task):
             return None
         definition = task._definition
@@ -100,7 +112,16 @@ class Processes:
             keys = self.table.keys_for(definition, task.task_id)
         except TaskSerializationError:
             return None
-        return keys, [parameter.name for parameter in definition.parameters if parameter.required]
+        names = [parameter.name for parameter in definition.parameters]
+        looked_up = names if definition.resolve_keyword_args else []
+        required = [parameter.name for parameter in definition.parameters if parameter.required]
+        return keys, required, None if definition.inject_context else looked_up
+
+    def _adopt(self, branch_id: int, log: list[Any], ran: list[str]) -> None:
+        """Take over a branch whose tasks took the short way so far: what they wrote, and which have run."""
+        branch = self.run.branches.branch(branch_id)
+        replay([unpacked_write(write) for write in log], branch.channel, self.run.live)
+        branch.context.cycle_controller.cycle_counts.update(dict.fromkeys(ran, 1))
 
     def is_plain(self, task: Any) -> bool:
         """Say whether a task has no options that the short ways don't know."""
@@ -177,7 +198,10 @@ class Processes:
         positions = b""
         if flags & DESCRIPTORS:
             record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
-        parts = pickle.loads(record) if record else None
+        if flags & PLAIN_EFFECTS:
+            parts: Any = (*unpack_effects(record), None, None)
+        else:
+            parts = pickle.loads(record) if record else None
         if flags & SHARED:
             try:
                 result = crossing.adopt(result)
@@ -208,7 +232,7 @@ class Processes:
             if written:
                 attempt.branch.output.write(written)
             assert self.steps is not None
-            self.steps.apply(attempt, parts)  # type: ignore[arg-type]
+            self.steps.apply(attempt, parts)
             return
         if written:
             log, directives, pieces, error = parts or (None, None, None, None)
@@ -259,7 +283,10 @@ class Processes:
     def _restored(self, directive: tuple[Any, ...]) -> tuple[Any, ...]:
         kind = directive[0]
         if kind == "next":
-            return kind, effects.restore(crossing.loads(directive[1])), directive[2]
+            described = directive[1]
+            if type(described) is tuple:
+                return kind, self._restored_task(*described), directive[2]
+            return kind, effects.restore(crossing.loads(described)), directive[2]
         if kind == "iterate":
             return (
                 kind,
@@ -267,6 +294,12 @@ class Processes:
                 None if directive[2] is None else Packed(directive[2], load_packed),
             )
         return directive
+
+    def _restored_task(self, key: int, name: str, bound: bytes | None) -> TaskWrapper:
+        task = TaskWrapper(name, self.table.find(key), register_to_context=False)
+        if bound is not None:
+            task._bound_kwargs = crossing.loads(bound)
+        return task
 
     # --- stopping
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import by_definition
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
@@ -146,10 +147,8 @@ class Sending:
     def _fork_values(self, fork: Fork) -> dict[str, bytes | None]:
         """Return the values that the members declare, to be sent once to each worker."""
         values: dict[str, bytes | None] = {}
-        seen: set[int] = set()
-        for member in fork.group.tasks:
-            if isinstance(member, TaskWrapper) and id(member._definition) not in seen:
-                seen.add(id(member._definition))
+        for member in by_definition(fork.group.tasks, TaskWrapper):
+            if isinstance(member, TaskWrapper):
                 values.update(self.declared(fork.parent, member._definition))
         return values
 

@@ -91,7 +91,7 @@ class PoolSteps:
         self._feed.end()
 
     def go_on(self, action: tuple[int, int, int, int, int, int, int]) -> Any:
-        """Run the step that ``action`` asks for, and its lease; return the next action, ``action`` if it isn't plain."""
+        """Run the step that ``action`` asks for, and its lease; return the next action, or ``action`` if not plain."""
         if self._table.epoch != self._epoch:
             self._epoch = self._table.epoch
             self._feed.renew()

@@ -103,7 +103,7 @@ class BodyContext(TaskExecutionContext):
         ticket: int,
         task_id: str,
         view_key: int,
-        definition: Definition,
+        definition: Definition | None,
         extra: dict[str, Any] | None,
     ) -> None:
         # Deliberately without the base's constructor: the execution context is made later, if at all.
@@ -137,6 +137,11 @@ class BodyContext(TaskExecutionContext):
         """Return the log of what the body wrote, None when it never looked at the run."""
         return None if self._made is None else self._made.writes()
 
+    @property
+    def holds_lock(self) -> bool:
+        """Whether the body has left a lock of the channel locked."""
+        return self._made is not None and self._made.holds_lock
+
     def has_live_keys(self) -> bool:
         """Say whether any key of the channel is read through to the coordinator."""
         return self._worker.link.live_epoch() != 0
@@ -153,11 +158,12 @@ class BodyContext(TaskExecutionContext):
     def next_iteration(self, data: Any = None) -> str:
         """Run this task again after it returns; see `TaskExecutionContext.next_iteration`."""
         extra = self.extra
-        if self._made is None and self.directives is None and extra is not None:
+        definition = self._definition
+        if self._made is None and self.directives is None and extra is not None and definition is not None:
             view = self._worker.views.get(self._view_key)
             if view is not None and not view.shared:
                 count = extra.get("cycles", 1)
-                limit = self._definition.max_cycles
+                limit = definition.max_cycles
                 if count < (view.default_max_cycles if limit is None else limit):
                     name = iteration_id(self._base_task_id, count, 0, view.scope_name)
                     self.directives = [("iterate", name, data)]

@@ -4,6 +4,7 @@
 //! Must not know the pool, nor what an outcome entails.
 
 use graflow_scheduler::Scheduler;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -11,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::pickle::{self, Writer};
+use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
 use crate::steps::result_key;
 
 /// How many steps the first lease may have; later ones have up to twice as many as have run in the one before.
@@ -87,6 +89,20 @@ pub struct Planner {
 }
 
 impl Planner {
+    /// For the collector: every object but the texts and numbers of the plans.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tasks)?;
+        visit.call(&self.names)?;
+        visit.call(&self.task_class)?;
+        visit.call(&self.packed)?;
+        visit.call(&self.data)?;
+        visit.call(&self.expiring)?;
+        visit.call(&self.cycle_counts)?;
+        visit.call(&self.cycle_limits)?;
+        visit.call(&self.retry_counts)?;
+        visit.call(&self.helper)
+    }
+
     /// Counts a step and packs it, with the steps that surely follow it; None when it is not plain.
     pub fn plan(
         &mut self,
@@ -149,7 +165,7 @@ impl Planner {
                 }
             }
         }
-        let (inject, leasable) = (plan.inject, plan.leasable);
+        let (inject, leasable, is_bound) = (plan.inject, plan.leasable, open.is_empty());
         let mut definitions = plan.keys.clone();
         let mut follow_ups = Vec::new();
         let mut is_lease = false;
@@ -171,6 +187,11 @@ impl Planner {
         let count = self.start(py, node, &name.clone().unbind())?;
         definitions.push(view);
 
+        if !inject && !is_lease && group_count == 0 && iteration.is_none() && is_bound {
+            let bound = bound_bytes.as_deref().unwrap_or_default();
+            let payload = PlainTask { key: definitions[0], view, name: name.to_str()?, bound }.write();
+            return Ok(Some(Sent { name: name.unbind(), payload, definitions, steps: 0 }));
+        }
         let mut out = Writer::new(64 + 48 * follow_ups.len());
         out.open_tuple();
         out.text(name.to_str()?);
@@ -355,8 +376,8 @@ impl Planner {
         if bound.is_empty() {
             return Ok(Some(None));
         }
-        if let Some(plain) = pickle::plain_dict(bound)? {
-            return Ok((!ahead || plain.len() < LARGE).then_some(Some(plain)));
+        if let Some(scalars) = ScalarPickle::default().of_dictionary(bound)? {
+            return Ok(Some(Some(scalars.to_vec())));
         }
         let Some(helper) = &self.helper else {
             return Ok(None);
@@ -419,7 +440,7 @@ impl<'py> Outcome<'py> {
         let result: Bound<'py, PyBytes> = result;
         let parts: Bound<'py, PyAny> = parts;
         let flags: u32 = flags;
-        let is_none = result.as_bytes() == pickle::NONE;
+        let is_none = result.as_bytes() == NONE_PICKLE;
         let is_plain = flags & 1 == 0 && result.as_bytes().first() != Some(&SHARED_MARK) && says_little(&parts)?;
         Ok(Outcome { name, result: (!is_none).then_some(result), parts, started, ended, is_plain })
     }

@@ -3,13 +3,6 @@
 //! Owns the opcodes. Must not know what is written with them, nor any object that needs more than these.
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
-
-/// `pickle.dumps(None, protocol=5)`.
-pub const NONE: &[u8] = b"\x80\x05N.";
-
-/// Dictionaries of more items than this are left to Python's own pickler.
-const MOST_ITEMS: usize = 32;
 
 /// A pickle that is being written. What is opened must be closed, in order.
 pub struct Writer {
@@ -73,15 +66,6 @@ impl Writer {
         }
     }
 
-    fn float(&mut self, number: f64) {
-        self.out.push(b'G'); // BINFLOAT, which is big-endian
-        self.out.extend_from_slice(&number.to_be_bytes());
-    }
-
-    fn truth(&mut self, truth: bool) {
-        self.out.push(if truth { 0x88 } else { 0x89 }); // NEWTRUE, NEWFALSE
-    }
-
     pub fn open_tuple(&mut self) {
         self.out.push(b'(');
     }
@@ -107,46 +91,6 @@ impl Writer {
     pub fn close_dict(&mut self) {
         self.out.push(b'u');
     }
-
-    /// Writes a value if it is one of the plain kinds; false (and nothing written) if it is something else.
-    fn plain(&mut self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if value.is_none() {
-            self.none();
-        } else if let Ok(text) = value.cast_exact::<PyString>() {
-            let Ok(text) = text.to_str() else {
-                return Ok(false); // with lone surrogates
-            };
-            self.text(text);
-        } else if let Ok(truth) = value.cast_exact::<PyBool>() {
-            self.truth(truth.is_true());
-        } else if let Ok(number) = value.cast_exact::<PyInt>() {
-            let Ok(number) = number.extract::<i64>() else {
-                return Ok(false);
-            };
-            self.number(number);
-        } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-            self.float(number.value());
-        } else {
-            return Ok(false);
-        }
-        Ok(true)
-    }
-}
-
-/// A dictionary of texts and plain scalars as a pickle; `None` when there is anything else in it.
-pub fn plain_dict(values: &Bound<'_, PyDict>) -> PyResult<Option<Vec<u8>>> {
-    if values.len() > MOST_ITEMS {
-        return Ok(None);
-    }
-    let mut writer = Writer::new(32 * values.len());
-    writer.open_dict();
-    for (key, value) in values {
-        if key.cast_exact::<PyString>().is_err() || !writer.plain(&key)? || !writer.plain(&value)? {
-            return Ok(None);
-        }
-    }
-    writer.close_dict();
-    Ok(Some(writer.finish()))
 }
 
 /// A ticket or key, which must be below 2**63.

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
 
 use crate::lease::{Outcome, Planner};
-use crate::pickle;
+use crate::plain::NONE_PICKLE;
 use crate::pool::{convert, refused, Pool};
 use crate::scheduler::{to_tuple, ActionTuple, PyScheduler};
 
@@ -144,13 +144,12 @@ impl StepFeed {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.planner.tasks)?;
-        visit.call(&self.planner.names)?;
-        visit.call(&self.planner.helper)?;
-        visit.call(&self.books.data)?;
-        visit.call(&self.books.note)?;
+        self.planner.traverse(&visit)?;
+        self.books.traverse(&visit)?;
         visit.call(&self.tags)?;
-        visit.call(&self.last_result)
+        visit.call(&self.outcomes)?;
+        visit.call(&self.last_result)?;
+        self.current.as_ref().map_or(Ok(()), |current| visit.call(&current.call))
     }
 
     fn __clear__(&mut self) {
@@ -315,7 +314,7 @@ impl StepFeed {
             return Ok(None);
         }
         let result = &bytes[result.clone()];
-        let value = if result == pickle::NONE {
+        let value = if result == NONE_PICKLE {
             py.None().into_bound(py)
         } else {
             let books = &self.books;
@@ -490,6 +489,16 @@ impl StepFeed {
 }
 
 impl Books {
+    /// For the collector: a result may be an exception, and hold the whole run by its traceback.
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.data)?;
+        visit.call(&self.completed)?;
+        visit.call(&self.completed_tasks)?;
+        visit.call(&self.packed)?;
+        visit.call(&self.load)?;
+        visit.call(&self.note)
+    }
+
     /// Tells the tracer that these steps ran; `times` is emptied.
     fn note(
         &self,
