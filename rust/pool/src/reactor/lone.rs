@@ -42,7 +42,7 @@ impl Lone {
 impl Reactor {
     /// The worker of the task that is alone in the pool, if one is, with nothing else to do for either of them.
     fn lone_worker(&self) -> Option<usize> {
-        if !self.lone.allowed || self.entries.len() != 1 || self.queued > 0 || !self.events.is_empty() {
+        if !self.lone.allowed || self.entries.len() != 1 || self.queued > 0 {
             return None;
         }
         let index = self.entries.values().next()?.worker?;
@@ -55,6 +55,9 @@ impl Reactor {
     ///
     /// A worker that sleeps gets it by the socket, and nobody looks: it may need this very processor to wake up on.
     pub(super) fn look_for_lone(&mut self, now: u64, until: u64) {
+        if self.entries.is_empty() || !self.events.is_empty() {
+            return; // between two tasks the worker goes on looking
+        }
         let lone = self.lone_worker();
         if self.lone.told != lone {
             self.tell_to_look(lone);

@@ -137,6 +137,15 @@ fn a_task_left_for_a_worker_that_dies_goes_to_the_next_one() {
 }
 
 #[test]
+fn the_worker_goes_on_looking_between_two_tasks() {
+    let mut reactor = Reactor::new().unwrap();
+    let (_end, table) = with_one_task_left_there(&mut reactor);
+    assert!(table.patience() > 0); // since the first one
+    reactor.step(Some(0)).unwrap();
+    assert!(table.look_until(Place::ToWorker, os::now()), "the second one was not left in the place");
+}
+
+#[test]
 fn with_anything_else_in_the_pool_no_worker_looks() {
     let mut reactor = Reactor::new().unwrap();
     let (_end, table) = with_one_task_left_there(&mut reactor);
