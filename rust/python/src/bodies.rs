@@ -184,8 +184,8 @@ impl Bodies {
         if !is_fresh {
             type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, Option<Py<PyAny>>)>;
             let answer: Answer = self.body_of.call1(py, (task.key, task.view))?.extract(py)?;
-            let plain = answer
-                .map(|(function, names, required, context)| PlainBody { function, names, required, context });
+            let plain =
+                answer.map(|(function, names, required, context)| PlainBody { function, names, required, context });
             self.known.insert(task.key, Body { view: task.view, epoch, plain });
         }
         Ok(())

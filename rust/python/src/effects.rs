@@ -230,10 +230,7 @@ type PackedNext<'py> = (&'static str, (u64, Bound<'py, PyString>, Option<Bound<'
 /// The log and the directives of a record, as those that travel as a pickle have them.
 #[pyfunction]
 #[allow(clippy::type_complexity)] // it is spelled out above
-pub fn unpack_effects<'py>(
-    py: Python<'py>,
-    record: &[u8],
-) -> PyResult<(Vec<PackedWrite<'py>>, Vec<PackedNext<'py>>)> {
+pub fn unpack_effects<'py>(py: Python<'py>, record: &[u8]) -> PyResult<(Vec<PackedWrite<'py>>, Vec<PackedNext<'py>>)> {
     let bad = || pyo3::exceptions::PyValueError::new_err("this is no record of effects");
     let (writes, tasks) = read(record).ok_or_else(bad)?;
     let some = |bytes: &[u8]| (!bytes.is_empty()).then(|| PyBytes::new(py, bytes));

@@ -444,12 +444,7 @@ impl MemberFeed {
 
 impl Plan {
     /// True if a body sees nothing of what its branch has done: all that it could look up there is bound or not written.
-    fn sees_nothing_of(
-        &self,
-        done: &Done,
-        bound: &Bound<'_, PyDict>,
-        names: &Bound<'_, PyList>,
-    ) -> PyResult<bool> {
+    fn sees_nothing_of(&self, done: &Done, bound: &Bound<'_, PyDict>, names: &Bound<'_, PyList>) -> PyResult<bool> {
         let Some(looks_up) = &self.looks_up else {
             return Ok(false);
         };
