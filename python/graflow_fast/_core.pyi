@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, final
 
 __all__ = [
+    "InlineSteps",
     "MemberFeed",
     "Pool",
     "RunningTask",
@@ -189,6 +190,19 @@ def load_edges(
 def load_members(members: list[Any], plain: type, ids: dict[str, int]) -> list[int] | None: ...
 def by_definition(members: list[Any], plain: type) -> list[Any]: ...
 def die_with_parent(parent: int) -> bool: ...
+
+@final
+class InlineSteps:
+    """The short way for plain steps in the calling thread."""
+
+    def __new__(
+        cls, scheduler: Scheduler, tasks: list[Any], names: list[str], plain: type, driver: Any
+    ) -> InlineSteps: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def started(self) -> float: ...
+    def go_on(self, action: tuple[int, int, int, int, int, int, int]) -> Any: ...
 
 @final
 class MemberFeed:

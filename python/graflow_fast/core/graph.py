@@ -121,9 +121,9 @@ class TaskGraph:
         """
         predecessors = self._predecessors
         if self._successors or self._groups:
-            names = dict.fromkeys(name for name, targets in self._successors.items() if targets)
-            names.update(dict.fromkeys(self._groups))
-            roots = [name for name in names if not predecessors.get(name) and name in self._tasks]
+            roots = [name for name, targets in self._successors.items() if targets and not predecessors.get(name)]
+            roots += [name for name in self._groups if name not in roots and not predecessors.get(name)]
+            roots = [name for name in roots if name in self._tasks]
             if len(roots) > 1:  # in the order of the nodes
                 chosen = set(roots)
                 roots = [name for name in self._tasks if name in chosen]
