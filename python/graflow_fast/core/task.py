@@ -76,13 +76,13 @@ class Executable(ABC):
         """``self >> other``: ``other`` runs after ``self``."""
         _check_executable(other, ">>")
         registry.connect(_last(self), _first(other))
-        return SequentialTask([*_chain_of(self), *_chain_of(other)])
+        return SequentialTask.joined(self, other)
 
     def __lshift__(self, other: Executable) -> SequentialTask:
         """``self << other``: ``self`` runs after ``other``."""
         _check_executable(other, "<<")
         registry.connect(_last(other), _first(self))
-        return SequentialTask([*_chain_of(other), *_chain_of(self)])
+        return SequentialTask.joined(other, self)
 
     def __or__(self, other: Executable) -> ParallelGroup:
         """``self | other``: both run in parallel, each with the chain that hangs on it."""
@@ -101,26 +101,51 @@ class Executable(ABC):
 
 
 class SequentialTask(Executable):
-    """A chain made by ``>>``: a handle on its tasks, not a node of the graph itself.
-
-    Attributes:
-        tasks: the tasks from first to last.
-    """
+    """A chain made by ``>>``: a handle on its tasks, not a node of the graph itself."""
 
     def __init__(self, tasks: list[Executable]) -> None:
         if not tasks:
             raise ValueError("SequentialTask requires at least one task")
-        self.tasks = list(tasks)
+        self._tasks: list[Executable] | None = list(tasks)
+        self._parts: tuple[Executable, Executable] | None = None
+        self._ends = (tasks[0], tasks[-1])
+
+    @classmethod
+    def joined(cls, left: Executable, right: Executable) -> SequentialTask:
+        """Return the chain of what ``left`` and ``right`` are chains of, without copying either."""
+        made = cls.__new__(cls)
+        made._tasks, made._parts = None, (left, right)
+        made._ends = (_first(left), _last(right))
+        return made
+
+    @property
+    def tasks(self) -> list[Executable]:
+        """The tasks from first to last."""
+        if self._tasks is None:
+            found: list[Executable] = []
+            todo: list[Executable] = [self]
+            while todo:
+                part = todo.pop()
+                if isinstance(part, SequentialTask) and part._tasks is None:
+                    assert part._parts is not None
+                    todo += reversed(part._parts)
+                else:
+                    found += _chain_of(part)
+            self._tasks, self._parts = found, None
+        return self._tasks
 
     @property
     def leftmost(self) -> Executable:
         """The first task."""
-        return self.tasks[0]
+        return self._ends[0]
 
     @property
     def rightmost(self) -> Executable:
         """The last task."""
-        return self.tasks[-1]
+        return self._ends[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_tasks": self.tasks, "_parts": None}
 
     @property
     def task_id(self) -> str:

@@ -3,7 +3,7 @@
 //! Does exactly what the driver does for such a step, with nothing in between. What is not plain (an iteration, a repeated
 //! attempt, a directive, an exception, another placement) goes back to the driver. Must not know pools or other branches.
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use graflow_pool::Reactor;
@@ -42,7 +42,7 @@ pub struct InlineSteps {
     plain: Py<PyType>,
     /// What the driver answers and does.
     driver: Py<PyAny>,
-    plans: Mutex<HashMap<usize, Option<std::sync::Arc<Plan>>>>,
+    plans: Mutex<HashMap<usize, Option<Arc<Plan>>>>,
     /// The node whose body is running and since when, in seconds since the epoch, as bits.
     node: AtomicU32,
     started: AtomicU64,
@@ -99,12 +99,16 @@ impl InlineSteps {
         f64::from_bits(self.started.load(Ordering::Relaxed))
     }
 
-    /// Runs plain steps from `action` on; the first action that is none, or None.
-    fn go_on<'py>(&self, py: Python<'py>, action: ActionTuple) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// Runs plain steps from `action` on; the first action that is none (`action` itself if nothing was run), or None.
+    fn go_on<'py>(&self, py: Python<'py>, action: Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let driver = self.driver.bind(py);
+        let first: ActionTuple = action.extract()?;
+        if self.plan_for(py, first)?.is_none() {
+            return Ok(Some(action));
+        }
         let tables = Tables::of(&driver.call_method0(intern!(py, "begin"))?)?;
         let mut last = None;
-        let outcome = self.streak(py, action, &tables, &mut last);
+        let outcome = self.streak(py, first, &tables, &mut last);
         driver.call_method1(intern!(py, "end"), (last.is_some(), last))?;
         let (action, ended) = outcome?;
         let following = match ended {
@@ -130,30 +134,14 @@ impl InlineSteps {
         tables: &Tables<'py>,
         last: &mut Option<Bound<'py, PyAny>>,
     ) -> PyResult<(Option<ActionTuple>, Option<Ended<'py>>)> {
-        let (tasks, names, plain) = (self.tasks.bind(py), self.names.bind(py), self.plain.bind(py));
-        let mut latest: Option<(usize, std::sync::Arc<Plan>)> = None;
+        let names = self.names.bind(py);
         let mut steps = 0_u32;
         let mut action = first;
         loop {
-            let (kind, ticket, node, branch, attempt, tag, cause) = action;
-            if kind != RUN || branch != 0 || attempt != 0 || tag != 0 {
+            let Some((task, plan)) = self.plan_for(py, action)? else {
                 return Ok((Some(action), None));
-            }
-            let task = tasks.get_item(node as usize)?;
-            if !task.get_type().is(plain) {
-                return Ok((Some(action), None));
-            }
-            let definition = task.getattr(intern!(py, "_definition"))?.as_ptr() as usize;
-            let plan = match &latest {
-                Some((known, plan)) if *known == definition => plan.clone(),
-                _ => match self.plan(py, &task, definition)? {
-                    Some(plan) => {
-                        latest = Some((definition, plan.clone()));
-                        plan
-                    }
-                    None => return Ok((Some(action), None)),
-                },
             };
+            let (_, ticket, node, _, _, _, cause) = action;
             let name = names.get_item(node as usize)?.cast_into::<PyString>()?;
             self.node.store(node as u32, Ordering::Relaxed);
             let result = match self.step(py, &plan, &task, &name, cause, tables)? {
@@ -255,21 +243,31 @@ impl InlineSteps {
         }
     }
 
-    fn plan(
-        &self,
-        py: Python<'_>,
-        task: &Bound<'_, PyAny>,
-        definition: usize,
-    ) -> PyResult<Option<std::sync::Arc<Plan>>> {
-        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&definition).cloned();
-        if let Some(known) = known {
-            return Ok(known);
+    /// The task and the plan of an action that is a plain step.
+    fn plan_for<'py>(&self, py: Python<'py>, action: ActionTuple) -> PyResult<Option<(Bound<'py, PyAny>, Arc<Plan>)>> {
+        let (kind, _, node, branch, attempt, tag, _) = action;
+        if kind != RUN || branch != 0 || attempt != 0 || tag != 0 {
+            return Ok(None);
         }
+        let task = self.tasks.bind(py).get_item(node as usize)?;
+        if !task.get_type().is(self.plain.bind(py)) {
+            return Ok(None);
+        }
+        let definition = task.getattr(intern!(py, "_definition"))?.as_ptr() as usize;
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&definition).cloned();
+        let plan = match known {
+            Some(known) => known,
+            None => self.make_plan(py, &task, definition)?,
+        };
+        Ok(plan.map(|plan| (task, plan)))
+    }
+
+    fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>, definition: usize) -> PyResult<Option<Arc<Plan>>> {
         type Parameters = Vec<(Py<PyString>, Py<PyString>, bool)>;
         type Answer = Option<(Py<PyAny>, bool, Parameters, bool, Option<Py<PyFrozenSet>>, Option<Py<PyAny>>)>;
         let answer: Answer = self.driver.bind(py).call_method1(intern!(py, "plan_of"), (task,))?.extract()?;
         let plan = answer.map(|(function, inject, parameters, looks_up, names, limit)| {
-            std::sync::Arc::new(Plan { function, inject, parameters, looks_up, names, limit })
+            Arc::new(Plan { function, inject, parameters, looks_up, names, limit })
         });
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(definition, plan.clone());
         Ok(plan)
@@ -333,7 +331,11 @@ impl<'py> Tables<'py> {
         let note = get(intern!(py, "note"))?;
         Ok(Self {
             channel: get(intern!(py, "channel"))?,
-            data: if data.is_none() { None } else { Some((data.cast_into()?, get(intern!(py, "expiries"))?.cast_into()?)) },
+            data: if data.is_none() {
+                None
+            } else {
+                Some((data.cast_into()?, get(intern!(py, "expiries"))?.cast_into()?))
+            },
             cycle_counts: get(intern!(py, "cycle_counts"))?.cast_into()?,
             retry_counts: get(intern!(py, "retry_counts"))?.cast_into()?,
             completed: get(intern!(py, "completed"))?.cast_into()?,
