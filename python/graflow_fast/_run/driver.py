@@ -537,6 +537,8 @@ class Run:
     # --- the end
 
     def _close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
         if self._maps is not None:
             self._maps.close()
         if self.threads is not None:

@@ -50,6 +50,10 @@ class InlineSteps:
         """Run plain steps from ``action`` on; return the first action that is none, or None."""
         return self.core.go_on(action)
 
+    def close(self) -> None:
+        """Let go of the core, which holds this in turn: the garbage collector may be off."""
+        del self.core, self.marker
+
     # --- what the core asks
 
     def begin(self) -> InlineSteps:

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use graflow_pool::Reactor;
 use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyType};
@@ -85,6 +86,12 @@ impl InlineSteps {
     ) -> Self {
         let (node, started) = (AtomicU32::new(0), AtomicU64::new(0));
         Self { scheduler, tasks, names, plain, driver, plans: Mutex::default(), node, started }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tasks)?;
+        visit.call(&self.names)?;
+        visit.call(&self.driver)
     }
 
     /// The name of the task whose body is running.
