@@ -298,6 +298,22 @@ def mapping(path: str, token: Token, size: int) -> Any:
     return memoryview(found).cast("B").toreadonly()
 
 
+def held_at(address: int, size: int) -> tuple[Segment, int] | None:
+    """Return the segment, and where in its data, of memory that is read here: what came so can go on so, uncopied.
+
+    None in a worker, whose segments end with it, and for a small part, which would keep the whole.
+    """
+    if arena.awaits_arrival or arena.open >= MOST_OPEN:
+        return None
+    for token, lease in list(_leased.items()):
+        start = lease.window.address + DATA
+        whole = len(lease) - DATA
+        if start <= address and address + size <= start + whole and size * 4 >= whole:
+            fd = _open(f"/proc/self/fd/{lease.fd}", token)
+            return Segment(fd, token, len(lease), None), address - start
+    return None
+
+
 def sent(*reports: bytes) -> bool:
     """Say whether what is reported names segments made since the last call; the others need not arrive any more."""
     found = False
