@@ -86,20 +86,20 @@ def test_a_forked_child_reads_on_when_its_parent_has_finished() -> None:
     child = os.fork()
     if child == 0:
         try:
+            os.close(go_out)
             os.read(go_in, 1)
             os._exit(0 if (arrived == 7.0).all() else 1)
         finally:
             os._exit(2)
     del arrived, data
     (block,) = segments.arena.resting
-    assert not block.is_free()
-    other = crossing.dumps(np.zeros(LARGE))
-    os.write(go_out, b"x")
-    assert os.waitpid(child, 0)[1] == 0
-    assert block.is_free()
-    os.close(go_in)
+    locked = not block.is_free()
+    crossing.dumps(np.zeros(LARGE))
     os.close(go_out)
-    del other
+    os.close(go_in)
+    assert os.waitpid(child, 0)[1] == 0
+    assert locked
+    assert block.is_free()
 
 
 def test_memory_that_the_owner_lets_go_of_is_free_though_it_is_mapped(mapped: list[int]) -> None:
