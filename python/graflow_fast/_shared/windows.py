@@ -1,10 +1,10 @@
-"""Segments mapped for reading. A mapping stays when its last reader has gone, for the next content of the same segment.
+"""Segments mapped for reading: a mapping stays when its last reader has gone, for the segment's next content.
 
-To map the pages of a segment takes half as long as to copy them, and a loop that sends an array at every turn would do it
-at every turn. So memory stays mapped, but not locked: its owner may fill it anew. Whoever reads it first takes a lease,
-which holds the lock of the file and is bound to what the first page says the content is.
+To map the pages of a segment takes half as long as to copy them, and a loop that sends an array at every turn would do
+it at every turn. So memory stays mapped, but not locked: its owner may fill it anew. Whoever reads it first takes a
+lease, which holds the lock of the file and is bound to what the first page says the content is.
 
-Owns mapped addresses and leases of them. Must not know how segments are found or made. Imported when it is first needed.
+Owns mapped addresses and leases of them. Must not know how segments are found or made. Imported when first needed.
 """
 
 from __future__ import annotations
