@@ -309,7 +309,10 @@ def held_at(address: int, size: int) -> tuple[Segment, int] | None:
         start = lease.window.address + DATA
         whole = len(lease) - DATA
         if start <= address and address + size <= start + whole and size * 4 >= whole:
-            fd = _open(f"/proc/self/fd/{lease.fd}", token)
+            try:
+                fd = _open(f"/proc/self/fd/{lease.fd}", token)
+            except Gone:  # no descriptor left: it is copied
+                return None
             return Segment(fd, token, len(lease), None), address - start
     return None
 
