@@ -15,7 +15,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-_BOOT = "import sys; sys.path[:] = sys.argv[3:]; from graflow_fast._worker.template import main; main({}, {})"
+# Nothing is garbage while modules are imported, and nobody waits for a first result as long as for these.
+_BOOT = """import gc, sys
+gc.disable()
+sys.path[:] = sys.argv[3:]
+from graflow_fast._worker.template import main
+main({}, {})"""
 _CONTROL = 3  # the template's descriptor
 _MESSAGE_BYTES = 1 << 16
 

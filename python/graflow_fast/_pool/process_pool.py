@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
 from graflow_fast._pool.fork_server import ForkServer, _path
+from graflow_fast._pool.memory import buffers
 from graflow_fast._pool.output import Stream
 from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
@@ -162,8 +163,11 @@ class ProcessPool:
         found = self._workers.get(worker)
         return [] if found is None else journal.read(found.journal.fd, ticket)
 
-    def worker_rss(self, worker: int) -> int:
-        """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""
+    def worker_memory(self, worker: int, enough: int) -> int:
+        """The memory that a worker and its children have resident, in bytes, without shared buffers; 0 if it is gone.
+
+        Up to ``enough`` shared buffers may be counted: leaving them out takes time.
+        """
         import psutil  # type: ignore[import-untyped]
 
         total = 0
@@ -171,6 +175,8 @@ class ProcessPool:
             process = psutil.Process(self.pid(worker))
             for each in (process, *process.children(recursive=True)):
                 total += each.memory_info().rss
+            if total > enough:
+                total -= buffers(process.pid)
         except (psutil.Error, KeyError):
             pass
         return total

@@ -152,7 +152,7 @@ class Losses:
             worker = self.core.running_on(ticket)
             if worker < 0 or ticket in self._killed_for:
                 continue
-            used = self.pool.worker_rss(worker)
+            used = self.pool.worker_memory(worker, limit)
             attempt = self.run.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)

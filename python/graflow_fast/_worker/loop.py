@@ -145,6 +145,8 @@ class Worker:
     def _send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
         if segments.arena.fresh and segments.sent(result, record):
             flags |= SHARED
+        if segments.used() and not self.link.has_queued():
+            segments.rest()  # before the coordinator hears of it: what it sends next shall find the memory free
         self.link.report(ticket, flags, result, record)
 
     def _run_chunk(self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, chunk: Any) -> None:

@@ -161,8 +161,7 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 
 def main(control_fd: int, coordinator: int) -> None:
-    """Serve until the coordinator is done or gone."""
-    gc.disable()  # until everything is imported: there is nothing to collect
+    """Serve until the coordinator is done or gone. The collector is off until everything is imported."""
     from graflow_fast._worker.main import close_descriptors, preload
 
     close_descriptors(keep={0, 1, 2, control_fd})
