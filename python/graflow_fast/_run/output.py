@@ -112,12 +112,15 @@ class ForkOutput:
         self.last = index
 
     def show_up_to(self, index: int) -> None:
-        """Show what the branches up to that one have said so far, in order; nothing follows any more."""
+        """Show what the branches up to that one have said so far, in order, and let the last of them flow.
+
+        The parent must flow already. Nothing follows but what a fork within the last branch has kept.
+        """
+        last = self.stream(index)
         for found in sorted(self.streams):
             if found <= index:
-                stream = self.streams[found]
-                held, stream.held = stream.held, []
-                self.parent.write(held)
+                self.streams[found]._show_held()
+        last.flows = True
 
     def _leave(self, index: int) -> None:
         stream = self.streams.pop(index, None)
