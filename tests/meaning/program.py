@@ -147,8 +147,16 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 
         return play
 
-    def create(task: tuple[Any, ...]) -> Any:
-        """A graflow_fast task of a plain task."""
+    def pause(pace: int, *where: Any) -> None:
+        """Wait for a moment whose length the pace decides, none at all for pace 0."""
+        if pace:
+            import time
+            import zlib
+
+            time.sleep((0.0, 0.0, 0.0, 0.0005, 0.002, 0.005)[zlib.crc32(repr((pace, where)).encode()) % 6])
+
+    def create(task: tuple[Any, ...], pace: int = 0) -> Any:
+        """A graflow_fast task of a plain task; bodies begin and end sooner or later as the pace says."""
         from graflow_fast import task as define
         from graflow_fast.core.retry import RetryPolicy
 
@@ -156,10 +164,17 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
         play = make_player(task)
 
         def spawn(ctx: Any, target: Any, goto: bool, prefix: str) -> None:
-            ctx.next_task(ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix), goto=goto)
+            ctx.next_task(
+                ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix, pace), goto=goto
+            )
 
         def body(ctx: Any, data: Any = None) -> Any:
-            return play(ctx, print, spawn, data)
+            where = name, ctx.cycle_count, ctx.retry_count
+            pause(pace, "begin", where)
+            try:
+                return play(ctx, print, spawn, data)
+            finally:
+                pause(pace, "end", where)
 
         options: dict[str, Any] = {"id": name, "inject_context": True}
         if max_retries and delay:
@@ -170,16 +185,16 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
             options["max_cycles"] = max_cycles
         return define(**options)(body)
 
-    def attach(part: Fragment, prefix: str) -> Any:
+    def attach(part: Fragment, prefix: str, pace: int) -> Any:
         """The tasks of a fragment, built inside a running body."""
         from graflow_fast import chain, parallel
 
         if part[0] == "task":
-            return create((prefix + part[1][0], *part[1][1:]))
+            return create((prefix + part[1][0], *part[1][1:]), pace)
         if part[0] == "chain":
-            return chain(*[attach(inner, prefix) for inner in part[1]])
+            return chain(*[attach(inner, prefix, pace) for inner in part[1]])
         _, label, members, policy = part
-        group = parallel(*[attach(inner, prefix) for inner in members]).set_group_name(prefix + label)
+        group = parallel(*[attach(inner, prefix, pace) for inner in members]).set_group_name(prefix + label)
         return group.with_execution(policy=as_policy(policy, prefix))
 
     def as_policy(policy: Policy, prefix: str = "") -> Any:
@@ -198,7 +213,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 make_player, create, as_policy = language()
 
 
-def build(program: Program) -> Any:
+def build(program: Program, pace: int = 0) -> Any:
     """The program as a graflow_fast workflow (not yet run)."""
     from graflow_fast import parallel, workflow
     from graflow_fast.core.task import ParallelGroup
@@ -208,7 +223,7 @@ def build(program: Program) -> Any:
     with wf:
         for node in program.nodes:
             if isinstance(node, Task):
-                made[node.id] = create(node.plain())
+                made[node.id] = create(node.plain(), pace)
                 continue
             members = [made[member] for member in node.members]
             flat = len(members) > 1 and not any(isinstance(member, ParallelGroup) for member in members)
@@ -219,9 +234,9 @@ def build(program: Program) -> Any:
     return wf
 
 
-def run(program: Program, placement: str) -> Outcome:
+def run(program: Program, placement: str, pace: int = 0) -> Outcome:
     """Run the program with graflow_fast in one placement and say what a user saw."""
-    wf = build(program)
+    wf = build(program, pace)
     limits = {} if program.max_steps is None else {"max_steps": program.max_steps}
     out = io.StringIO()
     with contextlib.redirect_stdout(out), warnings.catch_warnings():
