@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,12 +57,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Program:
-    """A whole workflow: nodes in order of definition, edges in order of definition, where to start."""
+    """A whole workflow: nodes in order of definition, edges in order of definition, where to start.
+
+    With a `pace` bodies begin and end a little later than they could, each by a time of its own that follows from it.
+    """
 
     nodes: tuple[Task | Group, ...]
     edges: tuple[tuple[str, str], ...] = ()
     start: str | None = None
     max_steps: int | None = None
+    pace: int = 0
 
     def __str__(self) -> str:
         from .render import render
@@ -148,7 +153,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
         return play
 
     def pause(pace: int, *where: Any) -> None:
-        """Wait for a moment whose length the pace decides, none at all for pace 0."""
+        """Wait for a moment whose length the pace decides."""
         if pace:
             import time
             import zlib
@@ -213,7 +218,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 make_player, create, as_policy = language()
 
 
-def build(program: Program, pace: int = 0) -> Any:
+def build(program: Program, paced: bool) -> Any:
     """The program as a graflow_fast workflow (not yet run)."""
     from graflow_fast import parallel, workflow
     from graflow_fast.core.task import ParallelGroup
@@ -223,7 +228,7 @@ def build(program: Program, pace: int = 0) -> Any:
     with wf:
         for node in program.nodes:
             if isinstance(node, Task):
-                made[node.id] = create(node.plain(), pace)
+                made[node.id] = create(node.plain(), program.pace if paced else 0)
                 continue
             members = [made[member] for member in node.members]
             flat = len(members) > 1 and not any(isinstance(member, ParallelGroup) for member in members)
@@ -234,12 +239,12 @@ def build(program: Program, pace: int = 0) -> Any:
     return wf
 
 
-def run(program: Program, placement: str, pace: int = 0) -> Outcome:
+def run(program: Program, placement: str) -> Outcome:
     """Run the program with graflow_fast in one placement and say what a user saw."""
-    wf = build(program, pace)
+    wf = build(program, paced=placement != "inline")
     limits = {} if program.max_steps is None else {"max_steps": program.max_steps}
     out = io.StringIO()
-    with contextlib.redirect_stdout(out), warnings.catch_warnings():
+    with contextlib.redirect_stdout(out), warnings.catch_warnings(), eager_threads(bool(program.pace)):
         warnings.simplefilter("ignore")
         try:
             result, ctx = wf.execute(start_node=program.start, ret_context=True, **EXECUTORS[placement], **limits)
@@ -257,6 +262,16 @@ def run(program: Program, placement: str, pace: int = 0) -> Outcome:
         stop_reason=getattr(ctx, "stop_reason", None),
         printed=mask(out.getvalue()),
     )
+
+
+@contextlib.contextmanager
+def eager_threads(eager: bool) -> Iterator[None]:
+    """Have threads take turns far more often than they do by default."""
+    usual = sys.getswitchinterval()
+    if eager:
+        sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(usual)
 
 
 def describe(error: BaseException) -> tuple[str, str, str]:

@@ -14,7 +14,9 @@ Plain = tuple[Any, ...]
 
 def render(program: Program) -> str:
     """The whole program, imports included."""
+    paced = [f"# Found with pace={program.pace}: bodies began and ended a little later."] if program.pace else []
     lines = [
+        *paced,
         "import copy",
         "",
         "from graflow_fast import chain, parallel, task, workflow",
