@@ -218,6 +218,9 @@ class PoolPlace(Place):
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
             extra = {"retries": chunk.number, "values": processes._declared(chunk.branch, definition)}
         first = chunk.batch.first + chunk.position
+        done = chunk.batch.live.pop((first, chunk.task_id), None) if chunk.batch.live else None
+        if done is not None:
+            processes.requests.journal.give(chunk.ticket, (first, chunk.task_id), done)
         content = {"chunk": (first, items, found.detailed, self._previous, extra)}
         held: list[Any] = []
         payload = crossing.pack((found.name, keys[0], self._view, self._bound, content), held)

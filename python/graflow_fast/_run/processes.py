@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import MemberFeed, by_definition
+from graflow_fast._pool.process_pool import ExitInfo
 from graflow_fast._pool.registry import checkin, checkout
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
@@ -352,9 +353,10 @@ class Processes:
             except Gone:
                 # The worker ended before its memory could be opened here, so the report is worth nothing.
                 if attempt is not None:
-                    self._run_again(attempt, worker)
+                    self._unheard(attempt, worker)
                 return
         if attempt is None:
+            self.requests.journal.forget(ticket)
             return
         self._growth.after_task(worker, ended - started)
         killed = self._killed_for.pop(ticket, None)
@@ -364,10 +366,12 @@ class Processes:
                 attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
             else:
                 run.failed(attempt, killed)
+            self.requests.journal.forget(ticket)
             return
         written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
             report_chunk(self, attempt, flags, ended - started, result, parts, written)  # type: ignore[arg-type]
+            self.requests.journal.forget(ticket)
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
@@ -376,8 +380,12 @@ class Processes:
             if written:
                 attempt.branch.output.write(written)
             assert self.leases is not None
+            if self.requests.journal.known:
+                self.leases.ended(attempt, len(parts))  # type: ignore[arg-type]
+                self.requests.journal.forget(ticket)
             self.leases.apply(attempt, parts)  # type: ignore[arg-type]
             return
+        self.requests.journal.forget(ticket)
         if written:
             log, directives, pieces, error = parts or (None, None, None, None)
             parts = (log, directives, [*(pieces or ()), *written], error)
@@ -449,52 +457,71 @@ class Processes:
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
         attempt = self.run.take(ticket)
-        if attempt is None:
-            return
         error: Any = self._killed_for.pop(ticket, None)
+        if attempt is None:
+            self.requests.journal.forget(ticket)
+            return
+        meant = error is not None or worker not in self._killed_workers
         if ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, why, pieces, error)
+            self._lost_chunk(attempt, info, why, pieces, error, meant)
             return
-        if attempt.lease and error is None:
-            # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
-            assert self.leases is not None
-            self.leases.lost(attempt.lease)
-            attempt.lease = 0
-            self.run.running[ticket] = attempt
-            self.submit(attempt)
+        if not meant or (attempt.lease and error is None):
+            self._run_uncharged(attempt)
             return
+        self.requests.journal.forget(ticket)
         attempt.branch.output.write(pieces)
-        if error is None and worker in self._killed_workers:
-            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
-            return
-        if error is None:
-            where = (attempt.branch.id, attempt.node)
-            self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= most_deaths(info):
-                self.run.failed_for_good(attempt, error)
-            else:
-                self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
-            return
-        self.run.failed(attempt, error)
+        if error is not None:
+            self.run.failed(attempt, error)
+        else:
+            self._crashed(attempt, crash_report(attempt.task_id, attempt.number + 1, info, why, pieces), info)
 
-    def _run_again(self, attempt: Attempt, worker: int) -> None:
-        """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
-        info = self.pool.exit_info(self.pool.pid(worker))
-        if attempt.ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, "with its results", [], None)
-            return
+    def _crashed(self, attempt: Attempt, error: Exception, info: ExitInfo) -> None:
+        """Charge an attempt with the death of its worker."""
+        deaths = self._count_death(attempt)
+        if deaths >= most_deaths(info):
+            self.run.failed_for_good(attempt, error)
+        else:
+            self.run.failed(attempt, error, _QUARANTINE * deaths)
+
+    def _count_death(self, attempt: Attempt) -> int:
         where = (attempt.branch.id, attempt.node)
         self._deaths[where] = self._deaths.get(where, 0) + 1
-        again = 0.0 if self._deaths[where] < most_deaths(info) else None
-        if again is None:
-            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
-        self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
+        return self._deaths[where]
 
-    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
-        if pieces and chunk.size == 1:
-            chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+    def _unheard(self, attempt: Attempt, worker: int) -> None:
+        """Have a body run anew whose worker ended with its result: no fault of the body but if it is always so."""
+        info = self.pool.exit_info(self.pool.pid(worker))
+        if attempt.ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, "with its results", [], None, True)
+        elif self._count_death(attempt) < most_deaths(info):
+            self._run_uncharged(attempt)
+        else:
+            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
+            self.run.scheduler.fail(attempt.ticket, None, time.monotonic())
+
+    def _run_uncharged(self, attempt: Attempt) -> None:
+        """Run an attempt again that was lost through no fault of its body; what it has done live is not done twice.
+
+        What it printed is dropped. Of a lease nothing has been applied, and whose fault it was is not known: it is
+        repeated one step at a time.
+        """
+        if attempt.lease:
+            assert self.leases is not None
+            self.leases.lost(attempt)
+            attempt.lease = 0
+        self.run.running[attempt.ticket] = attempt
+        self.submit(attempt)
+
+    def _lost_chunk(
+        self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None, meant: bool
+    ) -> None:
+        if not meant:
+            chunk.map.lost(chunk, None)
+        else:
+            if pieces and chunk.size == 1:
+                chunk.batch.pieces.append((chunk.position, pieces))
+            chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+        self.requests.journal.forget(chunk.ticket)
 
     def _timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         attempt = self.run.running.get(ticket)
