@@ -165,7 +165,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
         from graflow_fast import task as define
         from graflow_fast.core.retry import RetryPolicy
 
-        name, _steps, _returns, max_retries, delay, max_cycles = task
+        name, steps, _returns, max_retries, delay, max_cycles = task
         play = make_player(task)
 
         def spawn(ctx: Any, target: Any, goto: bool, prefix: str) -> None:
@@ -173,11 +173,13 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                 ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix, pace), goto=goto
             )
 
+        attaches = spawn if any(step[0] == "next" for step in steps) else None  # else it need not cross, either
+
         def body(ctx: Any, data: Any = None) -> Any:
             where = name, ctx.cycle_count, ctx.retry_count
             pause(pace, "begin", where)
             try:
-                return play(ctx, print, spawn, data)
+                return play(ctx, print, attaches, data)
             finally:
                 pause(pace, "end", where)
 

@@ -345,6 +345,8 @@ class Processes:
         positions = b""
         if flags & DESCRIPTORS:
             record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
+        # Also of a body that was given up, or it would be taken for the next one's.
+        written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         parts = pickle.loads(record) if record else None
         if flags & SHARED:
             try:
@@ -368,7 +370,6 @@ class Processes:
                 run.failed(attempt, killed)
             self.requests.journal.forget(ticket)
             return
-        written = self._last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
             report_chunk(self, attempt, flags, ended - started, result, parts, written)  # type: ignore[arg-type]
             self.requests.journal.forget(ticket)
