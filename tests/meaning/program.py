@@ -101,6 +101,12 @@ def mask(name: str) -> str:
 def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """`make_player`, `create` and `as_policy`: nested, so that they cross to a worker by value."""
 
+    def own_names(scope: str) -> str:
+        """What sets apart the names of tasks that a branch makes: siblings run beside it, and may make the same."""
+        import zlib
+
+        return f"{zlib.crc32(scope.encode()):x}." if scope else ""
+
     def make_player(task: tuple[Any, ...]) -> Callable[..., Any]:
         """The script as `play(ctx, say, spawn, data)`; the engine and the model differ only in what they pass."""
         name, steps, returns = task[0], task[1], task[2]
@@ -136,7 +142,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                 elif not args[-2] <= n < args[-1]:
                     pass
                 elif op == "next":
-                    spawn(ctx, args[0], args[1], f"{name}.{n}.")
+                    spawn(ctx, args[0], args[1], f"{name}.{n}.{own_names(ctx.execution_context.scope_name)}")
                 elif op == "iterate":
                     ctx.next_iteration(args[0])
                 elif op == "terminate":

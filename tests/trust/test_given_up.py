@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from graflow_fast import parallel, task, workflow
-from graflow_fast._run import processes
+from graflow_fast._run import losses
 
 
 def wait_until(condition):
@@ -18,7 +18,7 @@ def wait_until(condition):
 
 def test_what_c_code_wrote_in_a_body_that_was_given_up_is_not_shown(tmp_path, capfd, monkeypatch):
     """Nor is it taken for what the worker's next task wrote."""
-    monkeypatch.setattr(processes, "_PATIENCE", 60.0)
+    monkeypatch.setattr(losses, "_PATIENCE", 60.0)
     folder = str(tmp_path)
 
     @task(inject_context=True)

@@ -10,7 +10,7 @@ import pytest
 
 from graflow_fast import parallel, task, workflow
 from graflow_fast._run.live_journal import LiveJournal
-from graflow_fast._run.processes import Processes
+from graflow_fast._run.losses import Losses
 
 
 def die_once(path):
@@ -165,13 +165,13 @@ class AllOfThem(set):
 
 @pytest.fixture
 def _always_anothers_fault(monkeypatch):
-    made = Processes.__init__
+    made = Losses.__init__
 
-    def all_killed(self, run):
-        made(self, run)
+    def all_killed(self, processes):
+        made(self, processes)
         self._killed_workers = AllOfThem()
 
-    monkeypatch.setattr(Processes, "__init__", all_killed)
+    monkeypatch.setattr(Losses, "__init__", all_killed)
 
 
 @pytest.mark.usefixtures("_always_anothers_fault")

@@ -6,7 +6,7 @@ Owns caching of what can't change while the worker looks; knows nothing of how t
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
     from graflow_fast._run.live_journal import Part
     from graflow_fast.core.definition import Definition
+    from graflow_fast.core.task_context import TaskExecutionContext
 
 _ABSENT: Any = object()
+_NO_KEYS: frozenset[str] = frozenset()
 
 
 def ask(link: WorkerLink, ticket: int, *question: Any) -> Any:
@@ -80,14 +82,15 @@ class View:
 class RemoteChannel(Channel):
     """The channel as the coordinator has it for one task: reading asks, once for each key."""
 
+    #: What earlier steps of the same lease did to keys: key -> whether it is there; and those set anew.
+    changed: Mapping[str, bool] = {}
+    reborn: Collection[str] = ()
+
     def __init__(self, link: WorkerLink, ticket: int, values: dict[str, bytes | None]) -> None:
         super().__init__("remote")
         self.link = link
         self.ticket = ticket
         self.values = values
-        #: What earlier steps of the same lease did to keys: key -> whether it is there; and those set anew.
-        self.changed: dict[str, bool] = {}
-        self.reborn: set[str] = set()
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value under ``key``, else ``default``."""
@@ -219,15 +222,24 @@ class _NoGuard:
 class RemoteLive:
     """Which keys are live, kept fresh by the epoch that the coordinator shares with its workers."""
 
-    __slots__ = ("_epoch", "_keys", "guard", "link", "root", "ticket")
+    __slots__ = ("_epoch", "_keys", "_part", "_root", "link", "ticket")
+
+    guard = _NoGuard()
 
     def __init__(self, link: WorkerLink, ticket: int, part: Part) -> None:
         self.link = link
         self.ticket = ticket
-        self.root = RemoteRoot(link, ticket, part)
-        self.guard = _NoGuard()
+        self._part = part
+        self._root: RemoteRoot | None = None
         self._epoch = 0
-        self._keys: frozenset[str] = frozenset()
+        self._keys = _NO_KEYS
+
+    @property
+    def root(self) -> RemoteRoot:
+        """The live values."""
+        if self._root is None:
+            self._root = RemoteRoot(self.link, self.ticket, self._part)
+        return self._root
 
     @property
     def keys(self) -> frozenset[str]:
@@ -313,6 +325,13 @@ class RemoteGraph:
 class WorkerContext(ExecutionContext):
     """The execution context of one body in a worker."""
 
+    current_task_context: TaskExecutionContext | None = None
+    _run = None
+    _cycles: CycleController | None = None
+    _retries: RetryController | None = None
+    #: Which item of a map this is for.
+    _item: Part | None = None
+
     def __init__(
         self,
         link: WorkerLink,
@@ -330,12 +349,10 @@ class WorkerContext(ExecutionContext):
         self._definition = definition
         self._extra = extra
         self._task_id = task_id
-        self._item = part
-        self._lazy: dict[str, Any] = {}
-        member = task_id if extra is None else extra.get("member", task_id)
-        self._member = member
-        self.current_task_context = None
-        self._run = None
+        self._channel: BranchChannel | None = None
+        self._member: str = task_id if extra is None else extra.get("member", task_id)
+        if part is not None:
+            self._item = part
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -353,7 +370,7 @@ class WorkerContext(ExecutionContext):
     @property
     def channel(self) -> BranchChannel:  # type: ignore[override]
         """The channel as this task sees it."""
-        found: BranchChannel | None = self._lazy.get("channel")
+        found = self._channel
         if found is None:
             extra = self._extra
             values = self._view.values
@@ -363,13 +380,19 @@ class WorkerContext(ExecutionContext):
             if extra is not None and "changed" in extra:
                 parent.changed, parent.reborn = extra["changed"]
             live: Any = RemoteLive(self._link, self._ticket, self._part)
-            found = self._lazy["channel"] = BranchChannel(self.session_id, parent, live)
+            found = self._channel = BranchChannel(self.session_id, parent, live)
         return found
 
     def writes(self) -> list[Any]:
         """Return the log of what this task wrote."""
-        channel = self._lazy.get("channel")
+        channel = self._channel
         return [] if channel is None else channel.log
+
+    @property
+    def holds_lock(self) -> bool:
+        """Whether this task holds a lock of the channel still."""
+        channel = self._channel
+        return channel is not None and channel._locks_held > 0
 
     @property
     def graph(self) -> Any:  # type: ignore[override]
@@ -398,9 +421,9 @@ class WorkerContext(ExecutionContext):
     @property
     def cycle_controller(self) -> CycleController:  # type: ignore[override]
         """This task's cycle count and limit."""
-        found: CycleController | None = self._lazy.get("cycles")
+        found = self._cycles
         if found is None:
-            found = self._lazy["cycles"] = CycleController(self._view.default_max_cycles)
+            found = self._cycles = CycleController(self._view.default_max_cycles)
             base = self._task_id if self._extra is None else self._extra.get("base", self._task_id)
             count = 1 if self._extra is None else self._extra.get("cycles", 1)
             limit = self._definition.max_cycles
@@ -412,9 +435,9 @@ class WorkerContext(ExecutionContext):
     @property
     def retry_controller(self) -> RetryController:  # type: ignore[override]
         """This task's retry count and limit."""
-        found: RetryController | None = self._lazy.get("retries")
+        found = self._retries
         if found is None:
-            found = self._lazy["retries"] = RetryController(self._view.default_max_retries)
+            found = self._retries = RetryController(self._view.default_max_retries)
             count = 0 if self._extra is None else self._extra.get("retries", 0)
             limit = self._definition.max_retries
             if count:
