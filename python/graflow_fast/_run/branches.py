@@ -69,6 +69,11 @@ class Branch:
             self._output = OutputStream() if self.fork is None else self.fork.output.stream(self.index)
         return self._output
 
+    def refuse(self) -> None:
+        """End bodies that use the channel from now on: nothing that they do counts any more."""
+        if isinstance(self._channel, BranchChannel):
+            self._channel.refuse()
+
     def commit(self) -> None:
         """Let others see what was written: nothing to do but where tasks of one branch run beside each other."""
 

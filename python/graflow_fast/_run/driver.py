@@ -213,10 +213,10 @@ class Run:
         if self.processes is not None and self.processes.busy():
             if self.threads is not None and self.threads.busy():
                 timeout = 0.005 if timeout is None else min(timeout, 0.005)
-                self.threads.collect(self, 0.0)
+                self.threads.collect(0.0)
             self.processes.collect(timeout)
         elif self.threads is not None and self.threads.busy():
-            self.threads.collect(self, timeout)
+            self.threads.collect(timeout)
         elif timeout is not None:
             time.sleep(timeout)
         elif self.processes is None or self.processes.has_room():
@@ -530,7 +530,7 @@ class Run:
             return
         if attempt.task.is_map:
             self._maps.abandon(attempt)
-        elif self.processes is not None:
+        elif not (self.threads is not None and self.threads.give_up(ticket)) and self.processes is not None:
             self.processes.losses.abandon(attempt)
         self.tracing.ended(attempt, None)
 
@@ -570,5 +570,5 @@ class Run:
         if self.threads is None:
             from graflow_fast._run.threads import Threads
 
-            self.threads = Threads(self.settings.resolved_workers(), CapturedThreads())
+            self.threads = Threads(self.settings.resolved_workers())
         return self.threads

@@ -15,6 +15,7 @@ from graflow_fast.core.task import TaskWrapper
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.driver import Run
+    from graflow_fast._run.live_journal import Done, Part
     from graflow_fast._run.processes import Processes
 
 #: How many steps a lease may have.
@@ -32,7 +33,10 @@ class Leases:
         self.run = run
         self.processes = processes
         #: Steps to send alone: a lease was lost, and it is not known which of its steps is to blame.
-        self.alone = 0
+        self._alone = 0
+        #: The number, in the lease that was lost, of the step that is sent next, and what such steps have done live.
+        self._number = 0
+        self._done: dict[Part, Done] = {}
         self._plain: dict[Any, bool] = {}
 
     def plan(self, attempt: Attempt) -> tuple[list[Any], set[int]] | None:
@@ -41,8 +45,9 @@ class Leases:
         None when the attempt is to be sent alone.
         """
         run = self.run
-        if self.alone:
-            self.alone -= 1
+        if self._alone:
+            self._alone -= 1
+            self._remind(attempt)
             return None
         if attempt.branch.fork is not None or attempt.number or not self._is_plain(attempt.task):
             return None
@@ -87,9 +92,28 @@ class Leases:
             if run.scheduler.finished():
                 return
 
-    def lost(self, steps: int) -> None:
+    def lost(self, attempt: Attempt) -> None:
         """Note that a worker died during a lease: its steps are repeated one by one, so the one to blame is known."""
-        self.alone = steps + 1
+        self._go_on_at(attempt, 0)
+        self._alone = max(self._alone, attempt.lease + 1)
+
+    def ended(self, attempt: Attempt, steps: int) -> None:
+        """Note that a lease was reported with so many steps; if it is not the first time, it may have had more then."""
+        self._go_on_at(attempt, steps)
+
+    def _go_on_at(self, attempt: Attempt, number: int) -> None:
+        """Send alone what follows from a step on, up to the last step that is known to have done something live."""
+        self._number = number
+        self._done = self.processes.requests.journal.take(attempt.ticket, max(1, number))
+        self._alone = 1 + max((number for number, _ in self._done), default=number - 1) - number
+
+    def _remind(self, attempt: Attempt) -> None:
+        """Let a step that is sent alone be the one that was part of a lease, if it is that one."""
+        part = self._number, attempt.base_id
+        self._number += 1
+        done = self._done.pop(part, None)
+        if done is not None:
+            self.processes.requests.journal.give(attempt.ticket, (0, attempt.base_id), done)
 
     def _next_attempt(self, name: str) -> Attempt:
         action: Any = self.run.scheduler.next(time.monotonic())

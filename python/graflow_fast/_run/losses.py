@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._pool.process_pool import ExitInfo
 from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
@@ -79,52 +80,72 @@ class Losses:
         self.processes.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
         attempt = self.run.take(ticket)
-        if attempt is None:
-            return
         error: Any = self._killed_for.pop(ticket, None)
+        journal = self.processes.requests.journal
+        if attempt is None:
+            journal.forget(ticket)
+            return
+        meant = error is not None or worker not in self._killed_workers
         if ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, why, pieces, error)
+            self._lost_chunk(attempt, info, why, pieces, error, meant)
             return
-        if attempt.lease and error is None:
-            # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
-            assert self.processes.leases is not None
-            self.processes.leases.lost(attempt.lease)
-            attempt.lease = 0
-            self.run.running[ticket] = attempt
-            self.processes.submit(attempt)
+        if not meant or (attempt.lease and error is None):
+            self._run_uncharged(attempt)
             return
+        journal.forget(ticket)
         attempt.branch.output.write(pieces)
-        if error is None and worker in self._killed_workers:
-            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
-            return
-        if error is None:
-            where = (attempt.branch.id, attempt.node)
-            self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= most_deaths(info):
-                self.run.failed_for_good(attempt, error)
-            else:
-                self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
-            return
-        self.run.failed(attempt, error)
+        if error is not None:
+            self.run.failed(attempt, error)
+        else:
+            self._crashed(attempt, crash_report(attempt.task_id, attempt.number + 1, info, why, pieces), info)
 
-    def run_again(self, attempt: Attempt, worker: int) -> None:
-        """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
+    def unheard(self, attempt: Attempt, worker: int) -> None:
+        """Have a body run anew whose worker ended with its result: no fault of the body but if it is always so."""
         info = self.pool.exit_info(self.pool.pid(worker))
         if attempt.ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, "with its results", [], None)
-            return
+            self._lost_chunk(attempt, info, "with its results", [], None, True)
+        elif self._count_death(attempt) < most_deaths(info):
+            self._run_uncharged(attempt)
+        else:
+            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
+            self.run.scheduler.fail(attempt.ticket, None, time.monotonic())
+
+    def _crashed(self, attempt: Attempt, error: Exception, info: ExitInfo) -> None:
+        """Charge an attempt with the death of its worker."""
+        deaths = self._count_death(attempt)
+        if deaths >= most_deaths(info):
+            self.run.failed_for_good(attempt, error)
+        else:
+            self.run.failed(attempt, error, _QUARANTINE * deaths)
+
+    def _count_death(self, attempt: Attempt) -> int:
         where = (attempt.branch.id, attempt.node)
         self._deaths[where] = self._deaths.get(where, 0) + 1
-        again = 0.0 if self._deaths[where] < most_deaths(info) else None
-        if again is None:
-            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
-        self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
+        return self._deaths[where]
 
-    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
-        if pieces and chunk.size == 1:
-            chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+    def _run_uncharged(self, attempt: Attempt) -> None:
+        """Run an attempt again that was lost through no fault of its body; what it has done live is not done twice.
+
+        What it printed is dropped. Of a lease nothing has been applied, and whose fault it was is not known: it is
+        repeated one step at a time.
+        """
+        if attempt.lease:
+            assert self.processes.leases is not None
+            self.processes.leases.lost(attempt)
+            attempt.lease = 0
+        self.run.running[attempt.ticket] = attempt
+        self.processes.submit(attempt)
+
+    def _lost_chunk(
+        self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None, meant: bool
+    ) -> None:
+        if not meant:
+            chunk.map.lost(chunk, None)
+        else:
+            if pieces and chunk.size == 1:
+                chunk.batch.pieces.append((chunk.position, pieces))
+            chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+        self.processes.requests.journal.forget(chunk.ticket)
 
     def timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         """Stop an attempt that has been running for too long."""

@@ -200,6 +200,8 @@ class Processes:
         positions = b""
         if flags & DESCRIPTORS:
             record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
+        # Also of a body that was given up, or it would be taken for the next one's.
+        written = self.losses.last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if flags & PLAIN_EFFECTS:
             parts: Any = (*unpack_effects(record), None, None)
         else:
@@ -211,9 +213,10 @@ class Processes:
             except Gone:
                 # The worker ended before its memory could be opened here, so the report is worth nothing.
                 if attempt is not None:
-                    self.losses.run_again(attempt, worker)
+                    self.losses.unheard(attempt, worker)
                 return
         if attempt is None:
+            self.requests.journal.forget(ticket)
             return
         self._growth.after_task(worker, ended - started)
         if killed is not None:  # it ended while it was being stopped
@@ -222,10 +225,11 @@ class Processes:
                 attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
             else:
                 run.failed(attempt, killed)
+            self.requests.journal.forget(ticket)
             return
-        written = self.losses.last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
             report_chunk(self, attempt, flags, ended - started, result, parts, written)  # type: ignore[arg-type]
+            self.requests.journal.forget(ticket)
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
@@ -234,8 +238,12 @@ class Processes:
             if written:
                 attempt.branch.output.write(written)
             assert self.leases is not None
+            if self.requests.journal.known:
+                self.leases.ended(attempt, len(parts))
+                self.requests.journal.forget(ticket)
             self.leases.apply(attempt, parts)
             return
+        self.requests.journal.forget(ticket)
         if written:
             log, directives, pieces, error = parts or (None, None, None, None)
             parts = (log, directives, [*(pieces or ()), *written], error)

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
+from graflow_fast._run.live_journal import LiveJournal, Part
 from graflow_fast._run.packing import packed_value
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Requests:
         self.run = run
         self.processes = processes
         self.locks: dict[str, Lock] = {}
+        self.journal = LiveJournal()
         self._epoch = 0
         run.live.listeners.append(self._became_live)
         self._deadlines: list[float] = []
@@ -116,7 +118,15 @@ class Requests:
         else:
             live.touch(key, attempt.branch.channel)
 
-    def _answer_live(self, attempt: Attempt, operation: str, key: str, arguments: tuple[Any, ...]) -> Any:
+    def _answer_live(
+        self, attempt: Attempt, part: Part, turn: int, operation: str, key: str, arguments: tuple[Any, ...]
+    ) -> Any:
+        def perform() -> Any:
+            return self._do_live(operation, key, arguments)
+
+        return self.journal.answer(attempt.ticket, part, turn, (operation, key, arguments), perform)
+
+    def _do_live(self, operation: str, key: str, arguments: tuple[Any, ...]) -> Any:
         root = self.run.live.root
         with self.run.live.guard:
             if operation == "get":

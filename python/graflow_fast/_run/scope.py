@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graflow_fast._run.output import GivenUp
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.base import Channel
 
@@ -53,6 +54,13 @@ class LiveStore:
                 listener()
 
 
+class _Refusing:
+    """Stands in for the live keys of a branch that was given up; every operation asks for those first."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise GivenUp
+
+
 class _Extended:
     """A list of the parent with items added at its ends by this branch; joined only when it is read."""
 
@@ -81,6 +89,10 @@ class BranchChannel(Channel):
         self._reborn: set[str] = set()
         self._cleared = False
         self._locks_held = 0
+
+    def refuse(self) -> None:
+        """Raise `GivenUp` in whoever uses this channel from now on."""
+        self.live = _Refusing()  # type: ignore[assignment]
 
     # --- reading
 

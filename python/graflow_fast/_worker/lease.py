@@ -67,6 +67,7 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
                 "changed": (changed, reborn),
             }
             extra = {**step_extra, "lease": ()}
+        step_extra["step"] = len(done)
         started = ended
         outcome = worker.perform(ticket, task_id, key, view_key, bound, step_extra)
 

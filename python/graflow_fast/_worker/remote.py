@@ -21,6 +21,7 @@ from graflow_fast.core.task import TaskReference
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
+    from graflow_fast._run.live_journal import Part
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.task_context import TaskExecutionContext
 
@@ -146,13 +147,18 @@ class RemoteChannel(Channel):
 class RemoteRoot(Channel):
     """The live values, which are always asked for."""
 
-    def __init__(self, link: WorkerLink, ticket: int) -> None:
+    def __init__(self, link: WorkerLink, ticket: int, part: Part) -> None:
         super().__init__("live")
         self.link = link
         self.ticket = ticket
+        #: Which body of the ticket asks, and how many operations it has done, so that none is done twice.
+        self._part = part
+        self._turn = 0
 
     def _do(self, operation: str, key: str, *arguments: Any) -> Any:
-        return ask(self.link, self.ticket, "live", operation, key, arguments)
+        answer = ask(self.link, self.ticket, "live", self._part, self._turn, operation, key, arguments)
+        self._turn += 1
+        return answer
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value that everybody sees now."""
@@ -216,20 +222,24 @@ class _NoGuard:
 class RemoteLive:
     """Which keys are live, kept fresh by the epoch that the coordinator shares with its workers."""
 
-    __slots__ = ("_epoch", "_keys", "link", "ticket")
+    __slots__ = ("_epoch", "_keys", "_part", "_root", "link", "ticket")
 
     guard = _NoGuard()
 
-    def __init__(self, link: WorkerLink, ticket: int) -> None:
+    def __init__(self, link: WorkerLink, ticket: int, part: Part) -> None:
         self.link = link
         self.ticket = ticket
+        self._part = part
+        self._root: RemoteRoot | None = None
         self._epoch = 0
         self._keys = _NO_KEYS
 
     @property
     def root(self) -> RemoteRoot:
         """The live values."""
-        return RemoteRoot(self.link, self.ticket)
+        if self._root is None:
+            self._root = RemoteRoot(self.link, self.ticket, self._part)
+        return self._root
 
     @property
     def keys(self) -> frozenset[str]:
@@ -319,6 +329,8 @@ class WorkerContext(ExecutionContext):
     _run = None
     _cycles: CycleController | None = None
     _retries: RetryController | None = None
+    #: Which item of a map this is for.
+    _item: Part | None = None
 
     def __init__(
         self,
@@ -328,6 +340,7 @@ class WorkerContext(ExecutionContext):
         definition: Definition,
         task_id: str,
         extra: dict[str, Any] | None,
+        part: Part | None = None,
     ) -> None:
         # Deliberately without the base's constructor: a body pays only for what it uses.
         self._link = link
@@ -338,11 +351,21 @@ class WorkerContext(ExecutionContext):
         self._task_id = task_id
         self._channel: BranchChannel | None = None
         self._member: str = task_id if extra is None else extra.get("member", task_id)
+        if part is not None:
+            self._item = part
 
     def __reduce__(self) -> Any:
         raise TypeError(
             f"the context of task '{self._task_id}' means nothing outside of it; return what you read from it"
         )
+
+    @property
+    def _part(self) -> Part:
+        """Which of the bodies of its ticket this is."""
+        if self._item is not None:
+            return self._item
+        extra = self._extra
+        return (0, self._task_id) if extra is None else (extra.get("step", 0), extra.get("base", self._task_id))
 
     @property
     def channel(self) -> BranchChannel:  # type: ignore[override]
@@ -356,7 +379,7 @@ class WorkerContext(ExecutionContext):
             parent = RemoteChannel(self._link, self._ticket, values)
             if extra is not None and "changed" in extra:
                 parent.changed, parent.reborn = extra["changed"]
-            live: Any = RemoteLive(self._link, self._ticket)
+            live: Any = RemoteLive(self._link, self._ticket, self._part)
             found = self._channel = BranchChannel(self.session_id, parent, live)
         return found
 
