@@ -56,6 +56,10 @@ class Requested:
                 error = GraflowWorkflowCanceledError(directive[1] or "Workflow canceled", task_id=attempt.task_id)
                 run.failures.cancelled[attempt.node] = error
                 applied.append((CANCEL, attempt.node, 0))
+            elif kind == "node":
+                run.nodes.add_named(directive[1], directive[2])
+            elif kind == "edge":
+                run.nodes.add_edge(directive[1], directive[2])
             else:
                 self.checkpoint = (directive[1], directive[2])
         return applied

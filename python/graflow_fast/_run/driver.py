@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Scheduler
+from graflow_fast._hints import with_hint
 from graflow_fast._run import explain
 from graflow_fast._run.actions import (
     ABANDON,
@@ -93,7 +94,8 @@ class Run:
         self.tracing = Tracing(self)
         self.requested = Requested(self)
         self._groups = Groups(self)
-        self._steps_before = context.steps
+        #: Steps counted before this run, or by hand during it.
+        self.steps_before: int = context.steps
         self.threads: Any = None
         self.processes: Any = None
         self._maps: Any = None
@@ -124,7 +126,7 @@ class Run:
         """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
-        context._run_steps = lambda: self._steps_before + self.scheduler.steps
+        context._run_steps = lambda: self.steps_before + self.scheduler.steps
         self.placement.check(self.nodes.tasks)
         workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
@@ -141,7 +143,7 @@ class Run:
                 action = self._next()
         finally:
             self._close()
-            context._steps = self._steps_before + self.scheduler.steps
+            context._steps = self.steps_before + self.scheduler.steps
             context._run_steps = None
 
     def _start(self) -> None:
@@ -159,7 +161,8 @@ class Run:
             node = self.nodes.resolve(name)
             if node is None:
                 available = ", ".join(self.nodes.names[:5])
-                raise GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+                error = GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+                raise with_hint(error, name, self.nodes.names)
             starts.append(node)
         self.tracing.told = len(starts)
         self.scheduler.start(starts, now)

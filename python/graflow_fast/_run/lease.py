@@ -22,6 +22,9 @@ MOST_STEPS = 256
 #: Arguments of so many bytes are not sent in advance.
 _LARGE = 1 << 16
 
+#: Bodies that name these see or keep the run's state, in which the steps before them must have been applied.
+_NEED_THE_RUN = frozenset(("checkpoint", "execution_context", "explain"))
+
 RUN = 0
 
 
@@ -100,7 +103,7 @@ class Leases:
         return attempt
 
     def _is_plain(self, task: Any) -> bool:
-        """Say whether a task may be part of a lease: nothing but the pool runs it, and it writes no checkpoint."""
+        """Say whether a task may be part of a lease: nothing but the pool runs it, and it doesn't look at the run."""
         if type(task) is not TaskWrapper:
             return False
         definition = task._definition
@@ -112,6 +115,6 @@ class Leases:
                 self.processes.is_plain(task)
                 and run.placement.of(task, run.root, run.parallel) == PROCESS
                 and code is not None
-                and "checkpoint" not in code.co_names
+                and _NEED_THE_RUN.isdisjoint(code.co_names)
             )
         return known

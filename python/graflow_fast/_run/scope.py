@@ -172,6 +172,8 @@ class BranchChannel(Channel):
         self._own.clear()
         self._expiry.clear()
         self._cleared = True
+        for key in list(self.live.keys):
+            self.live.root.delete(key)
         self.log.append(("clear", "", None, None))
 
     def append(self, key: str, value: Any, ttl: int | None = None) -> int:
@@ -273,7 +275,17 @@ def replay(log: list[Operation], target: Channel, live: LiveStore) -> None:
         elif operation == "delete":
             target.delete(key)
         else:
-            target.clear()
+            clear_own(target, live)
+
+
+def clear_own(target: Channel, live: Any) -> None:
+    """Remove all keys but the live ones, which were cleared at once and may have been written by others since."""
+    if not live.keys:
+        target.clear()
+        return
+    for key in target.keys():  # noqa: SIM118 - a channel is no mapping
+        if key not in live.keys:
+            target.delete(key)
 
 
 def _loaded(value: Any) -> Any:

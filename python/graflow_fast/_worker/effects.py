@@ -133,6 +133,8 @@ def _pack_directive(task_id: str, directive: tuple[Any, ...]) -> tuple[Any, ...]
     if kind == "iterate":
         data = directive[2]
         return kind, directive[1], None if data is None else _pack(task_id, "data for next_iteration()", data, "data")
+    if kind == "node":
+        return kind, directive[1], _pack(task_id, f"task '{directive[1]}' for the graph", directive[2], "task")
     return directive
 
 

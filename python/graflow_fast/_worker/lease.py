@@ -32,10 +32,12 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
     cycle = extra.get("cycles", 1)
     began = started = time.time()
     done = []
+    names: list[str] = []
     while True:
         flags, result, parts = outcome
         ended = time.time()
         done.append((task_id, flags, result, parts, started, ended))
+        names.append(task_id)
         if flags & FAILED or ended - began > LONGEST:
             return done
         log, directives = (None, None) if parts is None else (parts[0], parts[1])
@@ -49,7 +51,7 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
         if directives is not None:
             _, task_id, data = directives[0]
             cycle += 1
-            step_extra = {**extra, "base": base, "cycles": cycle, "changed": (changed, reborn)}
+            step_extra = {**extra, "base": base, "cycles": cycle, "changed": (changed, reborn), "done": names}
             step_extra.pop("call", None)
             if data is not None:
                 step_extra["call"] = data
@@ -65,6 +67,7 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
                 "cycles": cycle,
                 "previous": result,
                 "changed": (changed, reborn),
+                "done": names,
             }
             extra = {**step_extra, "lease": ()}
         started = ended

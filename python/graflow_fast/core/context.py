@@ -233,6 +233,8 @@ class ExecutionContext:
     def increment_step(self) -> None:
         """Count one more completed task."""
         self._steps += 1
+        if self._run is not None and self._run.context is self:
+            self._run.steps_before += 1
 
     def merge_results(self, sub_context: ExecutionContext) -> None:
         """Take over what a branch wrote, its steps and its loop counts."""
@@ -272,7 +274,10 @@ class ExecutionContext:
         return self._original_config
 
     def add_to_queue(self, executable: Executable) -> None:
-        """Let a task run next, after those already waiting."""
+        """Let a task run after those already waiting; inside a running task, as its `next_task` does."""
+        if self.current_task_context is not None:
+            self.current_task_context.next_task(executable)
+            return
         self.pending.append(executable.task_id)
         self.tracer.on_task_queued(executable, self)
 
@@ -374,8 +379,7 @@ class ExecutionContext:
 
     def seed_of(self, task_id: str) -> int:
         """Return the seed of a task: reproducible within a workflow, whatever executes it."""
-        text = f"{self._original_config.get('seed', 0)}/{self.scope_name}/{task_id}".encode()
-        return zlib.crc32(text) << 32 | zlib.crc32(text, 0x5EED)
+        return seed_of(self._original_config.get("seed", 0), self.scope_name, task_id)
 
     def group_name(self, task_id: str, serial: int) -> str:
         """Return the name of the ``serial``-th unnamed group that the body of ``task_id`` makes."""
@@ -443,6 +447,12 @@ class ExecutionContext:
         if not isinstance(context, cls):
             raise TypeError(f"{path} holds a {type(context).__name__}, not an ExecutionContext")
         return context
+
+
+def seed_of(seed: Any, scope_name: str, task_id: str) -> int:
+    """Return the seed of a task of a run with that seed, in the branch of that name."""
+    text = f"{seed}/{scope_name}/{task_id}".encode()
+    return zlib.crc32(text) << 32 | zlib.crc32(text, 0x5EED)
 
 
 def create_execution_context(

@@ -352,6 +352,16 @@ class TaskWrapper(Executable):
         return self._definition.inject_context
 
     @property
+    def inject_llm_client(self) -> bool:
+        """False: LLMs belong to ``graflow``."""
+        return False
+
+    @property
+    def inject_llm_agent(self) -> str | None:
+        """None: LLMs belong to ``graflow``."""
+        return None
+
+    @property
     def resolve_keyword_args(self) -> bool:
         """Whether open parameters are looked up in the channel."""
         return self._definition.resolve_keyword_args
