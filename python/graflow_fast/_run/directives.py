@@ -50,7 +50,7 @@ class Requested:
                 applied.append((ITERATE, attempt.node, self.new_tag(name, data, attempt.cause)))
                 run.tracing.added(attempt, attempt.task, True, True, False, name)
             elif kind == "terminate":
-                run.context.ctrl_message = directive[1]
+                run.context.ctrl_message = run.failures.terminated[attempt.node] = directive[1]
                 applied.append((TERMINATE, attempt.node, 0))
             elif kind == "cancel":
                 error = GraflowWorkflowCanceledError(directive[1] or "Workflow canceled", task_id=attempt.task_id)

@@ -87,6 +87,8 @@ class Run:
         #: How many bodies have run in this thread, the short way aside.
         self.bodies_here = 0
         self.last_result: Any = None
+        #: Whether it has ended, however.
+        self.closed = False
         self.group_count = 0
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
         #: The attempt whose body runs in the driver's thread.
@@ -126,6 +128,7 @@ class Run:
         """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
+        context.stop_reason = None
         context._run_steps = lambda: self.steps_before + self.scheduler.steps
         self.placement.check(self.nodes.tasks)
         workflow = context._workflow
@@ -203,6 +206,7 @@ class Run:
         elif kind == OVERRUN:
             branch = self.branches.branch(branch_id)
             branch.failure = StepLimitExceededError(self.nodes.names[node], EXECUTION_LIMIT + 1, EXECUTION_LIMIT)
+            self.failures.note(node, branch.failure)
         return self._next()
 
     def _wait(self) -> None:
@@ -336,6 +340,8 @@ class Run:
         definition = getattr(task, "_definition", None)
         if definition is not None:
             self.apply_limits(context, definition, attempt.task_id, base_id)
+        if self.failures.failed:
+            self.failures.forget([attempt.node])
         if attempt.number == 0:
             counts = context.cycle_controller.cycle_counts
             counts[base_id] = counts.get(base_id, 0) + 1
@@ -455,6 +461,7 @@ class Run:
         if not isinstance(error, Exception):
             # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
             self.failures.exits[attempt.node] = error
+            self.failures.note(attempt.node, error)
             if self.concurrency is not None and branch.fork is None:
                 self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, False)
             self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
@@ -465,6 +472,7 @@ class Run:
             context.retry_controller.retry_counts.pop(attempt.task_id, None)
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
+            self.failures.note(attempt.node, error)
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
         elif delay < least_delay:
             delay = least_delay
@@ -532,6 +540,7 @@ class Run:
         attempt = self.take(ticket)
         if attempt is None:
             return
+        self.failures.given_up.add(attempt.node)
         if attempt.task.is_map:
             self._maps.abandon(attempt)
         elif self.processes is not None:
@@ -541,6 +550,7 @@ class Run:
     # --- the end
 
     def _close(self) -> None:
+        self.closed = True
         if self._maps is not None:
             self._maps.close()
         if self.threads is not None:

@@ -10,17 +10,41 @@ if TYPE_CHECKING:
     from graflow_fast.core.context import ExecutionContext
 
 
+#: So many characters of a message are kept.
+_LONGEST = 200
+
+
 class Failures:
     """The errors of one run.
 
     Attributes:
         cancelled: node id -> the error its ``cancel_workflow`` asked for.
+        terminated: node id -> the message of its ``terminate_workflow``.
+        failed: node id -> what it failed with at last, in a line.
+        given_up: the ids of nodes that were stopped while they were running.
     """
 
     def __init__(self) -> None:
         self.cancelled: dict[int, GraflowWorkflowCanceledError] = {}
+        self.terminated: dict[int, str] = {}
+        self.failed: dict[int, str] = {}
+        self.given_up: set[int] = set()
         #: Node id -> the ``SystemExit`` or ``KeyboardInterrupt`` that its body raised elsewhere.
         self.exits: dict[int, BaseException] = {}
+
+    def note(self, node: int, error: BaseException) -> None:
+        """Keep what a node failed with, for `explain`."""
+        try:
+            lines = str(error).splitlines() or [""]
+        except Exception:  # a class that can't make its message
+            lines = [""]
+        text = lines[0] if len(lines[0]) <= _LONGEST else f"{lines[0][:_LONGEST]}..."
+        self.failed[node] = f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+    def forget(self, nodes: list[int]) -> None:
+        """Forget how nodes ended that run once more."""
+        for node in nodes:
+            self.failed.pop(node, None)
 
     def retry_delay(self, context: ExecutionContext, task_id: str, error: Exception) -> float | None:
         """Return the seconds to wait before the next attempt, None when there is none left."""

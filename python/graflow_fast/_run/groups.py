@@ -34,6 +34,8 @@ class Groups:
         live_output = run.settings.output == "live"
         fork = Fork(ticket, group, parent, first, names, run.live, live_output)
         fork.cause = cause
+        if run.failures.failed:
+            run.failures.forget([node, *run.nodes.members[node]])
         run.branches.add_fork(fork)
         if run.placement.members_in_pool(run.branches.placement_of(fork)):
             run.process_side().open_fork(fork, run.nodes.members[node])
@@ -67,6 +69,7 @@ class Groups:
                 run.concurrency.failed(parent, node, 0, 0, False)
                 run.context.channel.set(f"{name}.__result__", error)
             if delay is None:
+                run.failures.note(node, error)
                 parent.failure = self._error(fork, run.failures.final_error(parent.context, name, error))
             run.scheduler.fail(ticket, delay, time.monotonic())
             return

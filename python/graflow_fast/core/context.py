@@ -253,9 +253,9 @@ class ExecutionContext:
         """Do nothing: a place for subclasses to note that a branch has been merged."""
 
     def explain(self, task_id: str) -> str:
-        """Say in one sentence why a task ran, waits, was skipped or retried."""
+        """Say in one sentence why a task ran, waits, was skipped, failed or was never reached; also during the run."""
         if self._run is None:
-            return f"Task '{task_id}': this context has not been executed, so nothing has happened to it yet."
+            return f"Nothing is known of task '{task_id}': this context has not been executed in this process."
         sentence: str = self._run.explain(task_id)
         return sentence
 
