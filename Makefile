@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
 # make meaning: 10 000 random programs on every placement; make test runs 100 until the rare timing case is fixed.
-.PHONY: meaning help setup test check format bench bench-peers demo soak trust clean
+.PHONY: meaning help setup test check format bench bench-peers demo docs soak trust clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
 	@echo "make test   set up and run every test, Rust and Python"
 	@echo "make check  format, lint, types and stub, both languages"
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
+	@echo "make docs   docs/errors.md, by running the programs of docs/errors"
 	@echo "make bench-peers  install what the bench compares with: graflow, loky, joblib, mpire, pebble, Dask, Ray"
 	@echo "make trust  faults injected, how often, and what was lost: the figures of docs/reliability.md"
 	@echo "make soak   the same for longer"
@@ -61,6 +62,9 @@ bench: setup
 
 bench-peers: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+
+docs: setup
+	$(BIN)/python docs/generate_errors.py
 
 trust: setup
 	$(BIN)/python tests/trust/run.py

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from graflow_fast._tracebacks import add_note
+
 #: So many names are compared; beyond that a hint is not worth the time.
 _MOST = 2000
 
@@ -28,6 +30,6 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 def with_hint(error: BaseException, name: object, known: Iterable[str]) -> BaseException:
     """Add `did_you_mean` to an error whose text must stay as it is, as a note under its traceback (Python 3.11 on)."""
     hint = did_you_mean(name, known)
-    if hint and hasattr(error, "add_note"):
-        error.add_note(hint)
+    if hint:
+        add_note(error, hint)
     return error

@@ -1,5 +1,6 @@
 """`explain` says in one sentence what became of a task: while the workflow runs, and after it has ended in any way."""
 
+import contextlib
 import re
 import warnings
 
@@ -24,10 +25,8 @@ def ended(wf, executor, start=None, **options):
     context = wf._prepare(start, options.pop("max_steps", None), None, wf.settings.merged({"executor": executor}))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
+        with contextlib.suppress(GraflowRuntimeError):
             WorkflowEngine().execute(context)
-        except GraflowRuntimeError:
-            pass
     return context
 
 

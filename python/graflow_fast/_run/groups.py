@@ -7,11 +7,18 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.branches import Fork
+from graflow_fast._run.failures import one_line
 from graflow_fast._run.stop import user_stack_level
+from graflow_fast._tracebacks import add_note
 from graflow_fast.core.handlers.group_policy import resolve_group_policy
+from graflow_fast.exceptions import ParallelGroupError
 
 if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
+
+
+#: So many failed members are named under a traceback.
+_MOST_NOTES = 10
 
 
 class Groups:
@@ -70,7 +77,7 @@ class Groups:
                 run.context.channel.set(f"{name}.__result__", error)
             if delay is None:
                 run.failures.note(node, error)
-                parent.failure = self._error(fork, run.failures.final_error(parent.context, name, error))
+                parent.failure = self._error(fork, run.failures.final_error(parent.context, name, error, "group"))
             run.scheduler.fail(ticket, delay, time.monotonic())
             return
         if run.concurrency is not None:
@@ -100,4 +107,9 @@ class Groups:
                 return fork.errors[index]
         if fork.errors and error.__cause__ is None:
             error.__cause__ = fork.errors[min(fork.errors)]
+        if isinstance(error, ParallelGroupError):
+            for index in sorted(fork.errors)[:_MOST_NOTES]:
+                add_note(error, f"  member '{fork.members[index]}': {one_line(fork.errors[index])}")
+            if len(fork.errors) > _MOST_NOTES:
+                add_note(error, f"  and {len(fork.errors) - _MOST_NOTES} more: see failed_tasks")
         return error

@@ -98,7 +98,9 @@ class RemoteTraceback(Exception):
 
 
 def attach_remote_traceback(error: BaseException, text: str) -> None:
-    """Let an exception show the worker's traceback when it is printed here."""
+    """Let an exception show the worker's traceback when it is printed here, if that has lines of the user's."""
+    if "\n  File " not in text:
+        return
     innermost = error
     seen = set()
     while innermost.__cause__ is not None and id(innermost) not in seen:

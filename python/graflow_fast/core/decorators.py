@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
+from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task import TaskWrapper
+from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
     from graflow_fast.core.retry import RetryPolicy
@@ -85,6 +87,13 @@ def task(
         raise TypeError(f"@task got two different ids: {names[0]!r} and {names[1]!r}")
 
     def decorate(func: Callable[..., Any]) -> TaskWrapper:
+        try:
+            return make(func)
+        except (GraflowError, TypeError) as error:
+            show_user_lines(error)
+            raise
+
+    def make(func: Callable[..., Any]) -> TaskWrapper:
         if not callable(func):
             raise TypeError(f"@task decorates a function, not {type(func).__name__}")
         name = names[0] if names else getattr(func, "__name__", None)

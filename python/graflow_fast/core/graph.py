@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import import_extra
 from graflow_fast._hints import with_hint
+from graflow_fast._tracebacks import add_note
 from graflow_fast.core import registry
 from graflow_fast.exceptions import DuplicateTaskError
 
@@ -70,7 +71,9 @@ class TaskGraph:
         if name in self._tasks:
             if skip_if_exists:
                 return
-            raise DuplicateTaskError(name)
+            error = DuplicateTaskError(name)
+            add_note(error, f"Give one of the two another id: @task(id=...), or task_id= for an instance of '{name}'.")
+            raise error
         self._tasks[name] = task
         if task.is_group:
             self._groups[name] = task

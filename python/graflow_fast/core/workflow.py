@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import without
 from graflow_fast._hints import did_you_mean
+from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core import registry
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.graph import TaskGraph
-from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, GraphCompilationError
+from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError, GraphCompilationError
 
 if TYPE_CHECKING:
     from graflow_fast.core.task import Executable
@@ -148,9 +149,13 @@ class WorkflowContext:
         """
         from graflow_fast.core.engine import WorkflowEngine
 
-        settings = self.settings.merged(options)
-        context = self._prepare(start_node, max_steps, initial_channel, settings)
-        result = WorkflowEngine().execute(context)
+        try:
+            settings = self.settings.merged(options)
+            context = self._prepare(start_node, max_steps, initial_channel, settings)
+            result = WorkflowEngine().execute(context)
+        except GraflowError as error:
+            show_user_lines(error)
+            raise
         return (result, context) if ret_context else result
 
     def stream(self, start_node: str | None = None, **options: Any) -> Iterator[Any]:
