@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.actions import CANCEL, ENQUEUE, GOTO, ITERATE, TERMINATE
 from graflow_fast._run.packing import unpacked
-from graflow_fast._tracebacks import add_note
 from graflow_fast.exceptions import GraflowWorkflowCanceledError
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class Requested:
                 applied.append((TERMINATE, attempt.node, 0))
             elif kind == "cancel":
                 error = GraflowWorkflowCanceledError(directive[1] or "Workflow canceled", task_id=attempt.task_id)
-                add_note(error, f"cancelled by task '{attempt.task_id}'")
                 run.failures.cancelled[attempt.node] = error
                 applied.append((CANCEL, attempt.node, 0))
             elif kind == "node":

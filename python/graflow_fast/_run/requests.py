@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.packing import packed_value
+from graflow_fast._worker.remote_graph import DESCRIBED
 from graflow_fast._worker.remote_state import ASKED
 
 if TYPE_CHECKING:
@@ -81,12 +82,12 @@ class Requests:
         graph = self.run.context.graph
         if method == "nodes":
             return list(graph.nodes)
-        if method == "can_get":
+        if method == "describe":
             try:
-                graph.get_node(*arguments)
+                task = graph.get_node(*arguments)
             except KeyError:
-                return False
-            return True
+                return None
+            return {name: getattr(task, name) for name in DESCRIBED if hasattr(task, name)}
         if method == "draw":
             return str(graph)
         return getattr(graph, method)(*arguments)

@@ -10,9 +10,12 @@ from typing import Any
 
 from graflow_fast._hints import with_hint
 from graflow_fast.core import registry
-from graflow_fast.core.graph import NodeView, TaskGraph
+from graflow_fast.core.graph import EdgeView, NodeView, TaskGraph
 from graflow_fast.core.task import Executable, TaskReference
 from graflow_fast.exceptions import DuplicateTaskError
+
+#: What a reference to a task says of it.
+DESCRIBED = ("handler_type", "inject_context", "max_cycles", "max_retries", "resolve_keyword_args")
 
 
 class RemoteGraph:
@@ -36,9 +39,13 @@ class RemoteGraph:
         """
         if task_id in self._new_nodes:
             return self._new_nodes[task_id]
-        if not self._ask("can_get", task_id):
+        described = self._ask("describe", task_id)
+        if described is None:
             raise with_hint(KeyError(f"Task {task_id} not found in graph"), task_id, self._names())
-        return TaskReference(task_id)
+        reference = TaskReference(task_id)
+        for name, value in described.items():
+            setattr(reference, name, value)
+        return reference
 
     def has_node(self, task_id: str) -> bool:
         """Say whether the graph has a task of that name."""
@@ -69,9 +76,9 @@ class RemoteGraph:
         return NodeView({name: self._new_nodes.get(name) or TaskReference(name) for name in self._names()})
 
     @property
-    def edges(self) -> list[tuple[str, str]]:
+    def edges(self) -> EdgeView:
         """All edges as (from, to)."""
-        return self.get_edges()
+        return EdgeView(self.get_edges())
 
     def get_edges(self) -> list[tuple[str, str]]:
         """Return all edges as (from, to)."""

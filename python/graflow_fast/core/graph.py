@@ -43,6 +43,14 @@ class NodeView(Mapping[str, dict[str, Any]]):
         return [(name, self[name]) for name in self._tasks] if data else self
 
 
+class EdgeView(list[tuple[str, str]]):
+    """A graph's edges as (from, to); calling it gives them as well (as in networkx)."""
+
+    def __call__(self) -> EdgeView:
+        """Return the edges."""
+        return self
+
+
 class TaskGraph:
     """Tasks by name and the edges between them.
 
@@ -123,9 +131,9 @@ class TaskGraph:
         return NodeView(self._tasks)
 
     @property
-    def edges(self) -> list[tuple[str, str]]:
+    def edges(self) -> EdgeView:
         """All edges as (from, to), by source in node order, then in the order they were added."""
-        return self.get_edges()
+        return EdgeView(self.get_edges())
 
     def get_edges(self) -> list[tuple[str, str]]:
         """Return all edges as (from, to) pairs."""
