@@ -56,7 +56,8 @@ class Leases:
         nodes = run.nodes
         node = attempt.node
         seen = {node}
-        counts = run.context.cycle_controller.cycle_counts
+        cycles, retries = run.context.cycle_controller, run.context.retry_controller
+        counts = cycles.cycle_counts
         while len(steps) < MOST_STEPS:
             following = run.scheduler.successors(node)
             if len(following) != 1 or len(run.scheduler.predecessors(following[0])) != 1:
@@ -69,6 +70,8 @@ class Leases:
             if not self._is_plain(task):
                 break
             name = nodes.names[node]
+            if name in cycles.node_max_cycles or name in retries.node_max_retries or name in retries.node_policies:
+                break  # limits set by hand, of which only its own attempt is told
             needed = self.processes.table.keys_for(task._definition, name)
             if any(getattr(value, "nbytes", 0) >= _LARGE for value in task._bound_kwargs.values()):
                 break  # sent when its turn comes, if it comes

@@ -334,11 +334,18 @@ class WorkerContext(RemoteState):
             found = self._lazy["cycles"] = RemoteCycles(self._view.default_max_cycles, self.ask)
             base = self._task_id if self._extra is None else self._extra.get("base", self._task_id)
             count = 1 if self._extra is None else self._extra.get("cycles", 1)
-            limit = self._definition.max_cycles
+            limit = self._limit("max_cycles")
             found.cycle_counts[base] = count
             if limit is not None:
                 found.set_node_max_cycles(base, limit)
         return found
+
+    def _limit(self, name: str) -> int | None:
+        """Return a limit of this task: what its definition says, else what the run's controllers were told."""
+        limit: int | None = getattr(self._definition, name)
+        if limit is None and self._extra is not None:
+            limit = self._extra.get("limits", {}).get(name)
+        return limit
 
     @property
     def retry_controller(self) -> RetryController:  # type: ignore[override]
@@ -347,7 +354,7 @@ class WorkerContext(RemoteState):
         if found is None:
             found = self._lazy["retries"] = RetryController(self._view.default_max_retries)
             count = 0 if self._extra is None else self._extra.get("retries", 0)
-            limit = self._definition.max_retries
+            limit = self._limit("max_retries")
             if count:
                 found.retry_counts[self._task_id] = count
             if limit is not None:
