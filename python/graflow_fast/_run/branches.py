@@ -14,6 +14,7 @@ from graflow_fast._run.output import ForkOutput, OutputStream
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
 from graflow_fast.channels._packed import Packed
+from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.core.handler import TaskResult
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Fork:
 
     Attributes:
         ticket: of the group's activation; group: the executable; parent: the branch that it runs in.
-        first: the id of its first branch; members: the ids of its members' nodes.
+        first: the id of its first branch; nodes: its members' nodes.
     """
 
     def __init__(
@@ -109,7 +110,8 @@ class Fork:
         group: Any,
         parent: Branch,
         first: int,
-        members: list[str],
+        nodes: list[int],
+        names: list[str],
         live: LiveStore,
         live_output: bool,
     ) -> None:
@@ -118,7 +120,8 @@ class Fork:
         self.group_name: str = group.task_id
         self.parent = parent
         self.first = first
-        self.members = members
+        self.nodes = nodes
+        self._names = names
         self.live = live
         self.output = ForkOutput(parent.output, live_output)
         self.started = time.time()
@@ -131,9 +134,14 @@ class Fork:
         #: The node whose completion started the group, -1 for none.
         self.cause = -1
 
+    @property
+    def members(self) -> list[str]:
+        """The members' names, in order."""
+        return [self._names[node] for node in self.nodes]
+
     def member_name(self, index: int) -> str:
         """Return the name of a member."""
-        return self.members[index]
+        return self._names[self.nodes[index]]
 
     def end_branch(self, branch: Branch | None, index: int, ok: bool) -> None:
         """Keep a branch's writes for the join, or drop them when it failed."""
@@ -162,33 +170,26 @@ class Fork:
     def replay(self, count: int) -> None:
         """Do the first ``count`` members' writes on the parent's channel, in member order."""
         channel = self.parent.channel
+        counts = self.parent.context.cycle_controller.cycle_counts
         if self.feed is not None:
             self.end_fed()
-            indices, results = self.feed.close(self.first)
-            if not self.logs and (not indices or indices[-1] < count):
-                self._store_fed(indices, results)
+            if type(channel) is MemoryChannel and not channel.ttl_data and not self.live.keys:
+                others = sorted(index for index in self.logs.keys() | self.cycles.keys() if index < count)
+                self.feed.store(self.first, count, channel.data, counts, _packed, channel, others, self._replay_one)
                 return
-            for index, data in zip(indices, results, strict=True):
-                value = None if data is None else Packed(data, load_packed)
-                self.logs[index] = [("set", f"{self.members[index]}.__result__", value, None)]
-                self.cycles[index] = {self.members[index]: 1}
+            for index, (log, ran) in self.feed.close(self.first):
+                self.logs[index] = [unpacked_write(write) for write in log]
+                self.cycles[index] = dict.fromkeys(ran, 1)
         for index in range(count):
-            log = self.logs.pop(index, None)
-            if log is not None:
-                replay(log, channel, self.live)
-            cycles = self.cycles.pop(index, None)
-            if cycles is not None:
-                self.parent.context.cycle_controller.cycle_counts.update(cycles)
+            self._replay_one(index)
 
-    def _store_fed(self, indices: list[int], results: list[bytes | None]) -> None:
-        """Store the results of plain members when nobody wrote anything else."""
-        members = self.members
-        counts = self.parent.context.cycle_controller.cycle_counts
-        store = self.parent.channel.set
-        for index, data in zip(indices, results, strict=True):
-            name = members[index]
-            store(f"{name}.__result__", None if data is None else Packed(data, load_packed))
-            counts[name] = 1
+    def _replay_one(self, index: int) -> None:
+        log = self.logs.pop(index, None)
+        if log is not None:
+            replay(log, self.parent.channel, self.live)
+        cycles = self.cycles.pop(index, None)
+        if cycles is not None:
+            self.parent.context.cycle_controller.cycle_counts.update(cycles)
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
@@ -261,6 +262,16 @@ def _group_placement(fork: Fork) -> str | None:
         return fork.parent.placement
     name = getattr(backend, "name", str(backend)).upper()
     return {"DIRECT": "inline", "THREADING": "thread", "PROCESS": "process"}.get(name, fork.parent.placement)
+
+
+def unpacked_write(write: tuple[str, str, bytes | None, float | None]) -> Operation:
+    """Return an entry of a log whose values are bytes as one whose values are `Packed`."""
+    operation, key, data, expires = write
+    return operation, key, None if data is None else Packed(data, load_packed), expires
+
+
+def _packed(data: bytes) -> Packed:
+    return Packed(data, load_packed)
 
 
 def _as_exception(error: BaseException | None) -> Exception | None:

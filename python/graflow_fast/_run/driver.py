@@ -130,7 +130,7 @@ class Run:
         context._run = self
         context.stop_reason = None
         context._run_steps = lambda: self.steps_before + self.scheduler.steps
-        self.placement.check(self.nodes.tasks)
+        self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
         self._start()
@@ -488,12 +488,11 @@ class Run:
         if found is None and self.processes is not None and self.processes.feed is not None:
             fed = self.processes.feed.release(ticket)
             if fed is not None:
-                node, branch_id = fed
+                node, branch_id, cause = fed
                 branch = self.branches.branch(branch_id)
                 found = Attempt(ticket, node, branch, 0, self.nodes.tasks[node], self.nodes.names[node])
                 found.started = time.time()
-                fork = branch.fork
-                found.cause = -1 if fork is None else fork.cause
+                found.cause = cause
                 self.prepare(found)
                 self.running[ticket] = found
         return found
@@ -544,7 +543,7 @@ class Run:
         if attempt.task.is_map:
             self._maps.abandon(attempt)
         elif self.processes is not None:
-            self.processes.abandon(attempt)
+            self.processes.losses.abandon(attempt)
         self.tracing.ended(attempt, None)
 
     # --- the end
