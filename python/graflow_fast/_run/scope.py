@@ -1,8 +1,7 @@
 """What a branch sees of the channel: its parent as it was at the fork, plus its own writes, kept as a log for the join.
 
 The parent stands still while its branches run, so nothing is copied at the fork. Owns overlays, logs and live keys;
-knows
-nothing of tasks, and not where the values come from.
+knows nothing of tasks, and not where the values come from.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Several steps of the workflow's own branch in one go, so that a chain or a loop stays on its worker.
 
-Each step sees what the ones before it left, by value, and has a record of its own. The lease ends with the first
-step that
-asks for more than an iteration of itself, that raises, or that comes after about a millisecond.
+Each step sees what the ones before it left, by value, and has a record of its own. The lease ends with the first step
+that asks for more than an iteration of itself, that raises, or that comes after about a millisecond.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The state of one run that users see: `ExecutionContext`, one per run and one per branch of it.
 
 Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not
-decide what
-runs next: `graflow_fast._run` does.
+decide what runs next: `graflow_fast._run` does.
 """
 
 from __future__ import annotations
@@ -69,8 +68,7 @@ class ExecutionContext:
         channel: what the tasks share.
         cycle_controller, retry_controller: the counters of loops and retries.
         stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``,
-        ``"max_steps"``,
-            or None before that.
+            ``"max_steps"``, or None before that.
         ctrl_message: the message of the terminate or cancel that ended it.
         checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
     """
@@ -115,9 +113,7 @@ class ExecutionContext:
             else channel
         )
         self.cycle_controller = CycleController(default_max_cycles)
-        from graflow_fast.core.retry import (
-            RetryController,
-        )  # when a context is made, for dataclasses are slow to import
+        from graflow_fast.core.retry import RetryController  # not before, for dataclasses are slow to import
 
         self.retry_controller: RetryController = RetryController(default_max_retries)
         self.current_task_context: TaskExecutionContext | None = None
@@ -131,7 +127,7 @@ class ExecutionContext:
         self._completed: set[str] = set()
         self.checkpoint_metadata: dict[str, Any] = {}
         self.last_checkpoint_path: str | None = None
-        #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.state`.
+        #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.resume`.
         self.pending = WaitingTasks([start_node] if start_node else [])
         #: What else a checkpoint left: iterations under way and half-filled joins.
         self.resume_state: dict[str, Any] | None = None
