@@ -386,6 +386,8 @@ class Run:
         if handler is not None:
             task.set_execution_context(context)
             task_context.previous = self.previous_of(attempt)  # type: ignore[attr-defined]
+            if attempt.call is not NOTHING and attempt.call is not None:
+                task_context.iteration_data = (unpacked(attempt.call),)  # type: ignore[attr-defined]
             attempt.handled = True
             return handler.execute_task(task, context)
         if not isinstance(task, TaskWrapper):

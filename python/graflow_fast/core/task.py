@@ -265,11 +265,18 @@ class ParallelGroup(Executable):
         return self
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the members in this context's run; a group outside a workflow runs its members one after the other."""
-        for member in self.tasks:
-            if self._execution_context is not None:
-                member.set_execution_context(self._execution_context)
-            member.run()
+        """Run the members one after the other, here and now; with a context, their results go there.
+
+        Raises:
+            ParallelGroupError: the members' success does not satisfy the group's policy (with a context).
+        """
+        if self._execution_context is None:
+            for member in self.tasks:
+                member.run()
+            return
+        from graflow_fast._run.direct import run_group_directly
+
+        run_group_directly(self, self._execution_context)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the members."""
