@@ -337,13 +337,18 @@ class ExecutionContext:
 
     @property
     def terminate_called(self) -> bool:
-        """Whether ``terminate_workflow`` was called."""
-        return self.stop_reason == "terminated" or "terminate" in self._control_called
+        """Whether ``terminate_workflow`` was called, by the running task or by one before."""
+        return self.stop_reason == "terminated" or "terminate" in self._control_called or self._asked("terminate")
 
     @property
     def cancel_called(self) -> bool:
-        """Whether ``cancel_workflow`` was called."""
-        return self.stop_reason == "canceled" or "cancel" in self._control_called
+        """Whether ``cancel_workflow`` was called, by the running task or by one before."""
+        return self.stop_reason == "canceled" or "cancel" in self._control_called or self._asked("cancel")
+
+    def _asked(self, kind: str) -> bool:
+        """Say whether the running task has asked for that."""
+        asked = None if self.current_task_context is None else self.current_task_context.directives
+        return any(directive[0] == kind for directive in asked or ())
 
     @property
     def goto_called(self) -> bool:
