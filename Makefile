@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: meaning help setup test check format bench bench-peers demo soak trust clean
+.PHONY: meaning help setup test check format bench bench-peers demo docs soak trust clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
@@ -12,6 +12,7 @@ help:
 	@echo "make meaning  the part of it that runs 10 000 random workflows on every executor"
 	@echo "make check  format, lint, types and stub, both languages"
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
+	@echo "make docs   docs/errors.md, by running the programs of docs/errors"
 	@echo "make bench-peers  install what the bench compares with: graflow, loky, joblib, mpire, pebble, Dask, Ray"
 	@echo "make trust  faults injected, how often, and what was lost: the figures of docs/reliability.md"
 	@echo "make soak   the same for longer"
@@ -61,6 +62,9 @@ bench: setup
 
 bench-peers: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+
+docs: setup
+	$(BIN)/python docs/generate_errors.py
 
 trust: setup
 	$(BIN)/python tests/trust/run.py

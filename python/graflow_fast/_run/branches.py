@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._run.foreign import as_root
 from graflow_fast._run.output import ForkOutput, OutputStream
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
@@ -97,7 +98,7 @@ class RootBranch(Branch):
     def __init__(self, context: ExecutionContext) -> None:
         super().__init__(0, None, 0, None)
         self._context = context
-        self._channel = context.channel
+        self._channel = as_root(context.channel)
 
 
 class Fork:

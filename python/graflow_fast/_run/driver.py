@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Scheduler
+from graflow_fast._hints import with_hint
 from graflow_fast._run import explain
 from graflow_fast._run.actions import (
     ABANDON,
@@ -86,6 +87,8 @@ class Run:
         #: How many bodies have run in this thread, the short way aside.
         self.bodies_here = 0
         self.last_result: Any = None
+        #: Whether it has ended, however.
+        self.closed = False
         self.group_count = 0
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
         #: The attempt whose body runs in the driver's thread.
@@ -93,7 +96,8 @@ class Run:
         self.tracing = Tracing(self)
         self.requested = Requested(self)
         self._groups = Groups(self)
-        self._steps_before = context.steps
+        #: Steps counted before this run, or by hand during it.
+        self.steps_before: int = context.steps
         self.threads: Any = None
         self.processes: Any = None
         self._maps: Any = None
@@ -124,7 +128,8 @@ class Run:
         """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
-        context._run_steps = lambda: self._steps_before + self.scheduler.steps
+        context.stop_reason = None
+        context._run_steps = lambda: self.steps_before + self.scheduler.steps
         self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
@@ -141,7 +146,7 @@ class Run:
                 action = self._next()
         finally:
             self._close()
-            context._steps = self._steps_before + self.scheduler.steps
+            context._steps = self.steps_before + self.scheduler.steps
             context._run_steps = None
 
     def _start(self) -> None:
@@ -159,7 +164,8 @@ class Run:
             node = self.nodes.resolve(name)
             if node is None:
                 available = ", ".join(self.nodes.names[:5])
-                raise GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+                error = GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+                raise with_hint(error, name, self.nodes.names)
             starts.append(node)
         self.tracing.told = len(starts)
         self.scheduler.start(starts, now)
@@ -200,6 +206,7 @@ class Run:
         elif kind == OVERRUN:
             branch = self.branches.branch(branch_id)
             branch.failure = StepLimitExceededError(self.nodes.names[node], EXECUTION_LIMIT + 1, EXECUTION_LIMIT)
+            self.failures.note(node, branch.failure)
         return self._next()
 
     def _wait(self) -> None:
@@ -333,6 +340,8 @@ class Run:
         definition = getattr(task, "_definition", None)
         if definition is not None:
             self.apply_limits(context, definition, attempt.task_id, base_id)
+        if self.failures.failed:
+            self.failures.forget([attempt.node])
         if attempt.number == 0:
             counts = context.cycle_controller.cycle_counts
             counts[base_id] = counts.get(base_id, 0) + 1
@@ -377,6 +386,8 @@ class Run:
         if handler is not None:
             task.set_execution_context(context)
             task_context.previous = self.previous_of(attempt)  # type: ignore[attr-defined]
+            if attempt.call is not NOTHING and attempt.call is not None:
+                task_context.iteration_data = (unpacked(attempt.call),)  # type: ignore[attr-defined]
             attempt.handled = True
             return handler.execute_task(task, context)
         if not isinstance(task, TaskWrapper):
@@ -452,6 +463,7 @@ class Run:
         if not isinstance(error, Exception):
             # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
             self.failures.exits[attempt.node] = error
+            self.failures.note(attempt.node, error)
             if self.concurrency is not None and branch.fork is None:
                 self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, False)
             self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
@@ -462,6 +474,7 @@ class Run:
             context.retry_controller.retry_counts.pop(attempt.task_id, None)
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
+            self.failures.note(attempt.node, error)
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
         elif delay < least_delay:
             delay = least_delay
@@ -528,6 +541,7 @@ class Run:
         attempt = self.take(ticket)
         if attempt is None:
             return
+        self.failures.given_up.add(attempt.node)
         if attempt.task.is_map:
             self._maps.abandon(attempt)
         elif not (self.threads is not None and self.threads.give_up(ticket)) and self.processes is not None:
@@ -537,6 +551,7 @@ class Run:
     # --- the end
 
     def _close(self) -> None:
+        self.closed = True
         if self._steps is not None:
             self._steps.close()
         if self._maps is not None:

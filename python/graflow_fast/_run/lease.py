@@ -23,6 +23,9 @@ MOST_STEPS = 256
 #: Arguments of so many bytes are not sent in advance.
 _LARGE = 1 << 16
 
+#: Bodies that name these see or keep the run's state, in which the steps before them must have been applied.
+_NEED_THE_RUN = frozenset(("checkpoint", "execution_context", "explain"))
+
 RUN = 0
 
 
@@ -58,7 +61,8 @@ class Leases:
         nodes = run.nodes
         node = attempt.node
         seen = {node}
-        counts = run.context.cycle_controller.cycle_counts
+        cycles, retries = run.context.cycle_controller, run.context.retry_controller
+        counts = cycles.cycle_counts
         while len(steps) < MOST_STEPS:
             following = run.scheduler.successors(node)
             if len(following) != 1 or len(run.scheduler.predecessors(following[0])) != 1:
@@ -71,6 +75,8 @@ class Leases:
             if not self._is_plain(task):
                 break
             name = nodes.names[node]
+            if name in cycles.node_max_cycles or name in retries.node_max_retries or name in retries.node_policies:
+                break  # limits set by hand, of which only its own attempt is told
             needed = self.processes.table.keys_for(task._definition, name)
             if any(getattr(value, "nbytes", 0) >= _LARGE for value in task._bound_kwargs.values()):
                 break  # sent when its turn comes, if it comes
@@ -126,7 +132,7 @@ class Leases:
         return attempt
 
     def _is_plain(self, task: Any) -> bool:
-        """Say whether a task may be part of a lease: nothing but the pool runs it, and it writes no checkpoint."""
+        """Say whether a task may be part of a lease: nothing but the pool runs it, and it doesn't look at the run."""
         if type(task) is not TaskWrapper:
             return False
         definition = task._definition
@@ -138,6 +144,6 @@ class Leases:
                 self.processes.is_plain(task)
                 and run.placement.of(task, run.root, run.parallel) == PROCESS
                 and code is not None
-                and "checkpoint" not in code.co_names
+                and _NEED_THE_RUN.isdisjoint(code.co_names)
             )
         return known

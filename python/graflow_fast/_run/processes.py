@@ -23,7 +23,7 @@ from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
-from graflow_fast._run.scope import replay
+from graflow_fast._run.scope import clear_own, replay
 from graflow_fast._run.sending import Sending
 from graflow_fast._shared.segments import Gone
 from graflow_fast._worker import effects
@@ -276,8 +276,11 @@ class Processes:
         """Do the writes that a worker logged."""
         # Loaded before anything is written: all of a log or nothing.
         added = {id(item): load_packed(item[2]) for item in log if item[0] in ("append", "prepend")}  # type: ignore[arg-type]
+        live = self.run.live.keys
         for item in log:
             operation, key, data, expires = item
+            if key in live:  # its value went to everybody when it became live
+                continue
             ttl: Any = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":
                 channel.set(key, Packed(crossing.adopt(data), load_packed), ttl)  # type: ignore[arg-type]
@@ -288,7 +291,7 @@ class Processes:
             elif operation == "delete":
                 channel.delete(key)
             else:
-                channel.clear()
+                clear_own(channel, self.run.live)
 
     def _restored(self, directive: tuple[Any, ...]) -> tuple[Any, ...]:
         kind = directive[0]
@@ -303,6 +306,8 @@ class Processes:
                 directive[1],
                 None if directive[2] is None else Packed(directive[2], load_packed),
             )
+        if kind == "node":
+            return kind, directive[1], crossing.loads(directive[2])
         return directive
 
     def _restored_task(self, key: int, name: str, bound: bytes | None) -> TaskWrapper:

@@ -1,8 +1,7 @@
 """Several steps of the workflow's own branch in one go, so that a chain or a loop stays on its worker.
 
-Each step sees what the ones before it left, by value, and has a record of its own. The lease ends with the first
-step that
-asks for more than an iteration of itself, that raises, or that comes after about a millisecond.
+Each step sees what the ones before it left, by value, and has a record of its own. The lease ends with the first step
+that asks for more than an iteration of itself, that raises, or that comes after about a millisecond.
 """
 
 from __future__ import annotations
@@ -32,10 +31,12 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
     cycle = extra.get("cycles", 1)
     began = started = time.time()
     done = []
+    names: list[str] = []
     while True:
         flags, result, parts = outcome
         ended = time.time()
         done.append((task_id, flags, result, parts, started, ended))
+        names.append(task_id)
         if flags & FAILED or ended - began > LONGEST:
             return done
         log, directives = (None, None) if parts is None else (parts[0], parts[1])
@@ -49,7 +50,7 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
         if directives is not None:
             _, task_id, data = directives[0]
             cycle += 1
-            step_extra = {**extra, "base": base, "cycles": cycle, "changed": (changed, reborn)}
+            step_extra = {**extra, "base": base, "cycles": cycle, "changed": (changed, reborn), "done": names}
             step_extra.pop("call", None)
             if data is not None:
                 step_extra["call"] = data
@@ -65,6 +66,7 @@ def go_on(worker: Worker, ticket: int, view_key: int, first: Any, outcome: Any) 
                 "cycles": cycle,
                 "previous": result,
                 "changed": (changed, reborn),
+                "done": names,
             }
             extra = {**step_extra, "lease": ()}
         step_extra["step"] = len(done)

@@ -14,6 +14,7 @@ from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
+from graflow_fast._tracebacks import user_lines
 from graflow_fast._worker import effects, mutations, output
 from graflow_fast._worker.effects import EFFECTS, FAILED, PLAIN
 from graflow_fast._worker.mutations import Watch
@@ -236,14 +237,8 @@ class Worker:
 
 
 def _user_traceback(error: BaseException) -> str:
-    """Return the traceback as text, from the first frame that is not ours."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        name = trace.tb_frame.f_globals.get("__name__", "")
-        if not name.startswith("graflow_fast."):
-            break
-        trace = trace.tb_next
+    """Return the traceback as text, without our lines."""
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
+        return "".join(traceback.format_exception(type(error), error, user_lines(error.__traceback__)))
     except Exception:
         return f"{type(error).__name__} (its traceback could not be formatted: {sys.exc_info()[1]!r})"

@@ -103,6 +103,16 @@ class Definition:
                 "or create the client inside the task's body"
             )
 
+    def changed(self, options: dict[str, Any]) -> Definition:
+        """Return a copy with other options; a retry policy brings its ``max_retries``."""
+        other = Definition.__new__(Definition)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update(options)
+        if options.get("retry_policy") is not None:
+            other.max_retries = other.retry_policy.max_retries  # type: ignore[union-attr]
+        other._parameters = None
+        return other
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters a run may fill, without the injected context; computed once."""
