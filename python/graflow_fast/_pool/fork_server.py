@@ -18,6 +18,9 @@ from typing import Any
 _BOOT = "import sys; sys.path[:] = sys.argv[3:]; from graflow_fast._worker.template import main; main({}, {})"
 _CONTROL = 3  # the template's descriptor
 _MESSAGE_BYTES = 1 << 16
+#: Seconds for the template to answer, and to end once its workers have had theirs.
+_ANSWER = 30.0
+_END = 1.0
 
 
 class ForkServer:
@@ -31,6 +34,7 @@ class ForkServer:
         self._forked: dict[int, tuple[int, int]] = {}  # number -> pid, pidfd
         self._failed: dict[int, str] = {}
         self._open = True
+        self._process = -1
         try:
             self.pid = os.posix_spawn(
                 sys.executable,
@@ -46,6 +50,7 @@ class ForkServer:
                 setsigmask=[],
                 setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGCHLD],
             )
+            self._process = os.pidfd_open(self.pid)
         except BaseException:
             ours.close()
             os.close(self._errors)
@@ -64,11 +69,14 @@ class ForkServer:
 
     def forked(self, number: int) -> tuple[int, int]:
         """The pid and process descriptor of a worker that was asked for; waits."""
+        deadline = time.monotonic() + _ANSWER
         while number not in self._forked:
             if number in self._failed:
                 raise RuntimeError(f"no worker could be started: {self._failed.pop(number)}")
-            if not self._receive(30.0):
-                raise RuntimeError("the template process does not answer" + self._said())
+            if not self._receive(0.5):
+                self._wake()
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the template process does not answer" + self._said())
         return self._forked.pop(number)
 
     def wait_for_exit(self, pid: int, wait: float) -> tuple[int, int] | None:
@@ -84,16 +92,44 @@ class ForkServer:
         return self.exits[pid]
 
     def end(self, grace: float) -> None:
-        """End the template and its workers, and wait for that."""
+        """End the template and its workers, and wait for that; whatever interrupts the waiting ends them at once."""
         if not self._open:
             return
         self._open = False
-        with contextlib.suppress(RuntimeError):
-            self._send(("end", grace))
-        self._control.close()
-        for _, pidfd in self._forked.values():
-            os.close(pidfd)
-        os.close(self._errors)
+        try:
+            with contextlib.suppress(RuntimeError):
+                self._send(("end", grace))
+            self._await_end(grace + _END)
+        except BaseException:
+            self._control.close()  # which the template takes for a request to hurry
+            self._await_end(_END)
+            raise
+        finally:
+            self._control.close()
+            for _, pidfd in self._forked.values():
+                os.close(pidfd)
+            os.close(self._errors)
+            os.close(self._process)
+
+    def _await_end(self, wait: float) -> None:
+        """Wait for the template's end, and make it end if it takes too long: its workers end with it."""
+        deadline = time.monotonic() + wait
+        poller = select.poll()
+        poller.register(self._process, select.POLLIN)
+        if self._control.fileno() >= 0:
+            poller.register(self._control.fileno(), select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = poller.poll(left * 1000)
+            if any(fd == self._process for fd, _ in ready):
+                break
+            try:
+                if ready:
+                    self._receive(0.0)  # so that it is never kept from telling us more
+            except RuntimeError:
+                poller.unregister(self._control.fileno())
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # the program reaps its children itself
             os.waitpid(self.pid, 0)
 
@@ -103,6 +139,7 @@ class ForkServer:
             self._open = False
             self._control.close()
             os.close(self._errors)
+            os.close(self._process)
 
     def is_alive(self) -> bool:
         """False once the template has ended."""
@@ -118,6 +155,12 @@ class ForkServer:
             self._control.sendmsg([marshal.dumps(message)], ancillary or [])
         except OSError as error:
             raise RuntimeError(f"the template process is gone ({error})" + self._said()) from None
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the template go on in case somebody stopped it (SIGSTOP): without it no worker starts, or is killed."""
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGCONT)
 
     def _receive(self, wait: float) -> bool:
         poller = select.poll()
