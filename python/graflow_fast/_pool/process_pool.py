@@ -15,6 +15,7 @@ from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
 from graflow_fast._pool.fork_server import ForkServer, _path
 from graflow_fast._pool.output import Stream
+from graflow_fast._pool.signals import postponed_signals
 from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 
@@ -91,10 +92,11 @@ class ProcessPool:
         self._check()
         if self._core is not None:
             return
-        self._core = _core.Pool()
-        self._server = ForkServer(thread_environment(self.size))
-        for _ in range(self.size):
-            self._fork()
+        with postponed_signals():
+            self._core = _core.Pool()
+            self._server = ForkServer(thread_environment(self.size))
+            for _ in range(self.size):
+                self._fork()
 
     def refill(self) -> list[int]:
         """Start workers in the place of those that are gone; the new ones."""
@@ -104,12 +106,13 @@ class ProcessPool:
         if missing <= 0:
             return []
         self._check_that_workers_can_start()
-        if not self._server.is_alive():
-            self._server.end(0)
-            self._server = ForkServer(thread_environment(self.size))
-        new = [self._fork() for _ in range(missing)]
-        self._await_workers()
-        self._forget_old()
+        with postponed_signals():
+            if not self._server.is_alive():
+                self._server.end(0)
+                self._server = ForkServer(thread_environment(self.size))
+            new = [self._fork() for _ in range(missing)]
+            self._await_workers()
+            self._forget_old()
         return new
 
     def pid(self, worker: int) -> int:
@@ -176,19 +179,23 @@ class ProcessPool:
         return total
 
     def shutdown(self, grace: float = 0.2) -> None:
-        """End all workers: idle ones at once, others are killed after `grace` seconds."""
+        """End all workers: idle ones at once, others are killed after `grace` seconds, or when this is interrupted."""
         if self.closed or os.getpid() != self._owner:
             return
         self.closed = True
-        if self._core is not None:
-            for index in self._core.workers():
-                self._core.remove_worker(index)  # closes its link, which an idle worker takes as the end
-        self._core = None
-        if self._server is not None:
-            self._server.end(grace)
-        for worker in self._workers.values():
-            worker.close()
-        self._workers.clear()
+        try:
+            if self._core is not None:
+                for index in self._core.workers():
+                    self._core.remove_worker(index)  # closes its link, which an idle worker takes as the end
+        finally:
+            self._core = None
+            try:
+                if self._server is not None:
+                    self._server.end(grace)
+            finally:
+                for worker in self._workers.values():
+                    worker.close()
+                self._workers.clear()
 
     def settle(self, wait: float = 0.25) -> bool:
         """After a run: wait a moment for what was given up and whoever was killed; True if nothing is left."""

@@ -139,8 +139,12 @@ class Run:
                 self._wait()
                 yield
                 action = self._next()
-        finally:
+        except BaseException as error:
+            self._close(interrupted=not isinstance(error, Exception))
+            raise
+        else:
             self._close()
+        finally:
             context._steps = self._steps_before + self.scheduler.steps
             context._run_steps = None
 
@@ -537,13 +541,15 @@ class Run:
 
     # --- the end
 
-    def _close(self) -> None:
-        if self._maps is not None:
-            self._maps.close()
-        if self.threads is not None:
-            self.threads.close()
-        if self.processes is not None:
-            self.processes.close()
+    def _close(self, interrupted: bool = False) -> None:
+        try:
+            if self._maps is not None:
+                self._maps.close()
+            if self.threads is not None:
+                self.threads.close()
+        finally:  # whatever happens there, processes are not left behind
+            if self.processes is not None:
+                self.processes.close(interrupted)
 
     def running_as(self, task_id: str) -> Attempt | None:
         """Return the attempt that is running under that id, if there is one."""
@@ -560,9 +566,11 @@ class Run:
     def process_side(self) -> Any:
         """Return what runs bodies in worker processes."""
         if self.processes is None:
+            from graflow_fast._pool.signals import postponed_signals
             from graflow_fast._run.processes import Processes
 
-            self.processes = Processes(self)
+            with postponed_signals():
+                self.processes = Processes(self)
         return self.processes
 
     def _thread_side(self) -> Any:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import MemberFeed
-from graflow_fast._pool.registry import checkin, checkout
+from graflow_fast._pool.registry import checkin, checkout, discard
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
@@ -54,8 +54,9 @@ _POSITIONS = struct.Struct("<qq")
 #: Seconds for an attempt that was given up to end by itself: shorter than starting another worker takes.
 _PATIENCE = 0.005
 
-#: Seconds between asking a worker to end and making it.
+#: Seconds between asking a worker to end and making it: when its task is over its time, when the run is interrupted.
 _GRACE = 0.5
+_GRACE_WHEN_INTERRUPTED = 0.3
 
 
 class Processes:
@@ -64,8 +65,16 @@ class Processes:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.pool = checkout(run.settings.resolved_workers())
-        import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: the next line waits for them
+        try:
+            import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: _open waits for them
 
+            self._open()
+        except BaseException:
+            discard(self.pool)
+            raise
+
+    def _open(self) -> None:
+        run = self.run
         self.core = self.pool.core
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
@@ -541,7 +550,7 @@ class Processes:
         if self.core.cancel(ticket) == 2:
             self._given_up[ticket] = time.monotonic() + _PATIENCE
 
-    def _kill_given_up(self, now: float) -> None:
+    def _kill_given_up(self, now: float, grace: float = 0.0) -> None:
         """Kill the workers of attempts that were given up and have not ended by themselves in time."""
         for ticket, deadline in list(self._given_up.items()):
             worker = self.core.running_on(ticket)
@@ -550,28 +559,40 @@ class Processes:
             del self._given_up[ticket]
             if worker >= 0:
                 self._killed_workers.add(worker)
-                self.pool.kill(worker, grace=0.0)
+                self.pool.kill(worker, grace)
 
-    def close(self) -> None:
-        """Give the pool back; whatever is still running in it is stopped first."""
+    def close(self, interrupted: bool = False) -> None:
+        """Give the pool back; whatever is still running in it is stopped first.
+
+        Args:
+            interrupted: by Ctrl-C or the like; bodies are asked to end (SIGTERM) before they are made to.
+        """
+        try:
+            self._stop_bodies(_GRACE_WHEN_INTERRUPTED if interrupted else 0.0)
+            self.requests.close()
+            for key in list(self._views):
+                self.core.forget(key)
+            if self.feed is not None:
+                self.feed.end()
+            checkin(self.pool)
+        except BaseException:  # a second Ctrl-C, or a pool that can't go on
+            discard(self.pool)
+            raise
+        finally:
+            self._held.clear()
+            self.copies.clear()
+            crossing.here.find_key, crossing.here.find_definition = self._outer
+
+    def _stop_bodies(self, grace: float) -> None:
         for ticket in [] if self.feed is None else self.feed.tickets():
             self.run.attempt(ticket)
         for attempt in list(self.run.running.values()):
             self.abandon(attempt)
         self.run.running.clear()
         while self._given_up:
-            self._kill_given_up(time.monotonic())
+            self._kill_given_up(time.monotonic(), grace)
             if self._given_up:
                 self.core.poll(_PATIENCE)
-        self.requests.close()
-        self._held.clear()
-        self.copies.clear()
-        for key in list(self._views):
-            self.core.forget(key)
-        if self.feed is not None:
-            self.feed.end()
-        crossing.here.find_key, crossing.here.find_definition = self._outer
-        checkin(self.pool)
 
 
 class _NotPlain(Exception):
