@@ -28,6 +28,14 @@ class Stream:
         self._free()
         return b"".join(parts)
 
+    def drain_lines(self) -> bytes:
+        """What was written since the last call, as far as it is whole lines (a carriage return ends one, too)."""
+        data = os.pread(self.fd, 1 << 20, self._read)
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        self._read += end
+        self._free()
+        return data[:end]
+
     def tail(self, size: int = _TAIL) -> bytes:
         """The end of all that was written, as far as it is kept."""
         end = os.fstat(self.fd).st_size

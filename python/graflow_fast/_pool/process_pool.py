@@ -160,10 +160,20 @@ class ProcessPool:
             return found.stdout.drain(), found.stderr.drain()
         return found.stdout.drain(until[0]), found.stderr.drain(until[1])
 
-    def last_pieces(self, worker: int, ticket: int) -> list[tuple[int, Any]]:
-        """What a worker's last task had printed, logged and warned when the worker died."""
+    def drain_lines(self, worker: int) -> tuple[bytes, bytes]:
+        """What `drain_output` would return, but whole lines only."""
         found = self._workers.get(worker)
-        return [] if found is None else journal.read(found.journal.fd, ticket)
+        return (b"", b"") if found is None else (found.stdout.drain_lines(), found.stderr.drain_lines())
+
+    def pieces_of(self, worker: int, ticket: int, at: int = 0) -> tuple[list[tuple[int, Any]], int]:
+        """What a task has printed, logged and warned so far in a worker, from a place on; and where that ends."""
+        found = self._workers.get(worker)
+        return ([], at) if found is None else journal.read(found.journal.fd, ticket, at)
+
+    def speaker(self, worker: int) -> int | None:
+        """The ticket of the task that said something last in a worker, if any did."""
+        found = self._workers.get(worker)
+        return None if found is None else journal.speaker(found.journal.fd)
 
     def worker_rss(self, worker: int) -> int:
         """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""

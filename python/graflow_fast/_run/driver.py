@@ -87,6 +87,7 @@ class Run:
         self.bodies_here = 0
         self.last_result: Any = None
         self.group_count = 0
+        self.live_output: bool = settings.output == "live"
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
         #: The attempt whose body runs in the driver's thread.
         self._inline: Attempt | None = None
@@ -101,7 +102,7 @@ class Run:
         #: What concurrent tasks see of each other, None in a sequential run.
         self.concurrency: Concurrency | None = None
         if self.parallel:
-            self.concurrency = Concurrency(self.root, self.live, settings.output == "live")
+            self.concurrency = Concurrency(self.root, self.live, self.live_output)
             workers = settings.resolved_workers()
             self.scheduler.set_lane_limit(ROOT_LANE, min(workers, settings.max_concurrency or workers))
         record = getattr(context.tracer, "_record", None)

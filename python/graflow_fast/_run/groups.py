@@ -31,8 +31,7 @@ class Groups:
         counts = context.cycle_controller.cycle_counts
         counts[base_id] = counts.get(base_id, 0) + 1
         run.tracing.group_started(group, names, context)
-        live_output = run.settings.output == "live"
-        fork = Fork(ticket, group, parent, first, names, run.live, live_output)
+        fork = Fork(ticket, group, parent, first, names, run.live, run.live_output)
         fork.cause = cause
         run.branches.add_fork(fork)
         if run.placement.members_in_pool(run.branches.placement_of(fork)):

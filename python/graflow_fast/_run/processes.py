@@ -19,6 +19,7 @@ from graflow_fast._run.crashes import crash_report, most_deaths
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.lease import Leases
+from graflow_fast._run.live_output import INTERVAL, LiveOutput
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
@@ -88,7 +89,10 @@ class Processes:
                 run.scheduler, self.core, run.nodes.tasks, run.nodes.names, self._plan_of, self._pack_plain
             )
         counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
-        self.leases = None if self.feed is None or counted else Leases(run, self)
+        #: What shows output while bodies run, None when it comes in order.
+        self.live_output = LiveOutput(self.pool, self.core) if run.settings.output == "live" else None
+        alone = self.feed is None or counted or self.live_output is not None
+        self.leases = None if alone else Leases(run, self)
         self._root_view: int | None = None
         #: The views that workers were told of, with the shared memory that each names.
         self._views: dict[int, list[Any]] = {}
@@ -326,6 +330,8 @@ class Processes:
         timeout = self.requests.earliest_deadline(timeout)
         if self._given_up:
             timeout = _PATIENCE if timeout is None else min(timeout, _PATIENCE)
+        if self.live_output is not None:
+            timeout = INTERVAL if timeout is None else min(timeout, INTERVAL)
         events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
         for event in events:
             kind = event[0]
@@ -338,6 +344,8 @@ class Processes:
             else:
                 self._timed_out(*event[1:])
         self.requests.expire()
+        if self.live_output is not None:
+            self.live_output.look()
         if self._given_up:
             self._kill_given_up(time.monotonic())
         self._growth.sometimes()
@@ -402,6 +410,8 @@ class Processes:
             run.reported(attempt, value, None)
             return
         log, directives, pieces, error = parts
+        if self.live_output is not None:
+            pieces = self.live_output.rest(attempt.ticket, pieces or [])
         if pieces:
             attempt.branch.output.write(pieces)
         try:
@@ -454,7 +464,10 @@ class Processes:
             self.pool.refill()
             return
         info = self.pool.exit_info(pid)
-        pieces = self.pool.last_pieces(worker, ticket) + self._last_output(worker)
+        pieces, _ = self.pool.pieces_of(worker, ticket)
+        if self.live_output is not None:
+            pieces = self.live_output.rest(ticket, pieces)
+        pieces += self._last_output(worker)
         self.pool.refill()
         self._held.pop(ticket, None)
         self.requests.release(ticket)

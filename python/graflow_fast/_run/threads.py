@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.output import CapturedThreads, Piece, capture
@@ -102,7 +103,7 @@ class Threads:
         context.current_task_context = task_context
         result: Any = None
         raised: BaseException | None = None
-        with capture() as pieces:
+        with nullcontext([]) if run.live_output else capture() as pieces:
             try:
                 result = run.call_body(attempt, context, task_context)
             except BaseException as error:
