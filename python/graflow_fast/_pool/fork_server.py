@@ -6,6 +6,7 @@ protocol.
 
 import _socket
 import contextlib
+import errno
 import marshal
 import os
 import select
@@ -29,13 +30,14 @@ class ForkServer:
     def __init__(self, environment: dict[str, str]) -> None:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         self._control = ours
-        self._errors = os.memfd_create("graflow-template", os.MFD_CLOEXEC)
+        self._errors = self._process = -1
         self.exits: dict[int, tuple[int, int]] = {}  # pid -> status, peak rss
         self._forked: dict[int, tuple[int, int]] = {}  # number -> pid, pidfd
         self._failed: dict[int, str] = {}
         self._open = True
-        self._process = -1
+        self.pid = 0
         try:
+            self._errors = os.memfd_create("graflow-template", os.MFD_CLOEXEC)
             self.pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, *_interpreter_flags(), "-c", _BOOT.format(_CONTROL, os.getpid()), "-", "-", *_path()],
@@ -52,8 +54,12 @@ class ForkServer:
             )
             self._process = os.pidfd_open(self.pid)
         except BaseException:
-            ours.close()
-            os.close(self._errors)
+            ours.close()  # which ends the template, if it has begun
+            for fd in (self._errors, self._process):
+                if fd >= 0:
+                    os.close(fd)
+            if self.pid:
+                os.waitpid(self.pid, 0)
             raise
         finally:
             theirs.close()
@@ -72,7 +78,7 @@ class ForkServer:
         deadline = time.monotonic() + _ANSWER
         while number not in self._forked:
             if number in self._failed:
-                raise RuntimeError(f"no worker could be started: {self._failed.pop(number)}")
+                raise RuntimeError(self._failed.pop(number))
             if not self._receive(0.5):
                 self._wake()
                 if time.monotonic() > deadline:
@@ -177,8 +183,12 @@ class ForkServer:
             raise RuntimeError("the template process is gone" + self._said())
         message = marshal.loads(data)
         if message[0] == "forked":
-            (pidfd,) = (fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i"))
-            self._forked[message[1]] = (message[2], pidfd)
+            fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
+            if fds:
+                self._forked[message[1]] = (message[2], fds[0])
+            else:  # the system had no descriptor left to give us, so this worker can't be watched over
+                self.kill(message[2], 0.0)
+                self._failed[message[1]] = os.strerror(errno.EMFILE)
         elif message[0] == "failed":
             self._failed[message[1]] = message[2]
         elif message[0] == "exited":

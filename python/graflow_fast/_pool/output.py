@@ -15,6 +15,7 @@ class Stream:
     """One captured stream."""
 
     def __init__(self, name: str) -> None:
+        self.fd = -1
         self.fd = os.memfd_create(name, os.MFD_CLOEXEC)
         self._read = 0
         self._freed = 0

@@ -4,11 +4,15 @@ Owns processes and their descriptors. Must not know tasks; what travels to worke
 """
 
 import contextlib
+import errno
 import os
+import resource
 import signal
 import sys
 import time
+import warnings
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from graflow_fast import _core
@@ -19,6 +23,9 @@ from graflow_fast._pool.signals import postponed_signals
 from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 
+#: What the coordinator has open for a pool, and for each of its workers, while they are started.
+_OWN_DESCRIPTORS = 8
+_DESCRIPTORS_PER_WORKER = 5
 #: The output of this many ended workers is kept for whoever asks late.
 _KEPT = 16
 
@@ -47,12 +54,22 @@ class ExitInfo(NamedTuple):
         return "ended" if self.code is None else f"exited with code {self.code}"
 
 
+class CannotStart(RuntimeError):
+    """Worker processes can't be started."""
+
+
 class _Worker:
     def __init__(self) -> None:
-        self.stdout = Stream("graflow-stdout")
-        self.stderr = Stream("graflow-stderr")
-        self.journal = Stream("graflow-journal")
         self.pid = 0
+        streams: list[Stream] = []
+        try:
+            for name in ("graflow-stdout", "graflow-stderr", "graflow-journal"):
+                streams.append(Stream(name))
+        except OSError:
+            for stream in streams:
+                stream.close()
+            raise
+        self.stdout, self.stderr, self.journal = streams
 
     def close(self) -> None:
         self.stdout.close()
@@ -78,6 +95,9 @@ class ProcessPool:
         self._workers: dict[int, _Worker] = {}  # by the core's index; ended ones stay for a while
         self._killed: set[int] = set()  # told to die, and not yet gone
         self._awaited: list[int] = []  # asked for, and not yet known to be there
+        self._has_warned = False
+        #: What its user wants to be called when the pool ends.
+        self.at_end: list[Callable[[], None]] = []
 
     @property
     def core(self) -> _core.Pool:
@@ -93,27 +113,32 @@ class ProcessPool:
         if self._core is not None:
             return
         with postponed_signals():
-            self._core = _core.Pool()
-            self._server = ForkServer(thread_environment(self.size))
-            for _ in range(self.size):
-                self._fork()
+            try:
+                self._core = _core.Pool()
+                self._server = ForkServer(thread_environment(self.size))
+            except OSError as error:
+                self._core = None
+                raise self._cannot_start(error) from error
+            self._fork_missing()
 
     def refill(self) -> list[int]:
         """Start workers in the place of those that are gone; the new ones."""
         core = self.core
         assert self._server is not None
-        missing = self.size - len(core.workers())
-        if missing <= 0:
+        if len(core.workers()) >= self.size:
             return []
         self._check_that_workers_can_start()
         with postponed_signals():
             if not self._server.is_alive():
                 self._server.end(0)
-                self._server = ForkServer(thread_environment(self.size))
-            new = [self._fork() for _ in range(missing)]
+                try:
+                    self._server = ForkServer(thread_environment(self.size))
+                except OSError as error:
+                    raise self._cannot_start(error) from error
+            new = self._fork_missing()
             self._await_workers()
             self._forget_old()
-        return new
+        return [worker for worker in new if worker in self._workers]
 
     def pid(self, worker: int) -> int:
         """The process of a worker."""
@@ -184,8 +209,8 @@ class ProcessPool:
             process = psutil.Process(self.pid(worker))
             for each in (process, *process.children(recursive=True)):
                 total += each.memory_info().rss
-        except (psutil.Error, KeyError):
-            pass
+        except (psutil.Error, KeyError, OSError):
+            pass  # it is gone, or there is no descriptor left to look with
         return total
 
     def shutdown(self, grace: float = 0.2) -> None:
@@ -203,9 +228,7 @@ class ProcessPool:
                 if self._server is not None:
                     self._server.end(grace)
             finally:
-                for worker in self._workers.values():
-                    worker.close()
-                self._workers.clear()
+                self._close_all()
 
     def settle(self, wait: float = 0.25) -> bool:
         """After a run: wait a moment for what was given up and whoever was killed; True if nothing is left."""
@@ -234,17 +257,19 @@ class ProcessPool:
         self._core = None
         if self._server is not None:
             self._server.disown()
+        self._close_all()
+
+    def _close_all(self) -> None:
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
+        for call in self.at_end:
+            call()
+        self.at_end.clear()
 
     def _fork(self) -> int:
         assert self._core is not None
         assert self._server is not None
-        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
-        claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
-        index = self._core.add_worker(ours.detach(), os.dup(claims), 0)
-        worker = self._workers[index] = _Worker()
         boot = {
             "loop": self.loop,
             "path": _path(),
@@ -253,22 +278,73 @@ class ProcessPool:
             "prefix": sys.prefix,
             "exec_prefix": sys.exec_prefix,
         }
-        try:
+        with contextlib.ExitStack() as opened:
+            worker = _Worker()
+            opened.callback(worker.close)
+            ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+            opened.enter_context(contextlib.closing(ours))
+            opened.enter_context(contextlib.closing(theirs))
+            claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
+            opened.callback(os.close, claims)
+            copy = os.dup(claims)
+            index = self._core.add_worker(ours.detach(), copy, 0)
+            self._workers[index] = worker
+            opened.callback(self._core.remove_worker, index)
             self._server.fork(
                 index, boot, [theirs.fileno(), claims, worker.stdout.fd, worker.stderr.fd, worker.journal.fd]
             )
-        finally:
+            opened.pop_all()
             theirs.close()
             os.close(claims)
         self._awaited.append(index)
         return index
+
+    def _fork_missing(self) -> list[int]:
+        """Start as many workers as are missing, or as many as the system allows, but at least one."""
+        assert self._core is not None
+        new = []
+        while len(self._core.workers()) < self.size:
+            try:
+                new.append(self._fork())
+            except (OSError, RuntimeError) as error:
+                self._do_with_less(error)
+                break
+        return new
+
+    def _do_with_less(self, error: Exception) -> None:
+        """A worker could not be started: say so, and go on with those that there are."""
+        assert self._core is not None
+        found = len(self._core.workers())
+        if not found:
+            raise self._cannot_start(error) from error
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"{self._cannot_start(error)} Going on with {found}.", RuntimeWarning, stacklevel=2)
+
+    def _cannot_start(self, error: Exception) -> CannotStart:
+        reason = str(getattr(error, "strerror", None) or error)
+        text = f"A pool of {self.size} worker processes can't be started: {reason}."
+        if reason == os.strerror(errno.EMFILE):
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            text += (
+                f" This program may have {limit} files open, and needs {_OWN_DESCRIPTORS} for a pool and "
+                f"{_DESCRIPTORS_PER_WORKER} for each worker: raise the limit (ulimit -n), close files, "
+                "or use fewer workers."
+            )
+        return CannotStart(text)
 
     def _await_workers(self) -> None:
         while self._awaited:
             assert self._core is not None
             assert self._server is not None
             index = self._awaited.pop()
-            pid, pidfd = self._server.forked(index)
+            try:
+                pid, pidfd = self._server.forked(index)
+            except RuntimeError as error:
+                self._core.remove_worker(index)
+                self._workers.pop(index).close()
+                self._do_with_less(error)
+                continue
             self._workers[index].pid = pid
             if index in self._core.workers():
                 self._core.set_process(index, pid, pidfd)
@@ -286,7 +362,7 @@ class ProcessPool:
         assert self._server is not None
         for pid, (status, _) in self._server.exits.items():
             if os.WIFEXITED(status) and os.WEXITSTATUS(status) == CANNOT_START:
-                raise RuntimeError(f"workers cannot start:\n{self.exit_info(pid).stderr_tail}")
+                raise CannotStart(f"workers cannot start:\n{self.exit_info(pid).stderr_tail}")
 
     def _forget_old(self) -> None:
         """Close the output of workers that ended long ago."""

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 
-from graflow_fast._pool.process_pool import ProcessPool
+from graflow_fast._pool.process_pool import CannotStart, ProcessPool
 from graflow_fast._pool.signals import postponed_signals
 from graflow_fast._worker.main import DEFAULT_LOOP
 
@@ -31,8 +31,12 @@ def prestart(workers: int, loop: str = DEFAULT_LOOP) -> None:
     with postponed_signals(), _lock:
         if not any(entry[0] == key for entry in _idle):
             pool = ProcessPool(workers, loop)
-            _idle.append((key, pool))
-            pool.start()
+            try:
+                pool.start()
+            except CannotStart:
+                pool.shutdown()  # whoever needs it will be told
+            else:
+                _idle.append((key, pool))
 
 
 def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import MemberFeed
+from graflow_fast._pool.process_pool import CannotStart
 from graflow_fast._pool.registry import checkin, checkout, discard
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
@@ -26,12 +27,13 @@ from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.serialization import explain_unpicklable
-from graflow_fast._shared.segments import Gone
+from graflow_fast._shared.segments import Gone, Spare
 from graflow_fast._shared.values import Copies
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import (
+    GraflowRuntimeError,
     TaskMemoryError,
     TaskSerializationError,
     TaskTimeoutError,
@@ -70,13 +72,17 @@ class Processes:
             import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: _open waits for them
 
             self._open()
-        except BaseException:
+        except BaseException as error:
             discard(self.pool)
+            if isinstance(error, CannotStart):
+                raise GraflowRuntimeError(str(error)) from error
             raise
 
     def _open(self) -> None:
         run = self.run
         self.core = self.pool.core
+        if not self.pool.at_end:
+            self.pool.at_end.append(Spare().give_up)
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
         self.requests = Requests(run, self)
@@ -373,6 +379,10 @@ class Processes:
                 if attempt is not None:
                     self._run_again(attempt, worker)
                 return
+            except OSError as refusal:  # no descriptor is left, not even a spare one
+                if attempt is not None:
+                    self._not_received(attempt, refusal)
+                return
         if attempt is None:
             return
         self._growth.after_task(worker, ended - started)
@@ -461,14 +471,14 @@ class Processes:
 
     def _lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
         if ticket < 0:
-            self.pool.refill()
+            self._refill()
             return
         info = self.pool.exit_info(pid)
         pieces, _ = self.pool.pieces_of(worker, ticket)
         if self.live_output is not None:
             pieces = self.live_output.rest(ticket, pieces)
         pieces += self._last_output(worker)
-        self.pool.refill()
+        self._refill()
         self._held.pop(ticket, None)
         self.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
@@ -502,6 +512,12 @@ class Processes:
             return
         self.run.failed(attempt, error)
 
+    def _refill(self) -> None:
+        try:
+            self.pool.refill()
+        except CannotStart as error:
+            raise GraflowRuntimeError(str(error)) from error
+
     def _run_again(self, attempt: Attempt, worker: int) -> None:
         """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
         info = self.pool.exit_info(self.pool.pid(worker))
@@ -514,6 +530,14 @@ class Processes:
         if again is None:
             attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
         self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
+
+    def _not_received(self, attempt: Attempt, error: OSError) -> None:
+        """Fail an attempt whose result is there, but can't be taken in."""
+        failure = TaskSerializationError(attempt.task_id, "the result", "", error)
+        if attempt.ticket >= MAP_TICKETS:
+            attempt.map.lost(attempt, failure)  # type: ignore[attr-defined]
+        else:
+            self.run.failed(attempt, failure)
 
     def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
         if pieces and chunk.size == 1:

@@ -11,6 +11,7 @@ Owns descriptors, mappings and locks. Must not know what is in a segment.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -281,13 +282,12 @@ def mapping(path: str, token: Token, size: int) -> Any:
         return found
     if len(_mapped) + arena.open >= MOST_OPEN:
         return read(path, token, size)
-    fd = _open(path, token)
     try:
-        if token[0] != os.getpid():
-            os.pwrite(fd, _ARRIVED.pack(1), _ARRIVED_AT)
-        made = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
-    finally:
-        os.close(fd)  # the mapping has its own, and with it the lock
+        made = _map(path, token, size)
+    except OSError as error:
+        if not is_out_of_descriptors(error):
+            raise
+        return read_with_spare(path, token, size)
     if token not in _populated:  # mapped before, it was not worth mapping all its pages at once
         _populated.append(token)
         with contextlib.suppress(OSError):  # an old system: pages come one by one
@@ -298,6 +298,16 @@ def mapping(path: str, token: Token, size: int) -> Any:
         if len(_recent) > _MOST_KEPT:
             del _recent[next(iter(_recent))]
     return made
+
+
+def _map(path: str, token: Token, size: int) -> mmap.mmap:
+    fd = _open(path, token)
+    try:
+        if token[0] != os.getpid():
+            os.pwrite(fd, _ARRIVED.pack(1), _ARRIVED_AT)
+        return mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+    finally:
+        os.close(fd)  # the mapping has its own, and with it the lock
 
 
 def sent(*reports: bytes) -> bool:
@@ -325,10 +335,57 @@ def rest() -> None:
         arena.trim()
 
 
+class Spare:
+    """A descriptor to give up for a moment when no other is left, so that what has been made can still be read."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+        with contextlib.suppress(OSError):
+            self.fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            _spares.append(self)
+
+    def give_up(self) -> None:
+        """Close it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self in _spares:
+            _spares.remove(self)
+
+
+_spares: list[Spare] = []
+
+
+def read_with_spare(path: str, token: Token, size: int) -> bytes:
+    """Copy a segment when there is no descriptor left to hold it.
+
+    Raises:
+        Gone: it is not there any more.
+        OSError: there is not even a spare descriptor.
+    """
+    spare = next((spare for spare in _spares if spare.fd >= 0), None)
+    if spare is None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    os.close(spare.fd)
+    spare.fd = -1
+    try:
+        return read(path, token, size)
+    finally:
+        with contextlib.suppress(OSError):  # another thread was faster
+            spare.fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def is_out_of_descriptors(error: OSError) -> bool:
+    """Say whether an error means that this process, or the system, has too many files open."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def _open(path: str, token: Token) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
+        if is_out_of_descriptors(error):
+            raise
         raise Gone(f"shared memory {path} of process {token[0]} is gone ({error.strerror})") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from __future__ import annotations
 # A cold start waits for these: no more than what is needed, and nothing that imports much.
 import _socket
 import contextlib
+import errno
 import gc
 import marshal
 import os
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 MESSAGE_BYTES = 1 << 18
+#: What a worker is given: link, claims, stdout, stderr, journal.
+_DESCRIPTORS = 5
 #: Seconds for workers to leave by themselves when their links have ended, before they are asked to (SIGTERM).
 _LEAVE = 0.05
 #: Seconds for bodies to end after that when the program is gone.
@@ -74,7 +77,9 @@ class _Template:
 
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
-        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(5 * 4), _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = self.control.recvmsg(
+            MESSAGE_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * 4), _socket.MSG_CMSG_CLOEXEC
+        )
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
         if not data:
             self.poller.unregister(self.control.fileno())
@@ -89,22 +94,28 @@ class _Template:
         return None
 
     def _fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
+        pid = 0
         try:
+            if len(fds) < _DESCRIPTORS:  # the system gives what there is room for
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             template = os.getpid()
             pid = os.fork()
             if pid == 0:
                 from graflow_fast._worker.main import main
 
                 main(template, boot, *fds)  # never returns
+            child = os.pidfd_open(pid)
         except OSError as error:
-            self._tell(("failed", number, str(error)))
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            self._tell(("failed", number, error.strerror))
             return
         finally:
             for fd in fds:
                 os.close(fd)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # as the child does: whoever comes first
-        child = os.pidfd_open(pid)
         self.children[child] = pid
         self.poller.register(child, select.POLLIN)
         self._tell(("forked", number, pid), child)
