@@ -16,6 +16,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from graflow_fast._pool.output import memory_file
+
 _BOOT = "import sys; sys.path[:] = sys.argv[3:]; from graflow_fast._worker.template import main; main({}, {})"
 _CONTROL = 3  # the template's descriptor
 _MESSAGE_BYTES = 1 << 16
@@ -37,7 +39,7 @@ class ForkServer:
         self._open = True
         self.pid = 0
         try:
-            self._errors = os.memfd_create("graflow-template", os.MFD_CLOEXEC)
+            self._errors = memory_file("graflow-template")
             self.pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, *_interpreter_flags(), "-c", _BOOT.format(_CONTROL, os.getpid()), "-", "-", *_path()],

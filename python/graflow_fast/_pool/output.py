@@ -11,12 +11,19 @@ _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 _TAIL = 64 * 1024
 
 
+def memory_file(name: str) -> int:
+    """Return the descriptor of a new file in memory, which nobody else may open."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+    os.fchmod(fd, 0o600)  # by default everybody could execute it
+    return fd
+
+
 class Stream:
     """One captured stream."""
 
     def __init__(self, name: str) -> None:
         self.fd = -1
-        self.fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        self.fd = memory_file(name)
         self._read = 0
         self._freed = 0
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
 from graflow_fast._pool.fork_server import ForkServer, _path
-from graflow_fast._pool.output import Stream
+from graflow_fast._pool.output import Stream, memory_file
 from graflow_fast._pool.signals import postponed_signals
 from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
@@ -284,7 +284,7 @@ class ProcessPool:
             ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
             opened.enter_context(contextlib.closing(ours))
             opened.enter_context(contextlib.closing(theirs))
-            claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
+            claims = memory_file("graflow-claims")
             opened.callback(os.close, claims)
             copy = os.dup(claims)
             index = self._core.add_worker(ours.detach(), copy, 0)

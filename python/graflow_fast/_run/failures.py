@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graflow_fast.exceptions import GraflowWorkflowCanceledError, RetryLimitExceededError, as_runtime_error
+from graflow_fast.exceptions import (
+    GraflowWorkflowCanceledError,
+    RetryLimitExceededError,
+    WorkerCrashedError,
+    as_runtime_error,
+)
 
 if TYPE_CHECKING:
     from graflow_fast.core.context import ExecutionContext
@@ -33,6 +38,8 @@ class Failures:
     def final_error(self, context: ExecutionContext, task_id: str, error: Exception) -> Exception:
         """Return the error for a task that has no attempts left; its cause is the task's own exception."""
         controller = context.retry_controller
+        if isinstance(error, WorkerCrashedError) and error.deaths:
+            return error
         if controller.get_retry_count(task_id) > 0:
             count = controller.increment(task_id, error=error)
             final: Exception = RetryLimitExceededError(

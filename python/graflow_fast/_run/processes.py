@@ -16,7 +16,7 @@ from graflow_fast._pool.registry import checkin, checkout, discard
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.branches import Branch, Fork
-from graflow_fast._run.crashes import crash_report, most_deaths
+from graflow_fast._run.crashes import crash_report, most_deaths, without_own_frames
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.lease import Leases
@@ -497,15 +497,17 @@ class Processes:
             self.run.running[ticket] = attempt
             self.submit(attempt)
             return
-        attempt.branch.output.write(pieces)
+        attempt.branch.output.write(without_own_frames(pieces))
         if error is None and worker in self._killed_workers:
             self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
             return
         if error is None:
             where = (attempt.branch.id, attempt.node)
             self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= most_deaths(info):
+            deaths = self._deaths[where]
+            poison = deaths >= most_deaths(info)
+            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths if poison else 0)
+            if poison:
                 self.run.failed_for_good(attempt, error)
             else:
                 self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])

@@ -401,7 +401,9 @@ def _open(path: str, token: Token) -> int:
 def _new_file() -> int:
     folder = os.environ.get("GRAFLOW_FAST_SHM_DIR")
     if not folder:
-        return os.memfd_create("graflow-buffers", os.MFD_CLOEXEC)
+        fd = os.memfd_create("graflow-buffers", os.MFD_CLOEXEC)
+        os.fchmod(fd, 0o600)  # it can be opened through /proc
+        return fd
     try:
         return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
-from graflow_fast._worker import effects, mutations, output
+from graflow_fast._worker import effects, mutations, output, surroundings
 from graflow_fast._worker.mutations import Watch
 from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
@@ -35,6 +35,7 @@ def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
     output.install()
+    surroundings.install()
     link.watch_output()
     while True:
         item = link.next()
@@ -120,6 +121,8 @@ class Worker:
             return FAILED | EFFECTS, crossing.NONE_BYTES, self._parts_of_failure(task_id, context, error)
         finally:
             registry.running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
         return (PLAIN if parts is None else EFFECTS), packed_result, parts
 
     def _report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
@@ -147,6 +150,8 @@ class Worker:
             self._report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
         finally:
             registry.running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
 
     def _parts(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> Any:
         """Return the parts of the record of a body that returned, None when there is nothing in it."""
