@@ -12,7 +12,6 @@ import psutil
 
 from graflow_fast import parallel, task, workflow
 
-
 #: The figures that must be 0.
 LOSSES = ("wrong results", "lost effects", "doubled effects", "out of order")
 

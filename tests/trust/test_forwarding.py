@@ -1,5 +1,6 @@
 """What bodies say in a worker appears in the caller's program: prints, C output, subprocesses, logging, warnings."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -32,17 +33,25 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def run(executor):
+def run(executor, unbuffered=False):
+    """Run the program in an environment that says itself whether Python and C buffer their output."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    if unbuffered:
+        environment["PYTHONUNBUFFERED"] = "1"
     done = subprocess.run(
-        [sys.executable, "-W", "always", "-c", PROGRAM, executor], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "always", "-c", PROGRAM, executor],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return done
 
 
-@pytest.fixture(scope="module")
-def outcome():
-    return run("process")
+@pytest.fixture(scope="module", params=[False, True], ids=["buffered", "unbuffered"])
+def outcome(request):
+    return run("process", request.param)
 
 
 def test_standard_output_by_task_in_member_order(outcome):

@@ -1,5 +1,6 @@
 """What a body does to its process is no other task's affair, and what the package does to the machine nobody else's."""
 
+import itertools
 import os
 import signal
 import stat
@@ -30,7 +31,7 @@ def after(body):
     def run(*bodies):
         with workflow("neighbours") as wf:
             tasks = [task(id=f"t{number}")(each) for number, each in enumerate(bodies)]
-            for one, other in zip(tasks, tasks[1:], strict=False):
+            for one, other in itertools.pairwise(tasks):
                 one >> other
         context = wf.execute("t0", executor="process", max_workers=1, ret_context=True)[1]
         return context.get_result(f"t{len(bodies) - 1}")

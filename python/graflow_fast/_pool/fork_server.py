@@ -211,8 +211,11 @@ def _path() -> list[str]:
 
 
 def _interpreter_flags() -> list[str]:
-    """The options under which this interpreter runs, for the template."""
-    flags = ["-S"] if _can_skip_site() else []
+    """The options under which this interpreter runs, for the template.
+
+    Unbuffered, so that what C code prints is in the worker's file when its task ends, and when the worker dies.
+    """
+    flags = ["-u", *(["-S"] if _can_skip_site() else [])]
     for name, option in (
         ("dont_write_bytecode", "B"),
         ("bytes_warning", "b"),

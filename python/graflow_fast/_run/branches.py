@@ -13,6 +13,7 @@ from graflow_fast._run.output import ForkOutput, OutputStream
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
 from graflow_fast.channels._packed import Packed
+from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.core.handler import TaskResult
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Fork:
 
     Attributes:
         ticket: of the group's activation; group: the executable; parent: the branch that it runs in.
-        first: the id of its first branch; members: the ids of its members' nodes.
+        first: the id of its first branch; nodes: its members' nodes.
     """
 
     def __init__(
@@ -108,7 +109,8 @@ class Fork:
         group: Any,
         parent: Branch,
         first: int,
-        members: list[str],
+        nodes: list[int],
+        names: list[str],
         live: LiveStore,
         live_output: bool,
     ) -> None:
@@ -117,7 +119,8 @@ class Fork:
         self.group_name: str = group.task_id
         self.parent = parent
         self.first = first
-        self.members = members
+        self.nodes = nodes
+        self._names = names
         self.live = live
         self.output = ForkOutput(parent.output, live_output)
         self.started = time.time()
@@ -130,9 +133,14 @@ class Fork:
         #: The node whose completion started the group, -1 for none.
         self.cause = -1
 
+    @property
+    def members(self) -> list[str]:
+        """The members' names, in order."""
+        return [self._names[node] for node in self.nodes]
+
     def member_name(self, index: int) -> str:
         """Return the name of a member."""
-        return self.members[index]
+        return self._names[self.nodes[index]]
 
     def end_branch(self, branch: Branch | None, index: int, ok: bool) -> None:
         """Keep a branch's writes for the join, or drop them when it failed."""
@@ -163,14 +171,13 @@ class Fork:
         channel = self.parent.channel
         if self.feed is not None:
             self.end_fed()
-            indices, results = self.feed.close(self.first)
-            if not self.logs and (not indices or indices[-1] < count):
-                self._store_fed(indices, results)
+            if not self.logs and self._store_fed(count):
                 return
-            for index, data in zip(indices, results, strict=True):
+            for index, data in zip(*self.feed.close(self.first), strict=True):
+                name = self.member_name(index)
                 value = None if data is None else Packed(data, load_packed)
-                self.logs[index] = [("set", f"{self.members[index]}.__result__", value, None)]
-                self.cycles[index] = {self.members[index]: 1}
+                self.logs[index] = [("set", f"{name}.__result__", value, None)]
+                self.cycles[index] = {name: 1}
         for index in range(count):
             log = self.logs.pop(index, None)
             if log is not None:
@@ -179,15 +186,14 @@ class Fork:
             if cycles is not None:
                 self.parent.context.cycle_controller.cycle_counts.update(cycles)
 
-    def _store_fed(self, indices: list[int], results: list[bytes | None]) -> None:
-        """Store the results of plain members when nobody wrote anything else."""
-        members = self.members
+    def _store_fed(self, count: int) -> bool:
+        """Store the results of plain members when nobody wrote anything else; False when it is not as easy as that."""
+        channel = self.parent.channel
+        if type(channel) is not MemoryChannel or channel.ttl_data:
+            return False
         counts = self.parent.context.cycle_controller.cycle_counts
-        store = self.parent.channel.set
-        for index, data in zip(indices, results, strict=True):
-            name = members[index]
-            store(f"{name}.__result__", None if data is None else Packed(data, load_packed))
-            counts[name] = 1
+        stored: bool = self.feed.store(self.first, count, channel.data, counts, _packed)
+        return stored
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
@@ -260,6 +266,10 @@ def _group_placement(fork: Fork) -> str | None:
         return fork.parent.placement
     name = getattr(backend, "name", str(backend)).upper()
     return {"DIRECT": "inline", "THREADING": "thread", "PROCESS": "process"}.get(name, fork.parent.placement)
+
+
+def _packed(data: bytes) -> Packed:
+    return Packed(data, load_packed)
 
 
 def _as_exception(error: BaseException | None) -> Exception | None:

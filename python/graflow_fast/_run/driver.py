@@ -126,7 +126,7 @@ class Run:
         context = self.context
         context._run = self
         context._run_steps = lambda: self._steps_before + self.scheduler.steps
-        self.placement.check(self.nodes.tasks)
+        self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
         self._start()

@@ -25,17 +25,17 @@ class Groups:
         run = self.run
         group: Any = run.nodes.tasks[node]
         parent = run.branch_for(branch_id, node, 0, 0)
-        names = [run.nodes.names[member] for member in run.nodes.members[node]]
         context = parent.context
         base_id = run.nodes.names[node]
         counts = context.cycle_controller.cycle_counts
         counts[base_id] = counts.get(base_id, 0) + 1
-        run.tracing.group_started(group, names, context)
-        fork = Fork(ticket, group, parent, first, names, run.live, run.live_output)
+        members = run.nodes.members[node]
+        fork = Fork(ticket, group, parent, first, members, run.nodes.names, run.live, run.live_output)
+        run.tracing.group_started(fork, context)
         fork.cause = cause
         run.branches.add_fork(fork)
         if run.placement.members_in_pool(run.branches.placement_of(fork)):
-            run.process_side().open_fork(fork, run.nodes.members[node])
+            run.process_side().open_fork(fork)
 
     def join(self, ticket: int, node: int, count: int, first: int, stopped: bool) -> None:
         """Replay what the branches wrote, ask the policy, and tell the scheduler how the group ended."""

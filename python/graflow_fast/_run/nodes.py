@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import load_edges, load_members, load_tasks
 from graflow_fast.core import registry
+from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import DuplicateTaskError, GraflowRuntimeError
 
 if TYPE_CHECKING:
     from graflow_fast._core import Scheduler
+    from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.task import Executable
 
@@ -31,14 +34,14 @@ class NodeTable:
         self.tasks: list[Executable] = []
         self.ids: dict[str, int] = {}
         self.members: dict[int, list[int]] = {}
-        #: The edges in the scheduler's numbering, as (source, target).
-        self.edges: list[tuple[int, int]] = []
+        #: Each definition that was loaded, with one task of it.
+        self.definitions: dict[Definition, TaskWrapper] = {}
+        #: Executables that were loaded and have no definition of their own: groups, maps and others.
+        self.others: list[Executable] = []
         self._lanes: dict[int, int] = {}
         #: Ids of forgotten tasks, for new ones.
         self._free: list[int] = []
-        self._load(*graph.names_and_tasks())
-        for source, target in graph.get_edges():
-            self._edge(source, target)
+        self._load()
 
     def add(self, task: Executable, name: str | None = None) -> int:
         """Add an executable (with its members, if it is a group) that is not there yet; return its id."""
@@ -46,9 +49,7 @@ class NodeTable:
         found = self.ids.get(task_id)
         if found is not None:
             return found
-        definition = getattr(task.task if task.is_map else task, "_definition", None)  # type: ignore[attr-defined]
-        priority = 0 if definition is None else definition.priority
-        lane = 0 if definition is None or task.is_map or definition.max_concurrency is None else self._lane(definition)
+        priority, lane = self._options(task)
         if self._free and not task.is_group and not priority and not lane:
             node = self._free.pop()
             self.names[node], self.tasks[node] = task_id, task
@@ -119,53 +120,40 @@ class NodeTable:
             found = self.add(self.graph.get_node(name), name)
         return found
 
-    def _load(self, names: list[str], tasks: list[Executable]) -> None:
-        if self._add_plain(names, tasks) is None:
-            for name, task in zip(names, tasks, strict=True):
-                self.add(task, name)
+    def _load(self) -> None:
+        graph = self.graph
+        names, tasks, ids, found = self.names, self.tasks, self.ids, self.definitions
+        others = load_tasks(self.scheduler, graph._tasks, TaskWrapper, ids, names, tasks, found)
+        if any(definition.priority or definition.max_concurrency is not None for definition in found):
+            for node, task in enumerate(tasks):
+                self.scheduler.set_options(node, *self._options(task))
+        for name, task in others:
+            self.others.append(task)
+            self.add(task, name)
+        if not load_edges(self.scheduler, graph._tasks, graph._successors, ids):
+            for source, target in graph.get_edges():
+                self._edge(source, target)
 
     def _add_members(self, group: int, task: Any) -> None:
         # Members may be groups and may be added under this call; the list is complete only after it.
         self.members[group] = []
-        names = [member.task_id for member in task.tasks]
-        known = list(map(self.ids.get, names))
-        if None in known:
-            ids = self._add_plain(names, task.tasks) or [self.add(member) for member in task.tasks]
-        else:
-            ids = [node for node in known if node is not None]
+        ids = load_members(task.tasks, TaskWrapper, self.ids)
+        if ids is None:
+            ids = [self.add(member) for member in task.tasks]
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
 
-    def _add_plain(self, names: list[str], tasks: list[Executable]) -> list[int] | None:
-        """Add many tasks without options at once; the groups among them follow. None when some are not that plain."""
-        ids = self.ids
-        groups = [position for position, task in enumerate(tasks) if task.is_group]
-        plain = tasks if not groups else [task for task in tasks if not task.is_group]
-        definitions = {getattr(task, "_definition", None) for task in plain}
-        if None in definitions or len(set(names)) != len(names) or not ids.keys().isdisjoint(names):
-            return None
-        if any(definition.priority or definition.max_concurrency for definition in definitions if definition):
-            return None
-        if groups:
-            return None if len(groups) == len(tasks) else self._add_with_groups(names, tasks, set(groups))
-        first = self.scheduler.add_nodes(len(names))
-        added = list(range(first, first + len(names)))
-        ids.update(zip(names, added, strict=True))
-        self.names.extend(names)
-        self.tasks.extend(tasks)
-        return added
-
-    def _add_with_groups(self, names: list[str], tasks: list[Executable], groups: set[int]) -> list[int]:
-        plain = [position for position in range(len(tasks)) if position not in groups]
-        self._add_plain([names[position] for position in plain], [tasks[position] for position in plain])
-        for position in sorted(groups):
-            self.add(tasks[position], names[position])
-        return [self.ids[name] for name in names]
+    def _options(self, task: Executable) -> tuple[int, int]:
+        """Return the priority and the lane of a task."""
+        if task.is_map:
+            return task.task._definition.priority, 0  # type: ignore[attr-defined]
+        definition = getattr(task, "_definition", None)
+        if definition is None:
+            return 0, 0
+        return definition.priority, 0 if definition.max_concurrency is None else self._lane(definition)
 
     def _edge(self, source: str, target: str) -> None:
-        edge = (self._known(source), self._known(target))
-        self.scheduler.add_edge(*edge)
-        self.edges.append(edge)
+        self.scheduler.add_edge(self._known(source), self._known(target))
 
     def _known(self, name: str) -> int:
         found = self.resolve(name)

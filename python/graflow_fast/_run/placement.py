@@ -70,14 +70,15 @@ class Placement:
         return self.executor in ("auto", PROCESS)
 
     def check(self, tasks: list[Executable]) -> None:
-        """Refuse what can't be honoured before anything starts.
+        """Refuse what can't be honoured before anything starts; one task of each definition is enough.
 
         Raises:
             GraflowRuntimeError: a task names a handler that is neither built in nor registered.
             ConfigError: a limit is asked for where no process could be stopped.
         """
         for task in tasks:
-            task = getattr(task, "task", task)  # of a map
+            if task.is_map:
+                task = task.task  # type: ignore[attr-defined]
             if not isinstance(task, TaskWrapper):
                 continue
             definition = task._definition

@@ -10,7 +10,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._core import MemberFeed
+from graflow_fast._core import MemberFeed, by_definition
 from graflow_fast._pool.process_pool import CannotStart
 from graflow_fast._pool.registry import checkin, checkout, discard
 from graflow_fast._run import crossing
@@ -134,10 +134,10 @@ class Processes:
             return self.feed.feed(now)
         return self.run.scheduler.next(now) if self.has_room() else None
 
-    def open_fork(self, fork: Fork, members: list[int]) -> None:
+    def open_fork(self, fork: Fork) -> None:
         """Let the members of a group take the short way, if the group's place is the pool."""
         if self.feed is not None:
-            self.feed.open(fork.first, members, self._fork_view(fork))
+            self.feed.open(fork.first, fork.nodes, self._fork_view(fork))
             fork.feed = self.feed
 
     def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str]] | None:
@@ -294,10 +294,8 @@ class Processes:
     def _fork_values(self, fork: Fork) -> dict[str, bytes | None]:
         """Return the values that the members declare, to be sent once to each worker."""
         values: dict[str, bytes | None] = {}
-        seen: set[int] = set()
-        for member in fork.group.tasks:
-            if isinstance(member, TaskWrapper) and id(member._definition) not in seen:
-                seen.add(id(member._definition))
+        for member in by_definition(fork.group.tasks, TaskWrapper):
+            if isinstance(member, TaskWrapper):
                 values.update(self._declared(fork.parent, member._definition))
         return values
 

@@ -48,7 +48,7 @@ def resume(run: Run, names: list[str], now: float) -> None:
         before = -1 if cause is None else _known(run, cause)
         tag = 0 if iteration is None else run.requested.new_tag(iteration[0], iteration[1], before)
         queue.append((node, tag, before))
-    index = {edge: position for position, edge in enumerate(run.nodes.edges)}
+    index = {edge: position for position, edge in enumerate(run.scheduler.edges())}
     marks = [
         (index[_known(run, source), _known(run, target)], flags)
         for source, target, flags in state["marks"]
@@ -59,7 +59,8 @@ def resume(run: Run, names: list[str], now: float) -> None:
 
 
 def _marks(run: Run) -> list[tuple[int, int, int]]:
-    return [(*run.nodes.edges[edge], flags) for edge, flags in run.scheduler.edge_marks()]
+    edges = run.scheduler.edges()
+    return [(*edges[edge], flags) for edge, flags in run.scheduler.edge_marks()]
 
 
 def _resuming(run: Run, task_id: str) -> tuple[str, Any, str | None]:

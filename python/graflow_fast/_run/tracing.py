@@ -31,12 +31,12 @@ class Tracing:
             context = attempt.branch.context
             context.tracer.on_task_start(self.shown(attempt), context)
 
-    def group_started(self, group: Any, names: list[str], context: Any) -> None:
-        """Tell that a group starts, with members of these names."""
+    def group_started(self, fork: Fork, context: Any) -> None:
+        """Tell that a group starts, with its members' names."""
         if not self.run.silent:
             self.queued(started=1)
-            context.tracer.on_task_start(group, context)
-            context.tracer.on_parallel_group_start(group.task_id, names, context)
+            context.tracer.on_task_start(fork.group, context)
+            context.tracer.on_parallel_group_start(fork.group_name, fork.members, context)
 
     def group_ended(self, fork: Fork, error: Exception | None) -> None:
         """Tell that a group ended, with an error or well."""

@@ -16,6 +16,9 @@ from graflow_fast.core import registry
 from graflow_fast.core.task import Executable, SequentialTask, TaskReference
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 
+#: Flags of a report: nothing but a result, a body that raised, a record of effects.
+PLAIN, FAILED, EFFECTS = 0, 1, 2
+
 
 def parts(
     task_id: str, log: list[Any] | None, directives: list[Any] | None, pieces: list[Any] | None, error: Any

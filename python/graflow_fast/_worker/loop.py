@@ -15,7 +15,9 @@ from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
 from graflow_fast._worker import effects, mutations, output, surroundings
+from graflow_fast._worker.effects import EFFECTS, FAILED, PLAIN
 from graflow_fast._worker.mutations import Watch
+from graflow_fast._worker.plain import PlainTasks
 from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
 from graflow_fast.core.definition import Definition
@@ -25,24 +27,21 @@ from graflow_fast.exceptions import LostMutationError, LostMutationWarning, Task
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
 
-#: Flags of a report.
-PLAIN, FAILED, EFFECTS = 0, 1, 2
-#: The report names shared memory.
+#: A flag of a report: it names shared memory.
 SHARED = 8
 
 
 def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
-    output.install()
+    output.install(link.running)
     surroundings.install()
     link.watch_output()
-    while True:
-        item = link.next()
-        if item is None:
-            return
-        worker.run_task(*item)
-        if segments.used() and not link.has_queued():
+    PlainTasks(worker).install()
+    while (item := link.next(segments.used())) is not None:
+        if item:
+            worker.run_task(*item)
+        else:  # nothing to do for now
             segments.rest()
 
 
@@ -61,10 +60,10 @@ class Worker:
         crossing.Finders.find_key = staticmethod(self.keys.get)
         segments.arena.awaits_arrival = True
 
-    def run_task(self, ticket: int, payload: bytes) -> None:
+    def run_task(self, ticket: int, payload: bytes | tuple[str, int, int, bytes | None, None]) -> None:
         """Run one task (or the steps of a lease) and report it, whatever it does."""
-        task_id, key, view_key, bound, extra = pickle.loads(payload)
-        output.ticket = ticket
+        message: Any = pickle.loads(payload) if type(payload) is bytes else payload
+        task_id, key, view_key, bound, extra = message
         if extra is not None and "chunk" in extra:
             self._run_chunk(ticket, task_id, key, view_key, bound, extra["chunk"])
             return
@@ -73,9 +72,9 @@ class Worker:
             from graflow_fast._worker.lease import go_on
 
             steps = go_on(self, ticket, view_key, (task_id, key, bound, extra), (flags, result, parts))
-            self._report(ticket, task_id, EFFECTS, crossing.NONE_BYTES, steps)
+            self.report(ticket, task_id, EFFECTS, crossing.NONE_BYTES, steps)
             return
-        self._report(ticket, task_id, flags, result, parts)
+        self.report(ticket, task_id, flags, result, parts)
 
     def perform(
         self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, extra: dict[str, Any] | None
@@ -116,22 +115,22 @@ class Worker:
             if watch is not None:
                 self._complain_of_lost_mutations(key, task_id, definition, watch)
             packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-            parts = self._parts(task_id, context, task_context)
+            parts = self.parts(task_id, context, task_context)
         except BaseException as error:
-            return FAILED | EFFECTS, crossing.NONE_BYTES, self._parts_of_failure(task_id, context, error)
+            return FAILED | EFFECTS, crossing.NONE_BYTES, self.parts_of_failure(task_id, context, error)
         finally:
             registry.running.task_context = None
             if surroundings.changed:
                 surroundings.restore()
         return (PLAIN if parts is None else EFFECTS), packed_result, parts
 
-    def _report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
+    def report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
         record = b"" if parts is None else crossing.pack(parts, [])
         try:
             self._send(ticket, flags, result, record)
         except ValueError as error:  # too large
             failure = TaskSerializationError(task_id, "the result", "", error)
-            record = crossing.pack(self._parts_of_failure(task_id, None, failure), [])
+            record = crossing.pack(self.parts_of_failure(task_id, None, failure), [])
             self._send(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
 
     def _send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
@@ -146,14 +145,14 @@ class Worker:
             done = run_chunk(self, ticket, key, self.definition(key), task_id, view_key, bound, chunk)
             self._send(ticket, PLAIN, *done)
         except BaseException as error:
-            parts = self._parts_of_failure(task_id, None, error)
-            self._report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
+            parts = self.parts_of_failure(task_id, None, error)
+            self.report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
         finally:
             registry.running.task_context = None
             if surroundings.changed:
                 surroundings.restore()
 
-    def _parts(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> Any:
+    def parts(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> Any:
         """Return the parts of the record of a body that returned, None when there is nothing in it."""
         log = context.writes() if context is not None else None
         directives = task_context.directives
@@ -178,7 +177,7 @@ class Worker:
         code = definition.func.__code__
         output.keep_warning(LostMutationWarning(task_id, names), code.co_filename, code.co_firstlineno)
 
-    def _parts_of_failure(self, task_id: str, context: Any, error: BaseException) -> Any:
+    def parts_of_failure(self, task_id: str, context: Any, error: BaseException) -> Any:
         try:
             log = context.writes() if context is not None else None
             return effects.parts(task_id, log, None, output.take(), effects.pack_error(error, _user_traceback(error)))

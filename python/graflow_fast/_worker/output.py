@@ -5,24 +5,32 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.output import LOG, STDERR, STDOUT, WARNING, Piece
 from graflow_fast._worker import journal
 
-_pieces: list[Piece] = []
+if TYPE_CHECKING:
+    from graflow_fast._core import RunningTask
 
-#: The ticket of the running task, by which the journal tells its pieces from others.
-ticket = 0
+#: What the running task has said so far.
+pieces: list[Piece] = []
+
+_MARK: Piece = (STDOUT, "")
+
+#: The running task, by whose ticket the journal tells its pieces from others.
+_running: RunningTask
 
 
 def _keep(kind: int, content: Any) -> None:
-    _pieces.append((kind, content))
-    journal.write(ticket, kind, content)
+    pieces.append((kind, content))
+    journal.write(_running.ticket, kind, content)
 
 
-def install() -> None:
+def install(running: RunningTask) -> None:
     """Put keepers in the place of this process's standard streams, root logger and warning display."""
+    global _running
+    _running = running
     sys.stdout = _Keeper(STDOUT)
     sys.stderr = _Keeper(STDERR)
     root = logging.getLogger()
@@ -33,19 +41,24 @@ def install() -> None:
     warnings.simplefilter("always")
 
 
-def put_back(pieces: list[Piece] | None) -> None:
+def put_back(taken: list[Piece] | None) -> None:
     """Keep again what was taken for a record that could not be made."""
-    if pieces:
-        _pieces[:0] = pieces
+    if taken:
+        pieces[:0] = taken
 
 
 def take() -> list[Piece] | None:
     """Return what was kept since the last call, None when it is nothing."""
-    if not _pieces:
+    if not pieces:
         return None
-    taken = _pieces[:]
-    _pieces.clear()
-    return taken
+    taken = [piece for piece in pieces if piece is not _MARK]
+    pieces.clear()
+    return taken or None
+
+
+def mark() -> None:
+    """See to it that the running task's end is looked at as if it had said something."""
+    pieces.append(_MARK)
 
 
 class _Keeper:

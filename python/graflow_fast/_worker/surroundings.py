@@ -13,6 +13,8 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from graflow_fast._worker import output
+
 #: True when a task has changed something since `restore`.
 changed = False
 
@@ -53,11 +55,17 @@ def restore() -> None:
     changed = False
 
 
+def _note() -> None:
+    global changed
+    if not changed:
+        changed = True
+        output.mark()
+
+
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def noting(*arguments: Any, **options: Any) -> Any:
-        global changed
-        changed = True
+        _note()
         return function(*arguments, **options)
 
     return noting
@@ -66,9 +74,8 @@ def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
 def _noting_handlers(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def noting(signalnum: Any, handler: Any) -> Any:
-        global changed
         previous = function(signalnum, handler)
-        changed = True
+        _note()
         _handlers.setdefault(int(signalnum), previous)
         return previous
 

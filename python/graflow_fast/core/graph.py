@@ -119,17 +119,20 @@ class TaskGraph:
         Members of groups don't count, nor does a definition of which instances were made. When the graph has edges
         or groups, a node without any edge doesn't count either: it is a target for jumps.
         """
-        members = self.member_ids()
-        roots = [
-            name
-            for name, task in self._tasks.items()
-            if not self._predecessors.get(name)
-            and name not in members
-            and (self._successors.get(name) or not task.is_template)
-        ]
+        predecessors = self._predecessors
         if self._successors or self._groups:
-            return [name for name in roots if self._successors.get(name) or name in self._groups]
-        return roots
+            names = dict.fromkeys(name for name, targets in self._successors.items() if targets)
+            names.update(dict.fromkeys(self._groups))
+            roots = [name for name in names if not predecessors.get(name) and name in self._tasks]
+            if len(roots) > 1:  # in the order of the nodes
+                chosen = set(roots)
+                roots = [name for name in self._tasks if name in chosen]
+        else:
+            roots = [name for name, task in self._tasks.items() if not task.is_template]
+        if len(roots) > 1:
+            members = self.member_ids()
+            return [name for name in roots if name not in members]
+        return [name for name in roots if not self._is_member(name)]
 
     def successors(self, node: str) -> list[str]:
         """Return the nodes that follow ``node``, in edge order."""
@@ -191,10 +194,6 @@ class TaskGraph:
             for neighbour in edges.pop(task_id, ()):
                 back.get(neighbour, {}).pop(task_id, None)
 
-    def names_and_tasks(self) -> tuple[list[str], list[Executable]]:
-        """Return the nodes' names and, in the same order, their tasks."""
-        return list(self._tasks), list(self._tasks.values())
-
     def member_ids(self) -> set[str]:
         """Return the ids of all members of all groups."""
         return {member.task_id for group in self._groups.values() for member in group.tasks}
@@ -217,6 +216,9 @@ class TaskGraph:
         from graflow_fast.utils.graph import draw_ascii
 
         return draw_ascii(self.nx_graph())
+
+    def _is_member(self, name: str) -> bool:
+        return any(member.task_id == name for group in self._groups.values() for member in group.tasks)
 
     def _find_member(self, task_id: str) -> Executable | None:
         for group in self._groups.values():

@@ -1,8 +1,11 @@
 //! The extension module `graflow_fast._core`: declares its surface, converts, and owns nothing else.
 use pyo3::prelude::*;
 
+mod bodies;
 mod link;
+mod load;
 mod members;
+mod plain;
 mod pool;
 mod scheduler;
 
@@ -13,6 +16,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<members::MemberFeed>()?;
     module.add_class::<pool::Pool>()?;
     module.add_class::<link::WorkerLink>()?;
+    module.add_class::<bodies::RunningTask>()?;
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load_tasks, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load_edges, module)?)?;
+    module.add_function(wrap_pyfunction!(load::load_members, module)?)?;
+    module.add_function(wrap_pyfunction!(load::by_definition, module)?)?;
     Ok(())
 }

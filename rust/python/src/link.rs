@@ -1,13 +1,21 @@
 //! `_core.WorkerLink`: the worker's end of a link for Python.
-use graflow_pool::{Blocked, EndError, WorkerEnd};
+use graflow_pool::{Blocked, EndError, Task, WorkerEnd};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::bodies::{Bodies, Outcome, RunningTask};
+use crate::plain::PlainTask;
 
 /// The worker's end of its link; used by one thread.
 #[pyclass(module = "graflow_fast._core")]
 pub struct WorkerLink {
     end: WorkerEnd,
+    running: Py<RunningTask>,
+    /// Runs plain tasks; it is out of here while one runs, since bodies may use the link.
+    bodies: Option<Bodies>,
+    /// Keys forgotten since the bodies were told last.
+    forgotten: Vec<u64>,
 }
 
 /// Has this process killed when its parent dies; false if its parent is not (any more) `parent`.
@@ -25,6 +33,65 @@ fn failed(error: EndError) -> PyErr {
 }
 
 impl WorkerLink {
+    /// The task as the loop gets it: its ticket, and its payload (of a plain task, what is in it).
+    fn handed_out<'py>(py: Python<'py>, task: &Task) -> PyResult<Bound<'py, PyTuple>> {
+        let payload = &task.bytes[task.payload.clone()];
+        let Some(plain) = PlainTask::read(payload) else {
+            return (task.ticket, PyBytes::new(py, payload)).into_pyobject(py);
+        };
+        let bound = (!plain.bound.is_empty()).then(|| PyBytes::new(py, plain.bound));
+        (task.ticket, (plain.name, plain.key, plain.view, bound, None::<u8>)).into_pyobject(py)
+    }
+
+    /// Runs a task, if it is plain and there is somebody to run it, and reports it; false if nothing has run.
+    fn run_plain(slf: &Bound<'_, Self>, task: &Task) -> PyResult<bool> {
+        let py = slf.py();
+        let Some(plain) = PlainTask::read(&task.bytes[task.payload.clone()]) else {
+            return Ok(false);
+        };
+        let (bodies, epoch) = {
+            let mut link = slf.borrow_mut();
+            (link.bodies.take(), link.end.live_epoch())
+        };
+        let Some(mut bodies) = bodies else {
+            return Ok(false);
+        };
+        let outcome = bodies.run(py, &plain, epoch);
+        let done = Self::report_plain(slf, task, &plain, outcome, &mut bodies);
+        let mut link = slf.borrow_mut();
+        for key in std::mem::take(&mut link.forgotten) {
+            bodies.forget(key);
+        }
+        link.bodies = Some(bodies);
+        done
+    }
+
+    fn report_plain(
+        slf: &Bound<'_, Self>,
+        task: &Task,
+        plain: &PlainTask<'_>,
+        outcome: PyResult<Outcome<'_>>,
+        bodies: &mut Bodies,
+    ) -> PyResult<bool> {
+        let py = slf.py();
+        match outcome? {
+            Outcome::NotPlain => return Ok(false),
+            Outcome::Returned(result) => {
+                let has_output = bodies.has_output(py);
+                match bodies.scalar.of(&result)? {
+                    Some(packed) if !has_output => slf.borrow_mut().report(py, task.ticket, 0, packed, b"")?,
+                    _ => {
+                        bodies.finish.call1(py, (task.ticket, plain.name, result, py.None()))?;
+                    }
+                }
+            }
+            Outcome::Raised(error) => {
+                bodies.finish.call1(py, (task.ticket, plain.name, py.None(), error))?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Waits as `blocked` says, without the interpreter lock; signals are looked after.
     fn wait(&mut self, py: Python<'_>, blocked: Blocked) -> PyResult<()> {
         let end = &mut self.end;
@@ -51,27 +118,60 @@ impl WorkerLink {
 #[pymethods]
 impl WorkerLink {
     #[new]
-    fn new(socket_fd: i32, claims_fd: i32) -> PyResult<WorkerLink> {
-        Ok(WorkerLink { end: WorkerEnd::new(socket_fd, claims_fd)? })
+    fn new(py: Python<'_>, socket_fd: i32, claims_fd: i32) -> PyResult<WorkerLink> {
+        let running = Py::new(py, RunningTask::default())?;
+        let end = WorkerEnd::new(socket_fd, claims_fd)?;
+        Ok(WorkerLink { end, running, bodies: None, forgotten: Vec::new() })
+    }
+
+    /// The task that is running.
+    #[getter]
+    fn running(&self, py: Python<'_>) -> Py<RunningTask> {
+        self.running.clone_ref(py)
     }
 
     fn watch_output(&mut self) -> PyResult<()> {
         Ok(self.end.watch_output()?)
     }
 
-    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        self.end_if_forked(py)?;
+    /// From now on `next` runs plain tasks itself.
+    fn run_plain_tasks(
+        &mut self,
+        py: Python<'_>,
+        body_of: Py<PyAny>,
+        finish: Py<PyAny>,
+        pieces: Py<PyList>,
+        running: Py<PyAny>,
+        marker: Py<PyAny>,
+    ) -> PyResult<()> {
+        self.bodies = Some(Bodies::new(py, body_of, finish, pieces, running, marker)?);
+        Ok(())
+    }
+
+    #[pyo3(signature = (until_idle = false))]
+    fn next<'py>(slf: &Bound<'py, Self>, until_idle: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let py = slf.py();
         loop {
-            match self.end.claim_next().map_err(failed)? {
+            let claimed = {
+                let mut link = slf.borrow_mut();
+                link.end_if_forked(py)?;
+                link.end.claim_next().map_err(failed)?
+            };
+            match claimed {
                 Ok(task) => {
-                    let payload = PyBytes::new(py, &task.bytes[task.payload]);
-                    return Ok(Some((task.ticket, payload).into_pyobject(py)?));
+                    let name = PlainTask::name_in(&task.bytes[task.payload.clone()]);
+                    let name = task.payload.start + name.start..task.payload.start + name.end;
+                    slf.borrow().running.get().set(task.ticket, &task.bytes, name);
+                    if !Self::run_plain(slf, &task)? {
+                        return Self::handed_out(py, &task).map(Some);
+                    }
                 }
                 Err(Blocked::Over) => {
-                    self.flush(py)?;
+                    slf.borrow_mut().flush(py)?;
                     return Ok(None);
                 }
-                Err(blocked) => self.wait(py, blocked)?,
+                Err(Blocked::Read) if until_idle => return Ok(Some(PyTuple::empty(py))),
+                Err(blocked) => slf.borrow_mut().wait(py, blocked)?,
             }
         }
     }
@@ -81,7 +181,9 @@ impl WorkerLink {
     }
 
     fn take_forgotten(&mut self) -> Vec<u64> {
-        self.end.take_forgotten()
+        let forgotten = self.end.take_forgotten();
+        self.forgotten.extend_from_slice(&forgotten);
+        forgotten
     }
 
     fn report(&mut self, py: Python<'_>, ticket: u64, flags: u32, result: &[u8], effects: &[u8]) -> PyResult<()> {

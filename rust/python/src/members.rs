@@ -10,14 +10,12 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
+use crate::plain::{PlainTask, NONE_PICKLE};
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
-
-/// `pickle.dumps(None, protocol=5)`.
-const NONE_PICKLE: &[u8] = b"\x80\x05N.";
 
 /// How members of one definition are sent.
 struct Plan {
@@ -211,6 +209,43 @@ impl MemberFeed {
         self.fork(first).map(|fork| std::mem::take(&mut fork.ended)).unwrap_or_default()
     }
 
+    /// Closes a fork, if only members up to `count` ended here, and stores what they left: in `data` the result of each,
+    /// under `<name>.__result__` (bytes go through `pack`), in `counts` that each ran once. False: nothing was done.
+    #[allow(clippy::too_many_arguments)] // a call from Python, by position
+    fn store<'py>(
+        &mut self,
+        py: Python<'py>,
+        first: u64,
+        count: u32,
+        data: &Bound<'py, PyDict>,
+        counts: &Bound<'py, PyDict>,
+        pack: &Bound<'py, PyAny>,
+    ) -> PyResult<bool> {
+        let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
+            return Ok(true);
+        };
+        if self.forks[position].results.iter().any(|(index, _)| *index >= count) {
+            return Ok(false);
+        }
+        let OpenFork { mut results, members, .. } = self.forks.swap_remove(position);
+        results.sort_unstable_by_key(|(index, _)| *index);
+        let one = PyInt::new(py, 1);
+        let names = self.names.bind(py);
+        let mut key = String::new();
+        for (index, result) in results {
+            let name = names.get_item(members[index as usize] as usize)?;
+            key.clear();
+            key.push_str(name.cast::<PyString>()?.to_str()?);
+            key.push_str(".__result__");
+            match result {
+                None => data.set_item(&key, py.None())?,
+                Some(bytes) => data.set_item(&key, pack.call1((PyBytes::new(py, &bytes),))?)?,
+            }
+            counts.set_item(name, &one)?;
+        }
+        Ok(true)
+    }
+
     /// Closes a fork: (indices, results as bytes or None for None) of its plain members, in member order.
     fn close<'py>(&mut self, py: Python<'py>, first: u64) -> (Vec<u32>, Vec<Option<Bound<'py, PyBytes>>>) {
         let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
@@ -242,7 +277,7 @@ impl MemberFeed {
         else {
             return Ok(false);
         };
-        if !self.scheduler.borrow(py).core.successors(node).is_ok_and(|successors| successors.is_empty()) {
+        if self.scheduler.borrow(py).core.has_successors(node) {
             return Ok(false);
         }
         let task = self.tasks.bind(py).get_item(node as usize)?;
@@ -276,7 +311,9 @@ impl MemberFeed {
             }
         };
         let name = self.names.bind(py).get_item(node as usize)?;
-        let payload = payload(name.cast::<PyString>()?.to_str()?, plan.definitions[0], view, packed.as_deref());
+        let name = name.cast::<PyString>()?.to_str()?;
+        let payload = PlainTask { key: plan.definitions[0], view, name, bound: packed.as_deref().unwrap_or_default() };
+        let payload = payload.write();
         plan.definitions[plan.keys] = view;
         self.pool
             .get()
@@ -311,32 +348,4 @@ impl MemberFeed {
         }
         true
     }
-}
-
-/// The pickle of `(name, key, view, bound, None)`: what a worker is told of a plain member.
-fn payload(name: &str, key: u64, view: u64, bound: Option<&[u8]>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(40 + name.len() + bound.map_or(0, <[u8]>::len));
-    out.extend_from_slice(b"\x80\x05(");
-    if let Ok(length) = u8::try_from(name.len()) {
-        out.extend_from_slice(&[0x8c, length]); // SHORT_BINUNICODE
-    } else {
-        out.push(b'X'); // BINUNICODE
-        out.extend_from_slice(&(name.len() as u32).to_le_bytes());
-    }
-    out.extend_from_slice(name.as_bytes());
-    for number in [key, view] {
-        out.extend_from_slice(&[0x8a, 9]); // LONG1 of nine bytes, so that the sign is plus
-        out.extend_from_slice(&number.to_le_bytes());
-        out.push(0);
-    }
-    match bound {
-        None => out.push(b'N'),
-        Some(bytes) => {
-            out.push(0x8e); // BINBYTES8
-            out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-            out.extend_from_slice(bytes);
-        }
-    }
-    out.extend_from_slice(b"Nt.");
-    out
 }

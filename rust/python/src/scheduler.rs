@@ -24,7 +24,7 @@ const ITERATE: u8 = 2;
 const TERMINATE: u8 = 3;
 const CANCEL: u8 = 4;
 
-fn mistake(error: CallError) -> PyErr {
+pub(crate) fn mistake(error: CallError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
@@ -135,6 +135,10 @@ impl PyScheduler {
         self.core.add_edge(source, target).map_err(mistake)
     }
 
+    fn set_options(&mut self, node: u32, priority: i32, lane: u32) -> PyResult<()> {
+        self.core.set_options(node, priority, lane).map_err(mistake)
+    }
+
     fn set_members(&mut self, group: u32, members: Vec<u32>) -> PyResult<()> {
         self.core.set_members(group, &members).map_err(mistake)
     }
@@ -212,6 +216,10 @@ impl PyScheduler {
 
     fn pending_work(&self) -> Vec<(u32, i64, i64)> {
         self.core.pending_work().into_iter().map(|work| (work.node, work.tag, optional(work.cause))).collect()
+    }
+
+    fn edges(&self) -> Vec<(u32, u32)> {
+        self.core.edges()
     }
 
     fn edge_marks(&self) -> Vec<(u32, u32)> {

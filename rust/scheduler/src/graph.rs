@@ -97,6 +97,14 @@ impl Graph {
         Ok(id)
     }
 
+    pub fn set_options(&mut self, node: NodeId, priority: i32, lane: u32) -> Result<(), CallError> {
+        self.require(node)?;
+        let node = &mut self.nodes[node as usize];
+        node.priority = priority;
+        node.lane = lane;
+        Ok(())
+    }
+
     pub fn require(&self, node: NodeId) -> Result<(), CallError> {
         if node < self.node_count() {
             Ok(())
@@ -229,6 +237,11 @@ impl Graph {
         } else {
             0
         }
+    }
+
+    /// All edges as (source, target), in the order of their numbers.
+    pub fn all_edges(&self) -> Vec<(NodeId, NodeId)> {
+        self.edges.iter().map(|edge| (edge.source, edge.target)).collect()
     }
 
     pub fn successors(&self, node: NodeId) -> Vec<NodeId> {

@@ -61,6 +61,16 @@ impl Scheduler {
         Ok(self.graph.successors(node))
     }
 
+    /// Says whether anything follows a node.
+    pub fn has_successors(&self, node: NodeId) -> bool {
+        node < self.graph.node_count() && self.graph.first_out(node) != NONE
+    }
+
+    /// All edges as (source, target), in the order in which they were added.
+    pub fn edges(&self) -> Vec<(NodeId, NodeId)> {
+        self.graph.all_edges()
+    }
+
     /// A node's predecessors, in edge order.
     pub fn predecessors(&self, node: NodeId) -> Result<Vec<NodeId>, CallError> {
         self.graph.require(node)?;

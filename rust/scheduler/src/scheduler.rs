@@ -105,6 +105,11 @@ impl Scheduler {
         self.graph.add_nodes(count)
     }
 
+    /// Gives a node that has not run another priority and lane.
+    pub fn set_options(&mut self, node: NodeId, priority: i32, lane: u32) -> Result<(), CallError> {
+        self.graph.set_options(node, priority, lane)
+    }
+
     /// Adds an edge; a duplicate is ignored. Allowed at any time.
     pub fn add_edge(&mut self, source: NodeId, target: NodeId) -> Result<(), CallError> {
         self.graph.add_edge(source, target)

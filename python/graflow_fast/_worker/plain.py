@@ -1,0 +1,105 @@
+"""What the link must know to run plain tasks itself: which bodies are plain, and what to do when a task ends otherwise.
+
+Owns the judgement that a body takes nothing but what is bound. How tasks arrive, run and are reported is the link's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run import crossing
+from graflow_fast._worker import effects, output, surroundings
+from graflow_fast.core import registry
+from graflow_fast.core.task_context import TaskExecutionContext
+
+if TYPE_CHECKING:
+    from graflow_fast._core import RunningTask
+    from graflow_fast._worker.loop import Worker
+    from graflow_fast._worker.remote import View
+    from graflow_fast.core.definition import Definition
+
+#: A function, the names that may be bound (None: any), and those that must be.
+PlainBody = tuple[Callable[..., Any], "frozenset[str] | None", list[str]]
+
+
+class PlainTasks:
+    """Answers the link's questions about plain tasks."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def install(self) -> None:
+        """Let the link run plain tasks from now on."""
+        link = self._worker.link
+        marker = RunningPlainTask(link.running)
+        link.run_plain_tasks(self.body_of, self.finish, output.pieces, registry.running, marker)
+
+    def body_of(self, key: int, view_key: int) -> PlainBody | None:
+        """Return how to run the tasks of a definition that see a view; None when they are not plain."""
+        worker = self._worker
+        try:
+            definition = worker.definition(key)
+            view = worker.views.get(view_key) or worker.view(view_key)
+        except BaseException:
+            return None  # the task says so, when it is run the general way
+        if definition.inject_context or worker.watches[key] is not None:
+            return None
+        required = self._required(definition, view)
+        if required is None:
+            return None
+        names = None if definition.takes_any else frozenset(parameter.name for parameter in definition.parameters)
+        return definition.func, names, required
+
+    def _required(self, definition: Definition, view: View) -> list[str] | None:
+        """Return the names that must be bound, since the channel has a value for them, or there is no default."""
+        if not definition.resolve_keyword_args:
+            return [parameter.name for parameter in definition.parameters if parameter.required]
+        if definition.parameters and (not view.shared or self._worker.link.live_epoch()):
+            return None
+        required = []
+        for parameter in definition.parameters:
+            keys = (parameter.result_key, parameter.name)
+            if parameter.required or any(view.values.get(key, b"?") is not None for key in keys):
+                required.append(parameter.name)
+        return required
+
+    def finish(self, ticket: int, task_id: str, result: Any, error: BaseException | None) -> None:
+        """Report a plain task that printed something, or ended with what is no plain scalar, or with an exception."""
+        worker = self._worker
+        if surroundings.changed:
+            surroundings.restore()
+        try:
+            if error is None:
+                packed = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
+                pieces = output.take()
+                parts = None if pieces is None else (None, None, pieces, None)
+                worker.report(ticket, task_id, effects.PLAIN if parts is None else effects.EFFECTS, packed, parts)
+                return
+        except BaseException as unpackable:
+            error = unpackable
+        parts = worker.parts_of_failure(task_id, None, error)
+        worker.report(ticket, task_id, effects.FAILED | effects.EFFECTS, crossing.NONE_BYTES, parts)
+
+
+class RunningPlainTask:
+    """Stands for the context of whichever plain task is running; one is made only when it is asked for."""
+
+    __slots__ = ("_made", "_running", "_ticket")
+
+    def __init__(self, running: RunningTask) -> None:
+        object.__setattr__(self, "_running", running)
+        object.__setattr__(self, "_ticket", 0)
+        object.__setattr__(self, "_made", None)
+
+    def _context(self) -> TaskExecutionContext:
+        if self._ticket != self._running.ticket:
+            object.__setattr__(self, "_ticket", self._running.ticket)
+            object.__setattr__(self, "_made", TaskExecutionContext(self._running.name, None))
+        return self._made  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._context(), name, value)
