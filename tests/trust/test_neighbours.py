@@ -1,5 +1,6 @@
 """What a body does to its process is no other task's affair, and what the package does to the machine nobody else's."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -17,7 +18,7 @@ from graflow_fast._shared import segments
 from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 
 
-def after(body):
+def after(body, capsys):
     """What another task of the same worker finds after that body; in the same go, and in a run of its own."""
 
     def look():
@@ -25,6 +26,9 @@ def after(body):
             [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM)],
             os.getcwd(),
             dict(os.environ),
+            sys.getrecursionlimit(),
+            print("seen"),
+            time.sleep(0.1),
             subprocess.run("echo $ADDED $TERM; pwd", shell=True, capture_output=True, text=True).stdout,
         )
 
@@ -40,6 +44,7 @@ def after(body):
     assert run(body, look) == before
     run(body)
     assert run(look) == before
+    assert capsys.readouterr().out == "seen\n" * 3
 
 
 def handlers():
@@ -62,6 +67,20 @@ def environment():
     os.environ.pop("HOME", None)
 
 
+def forgotten_alarm():
+    signal.alarm(0) or signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+
+def streams():
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    print("lost, as it says")
+
+
+def limits():
+    sys.setrecursionlimit(70)
+    sys.settrace(lambda *_: None)
+
+
 def raises():
     environment()
     os.chdir("/")
@@ -71,9 +90,21 @@ def raises():
         handlers()
 
 
-@pytest.mark.parametrize("body", [handlers, alarm, directory, environment])
-def test_a_body_that_changes_its_process(body):
-    after(body)
+@pytest.mark.parametrize("body", [handlers, alarm, forgotten_alarm, directory, environment, streams, limits])
+def test_a_body_that_changes_its_process(body, capsys):
+    after(body, capsys)
+
+
+def test_the_system_module_still_travels():
+    """A function made in a worker names it."""
+
+    @task(inject_context=True)
+    def makes(ctx):
+        ctx.next_task(task(id="made")(lambda: sys.maxsize))
+
+    with workflow("neighbours") as wf:
+        makes
+    assert wf.execute(executor="process", max_workers=1) == sys.maxsize
 
 
 def test_a_body_that_changes_its_process_and_raises(monkeypatch):
@@ -97,8 +128,9 @@ def test_nothing_listens_on_a_port_and_files_are_the_users_own():
             found.extend(process.net_connections("inet"))
             for fd in os.listdir(f"/proc/{process.pid}/fd"):
                 path = f"/proc/{process.pid}/fd/{fd}"
-                if "graflow" in os.readlink(path):
-                    modes.add(stat.S_IMODE(os.stat(path).st_mode))
+                with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                    if "graflow" in os.readlink(path):
+                        modes.add(stat.S_IMODE(os.stat(path).st_mode))
 
     modes = set()
 

@@ -14,7 +14,7 @@ _LINES = 20
 
 _FATAL = "Fatal Python error:"
 #: Frames in these files show how the worker got to the body, which tells users nothing.
-_OWN = "graflow_fast/_worker/"
+_OWN = "graflow_fast/_"
 #: What the first frame of all looks like.
 _FIRST = 'File "<string>", line 1 in <module>'
 

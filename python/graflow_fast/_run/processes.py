@@ -67,6 +67,7 @@ class Processes:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        run.settings.check_environment()
         self.pool = checkout(run.settings.resolved_workers())
         try:
             import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: _open waits for them
@@ -475,7 +476,7 @@ class Processes:
         pieces, _ = self.pool.pieces_of(worker, ticket)
         if self.live_output is not None:
             pieces = self.live_output.rest(ticket, pieces)
-        pieces += self._last_output(worker)
+        pieces = without_own_frames(pieces + self._last_output(worker))
         self._refill()
         self._held.pop(ticket, None)
         self.requests.release(ticket)
@@ -495,7 +496,7 @@ class Processes:
             self.run.running[ticket] = attempt
             self.submit(attempt)
             return
-        attempt.branch.output.write(without_own_frames(pieces))
+        attempt.branch.output.write(pieces)
         if error is None and worker in self._killed_workers:
             self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
             return
