@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-# T1, T2, T4, T5: make trust (make soak for longer). T3: make meaning. 10 000 random programs on every placement; make test runs 100 until the rare timing case is fixed.
+# T1, T2, T4, T5: make trust, and make soak for longer. T3: make meaning, 10 000 random programs on every placement
+# (make test runs 100 until the rare timing case is fixed).
 .PHONY: meaning help setup test check format bench bench-peers demo soak trust fuzz clean
 
 help:
