@@ -15,6 +15,8 @@ __all__ = [
     "load_edges",
     "load_members",
     "load_tasks",
+    "pack_effects",
+    "unpack_effects",
 ]
 
 __version__: Final[str]
@@ -129,8 +131,12 @@ class WorkerLink:
     def watch_output(self) -> None: ...
     def run_plain_tasks(
         self,
-        body_of: Callable[[int, int], tuple[Callable[..., Any], frozenset[str] | None, list[str]] | None],
-        finish: Callable[[int, str, Any, BaseException | None], None],
+        body_of: Callable[
+            [int, int],
+            tuple[Callable[..., Any], frozenset[str] | None, list[str], Callable[[int, str], Any] | None] | None,
+        ],
+        finish: Callable[[int, str, Any, BaseException | None, Any], None],
+        effects_of: Callable[[Any], bytes | bool | None],
         pieces: list[Any],
         running: Any,
         marker: Any,
@@ -155,6 +161,19 @@ class RunningTask:
     @property
     def name(self) -> str: ...
 
+def pack_effects(
+    log: list[Any] | None,
+    directives: list[Any] | None,
+    plain: type,
+    keys: dict[Any, int],
+    dumps: Callable[[Any], bytes],
+) -> bytes | None: ...
+def unpack_effects(
+    record: bytes,
+) -> tuple[
+    list[tuple[str, str, bytes | None, float | None]],
+    list[tuple[str, tuple[int, str, bytes | None], bool]],
+]: ...
 def load_tasks(
     scheduler: Scheduler,
     graph: dict[str, Any],
@@ -181,14 +200,18 @@ class MemberFeed:
         pool: Pool,
         tasks: list[Any],
         names: list[str],
-        plan_of: Callable[[Any], tuple[tuple[int, ...], list[str]] | None],
+        plan_of: Callable[[Any], tuple[tuple[int, ...], list[str], list[str] | None] | None],
         pack_bound: Callable[[dict[str, Any]], bytes],
+        adopt: Callable[[int, list[Any], list[str]], None],
     ) -> MemberFeed: ...
+    def add_next_tasks(
+        self, plain: type, graph: dict[str, Any], ids: dict[str, int], find: Callable[[int], Any]
+    ) -> None: ...
     def end(self) -> None: ...
     def open(self, first: int, members: list[int], view: int) -> None: ...
     def feed(self, now: float) -> tuple[int, int, int, int, int, int, int] | None: ...
     def collect(self, timeout: float | None, max_events: int = 4096) -> list[tuple[object, ...]]: ...
-    def release(self, ticket: int) -> tuple[int, int] | None: ...
+    def release(self, ticket: int) -> tuple[int, int, int] | None: ...
     def tickets(self) -> list[int]: ...
     def take_ended(self, first: int) -> list[int]: ...
     def store(
@@ -198,5 +221,8 @@ class MemberFeed:
         data: dict[str, Any],
         counts: dict[str, int],
         pack: Callable[[bytes], Any],
-    ) -> bool: ...
-    def close(self, first: int) -> tuple[list[int], list[bytes | None]]: ...
+        channel: Any,
+        others: list[int],
+        replay_other: Callable[[int], None],
+    ) -> None: ...
+    def close(self, first: int) -> list[tuple[int, tuple[list[tuple[str, str, bytes | None, None]], list[str]]]]: ...

@@ -169,31 +169,26 @@ class Fork:
     def replay(self, count: int) -> None:
         """Do the first ``count`` members' writes on the parent's channel, in member order."""
         channel = self.parent.channel
+        counts = self.parent.context.cycle_controller.cycle_counts
         if self.feed is not None:
             self.end_fed()
-            if not self.logs and self._store_fed(count):
+            if type(channel) is MemoryChannel and not channel.ttl_data and not self.live.keys:
+                others = sorted(index for index in self.logs.keys() | self.cycles.keys() if index < count)
+                self.feed.store(self.first, count, channel.data, counts, _packed, channel, others, self._replay_one)
                 return
-            for index, data in zip(*self.feed.close(self.first), strict=True):
-                name = self.member_name(index)
-                value = None if data is None else Packed(data, load_packed)
-                self.logs[index] = [("set", f"{name}.__result__", value, None)]
-                self.cycles[index] = {name: 1}
+            for index, (log, ran) in self.feed.close(self.first):
+                self.logs[index] = [unpacked_write(write) for write in log]
+                self.cycles[index] = dict.fromkeys(ran, 1)
         for index in range(count):
-            log = self.logs.pop(index, None)
-            if log is not None:
-                replay(log, channel, self.live)
-            cycles = self.cycles.pop(index, None)
-            if cycles is not None:
-                self.parent.context.cycle_controller.cycle_counts.update(cycles)
+            self._replay_one(index)
 
-    def _store_fed(self, count: int) -> bool:
-        """Store the results of plain members when nobody wrote anything else; False when it is not as easy as that."""
-        channel = self.parent.channel
-        if type(channel) is not MemoryChannel or channel.ttl_data:
-            return False
-        counts = self.parent.context.cycle_controller.cycle_counts
-        stored: bool = self.feed.store(self.first, count, channel.data, counts, _packed)
-        return stored
+    def _replay_one(self, index: int) -> None:
+        log = self.logs.pop(index, None)
+        if log is not None:
+            replay(log, self.parent.channel, self.live)
+        cycles = self.cycles.pop(index, None)
+        if cycles is not None:
+            self.parent.context.cycle_controller.cycle_counts.update(cycles)
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
@@ -266,6 +261,12 @@ def _group_placement(fork: Fork) -> str | None:
         return fork.parent.placement
     name = getattr(backend, "name", str(backend)).upper()
     return {"DIRECT": "inline", "THREADING": "thread", "PROCESS": "process"}.get(name, fork.parent.placement)
+
+
+def unpacked_write(write: tuple[str, str, bytes | None, float | None]) -> Operation:
+    """Return an entry of a log whose values are bytes as one whose values are `Packed`."""
+    operation, key, data, expires = write
+    return operation, key, None if data is None else Packed(data, load_packed), expires
 
 
 def _packed(data: bytes) -> Packed:

@@ -482,12 +482,11 @@ class Run:
         if found is None and self.processes is not None and self.processes.feed is not None:
             fed = self.processes.feed.release(ticket)
             if fed is not None:
-                node, branch_id = fed
+                node, branch_id, cause = fed
                 branch = self.branches.branch(branch_id)
                 found = Attempt(ticket, node, branch, 0, self.nodes.tasks[node], self.nodes.names[node])
                 found.started = time.time()
-                fork = branch.fork
-                found.cause = -1 if fork is None else fork.cause
+                found.cause = cause
                 self.prepare(found)
                 self.running[ticket] = found
         return found
@@ -537,7 +536,7 @@ class Run:
         if attempt.task.is_map:
             self._maps.abandon(attempt)
         elif self.processes is not None:
-            self.processes.abandon(attempt)
+            self.processes.losses.abandon(attempt)
         self.tracing.ended(attempt, None)
 
     # --- the end

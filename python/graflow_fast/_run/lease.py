@@ -69,7 +69,9 @@ class Leases:
             needed = self.processes.table.keys_for(task._definition, name)
             if any(getattr(value, "nbytes", 0) >= _LARGE for value in task._bound_kwargs.values()):
                 break  # sent when its turn comes, if it comes
-            bound = self.processes.pack_bound(name, task._bound_kwargs, run.root) if task._bound_kwargs else None
+            bound = (
+                self.processes.sending.pack_bound(name, task._bound_kwargs, run.root) if task._bound_kwargs else None
+            )
             keys.update(needed)
             steps.append((name, needed[0], bound, counts.get(name, 0) + 1))
         return steps, keys

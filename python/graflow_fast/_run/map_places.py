@@ -187,7 +187,7 @@ class PoolPlace(Place):
         self._branch = ItemsBranch(found)
         task = found.task.task
         self._bound = (
-            self.processes.pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
+            self.processes.sending.pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
             if task._bound_kwargs
             else None
         )
@@ -198,8 +198,8 @@ class PoolPlace(Place):
         if explicit and attempt.cause >= 0 and sum(parameter.required for parameter in parameters) > 1:
             name = self.run.nodes.names[attempt.cause]
             self._previous = packed_value(attempt.branch.channel, f"{name}.__result__")
-        values = self.processes._declared(self._branch, found.definition) if len(parameters) > 1 else {}
-        self._view = self.processes._define_view(attempt.branch.context, True, values)
+        values = self.processes.sending.declared(self._branch, found.definition) if len(parameters) > 1 else {}
+        self._view = self.processes.sending.define_view(attempt.branch.context, True, values)
 
     def has_room(self, under_way: int) -> bool:
         """A chunk that runs and one that waits for every worker."""
@@ -219,17 +219,16 @@ class PoolPlace(Place):
         extra: dict[str, Any] | None = None
         if chunk.number:
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
-            extra = {"retries": chunk.number, "values": processes._declared(chunk.branch, definition)}
+            extra = {"retries": chunk.number, "values": processes.sending.declared(chunk.branch, definition)}
         first = chunk.batch.first + chunk.position
         content = {"chunk": (first, items, found.detailed, self._previous, extra)}
         held: list[Any] = []
         payload = crossing.pack((found.name, keys[0], self._view, self._bound, content), held)
         if held:
-            processes.hold(chunk.ticket, held)
+            processes.sending.hold(chunk.ticket, held)
         timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
         memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
-        if memory_limit is not None:
-            processes._memory_limits[chunk.ticket] = memory_limit
+        processes.losses.limit_memory(chunk.ticket, memory_limit)
         if processes.live_output is not None and chunk.size > 1:
             processes.live_output.later.add(chunk.ticket)
         run.running[chunk.ticket] = chunk  # type: ignore[assignment]
@@ -255,12 +254,12 @@ class PoolPlace(Place):
     def abandon(self, chunk: Chunk) -> None:
         """Take the chunk back, or stop the worker that runs it."""
         super().abandon(chunk)
-        self.processes.abandon(chunk)
+        self.processes.losses.abandon(chunk)
 
     def close(self) -> None:
         """Forget the view."""
-        if self._view in self.processes._views:
-            self.processes.forget_view(self._view)
+        if self._view in self.processes.sending.views:
+            self.processes.sending.forget_view(self._view)
 
 
 def report_chunk(

@@ -59,7 +59,7 @@ class Requests:
         held: list[Any] = []
         self.processes.core.reply(worker, crossing.pack((True, answer), held))
         if held:
-            self.processes.hold(ticket, held)
+            self.processes.sending.hold(ticket, held)
 
     def _refuse(self, worker: int, error: BaseException) -> None:
         try:
@@ -71,7 +71,7 @@ class Requests:
     # --- reading
 
     def _answer_get(self, attempt: Attempt, key: str) -> bytes | None:
-        return packed_value(attempt.branch.channel, key, self.processes.copies_for(attempt.branch))
+        return packed_value(attempt.branch.channel, key, self.processes.sending.copies_for(attempt.branch))
 
     def _answer_keys(self, attempt: Attempt) -> list[str]:
         return attempt.branch.channel.keys()

@@ -18,6 +18,15 @@ from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 
 #: Flags of a report: nothing but a result, a body that raised, a record of effects.
 PLAIN, FAILED, EFFECTS = 0, 1, 2
+#: The record has the short form of `graflow_fast._core.pack_effects`.
+PLAIN_EFFECTS = 16
+
+
+def flags_of(parts: Any) -> int:
+    """Return the flags of the report of a body that returned, by its record's parts (bytes: the short form)."""
+    if parts is None:
+        return PLAIN
+    return PLAIN_EFFECTS if type(parts) is bytes else EFFECTS
 
 
 def parts(

@@ -9,8 +9,8 @@ import pickle
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
@@ -21,6 +21,7 @@ from graflow_fast._worker.plain import PlainTasks
 from graflow_fast._worker.remote import View, WorkerContext
 from graflow_fast.core import registry
 from graflow_fast.core.definition import Definition
+from graflow_fast.core.task import TaskWrapper
 from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import LostMutationError, LostMutationWarning, TaskSerializationError
 
@@ -55,7 +56,7 @@ class Worker:
         #: What each body could change of what it captured; None when nothing.
         self.watches: dict[int, Watch | None] = {}
         self.blobs: dict[int, bytes] = {}
-        self.keys: WeakKeyDictionary[Definition, int] = WeakKeyDictionary()
+        self.keys: dict[Definition, int] = {}
         crossing.Finders.find_definition = staticmethod(self.definition)
         crossing.Finders.find_key = staticmethod(self.keys.get)
         segments.arena.awaits_arrival = True
@@ -67,8 +68,9 @@ class Worker:
         if extra is not None and "chunk" in extra:
             self._run_chunk(ticket, task_id, key, view_key, bound, extra["chunk"])
             return
-        flags, result, parts = self.perform(ticket, task_id, key, view_key, bound, extra)
-        if extra is not None and "lease" in extra:
+        leased = extra is not None and "lease" in extra
+        flags, result, parts = self.perform(ticket, task_id, key, view_key, bound, extra, short=not leased)
+        if leased:
             from graflow_fast._worker.lease import go_on
 
             steps = go_on(self, ticket, view_key, (task_id, key, bound, extra), (flags, result, parts))
@@ -77,9 +79,19 @@ class Worker:
         self.report(ticket, task_id, flags, result, parts)
 
     def perform(
-        self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, extra: dict[str, Any] | None
+        self,
+        ticket: int,
+        task_id: str,
+        key: int,
+        view_key: int,
+        bound: bytes | None,
+        extra: dict[str, Any] | None,
+        short: bool = False,
     ) -> tuple[int, bytes, Any]:
-        """Run one body; return the report's flags, the result as bytes, and the record's parts (None for none)."""
+        """Run one body; return the report's flags, the result as bytes, and the record's parts.
+
+        The parts are None when there are none, and with ``short`` the whole record as bytes if it has the short form.
+        """
         context: WorkerContext | None = None
         try:
             definition = self.definitions.get(key)
@@ -115,17 +127,17 @@ class Worker:
             if watch is not None:
                 self._complain_of_lost_mutations(key, task_id, definition, watch)
             packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-            parts = self.parts(task_id, context, task_context)
+            parts = self.parts(task_id, context, task_context.directives, short)
         except BaseException as error:
             return FAILED | EFFECTS, crossing.NONE_BYTES, self.parts_of_failure(task_id, context, error)
         finally:
             registry.running.task_context = None
             if surroundings.changed:
                 surroundings.restore()
-        return (PLAIN if parts is None else EFFECTS), packed_result, parts
+        return effects.flags_of(parts), packed_result, parts
 
     def report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
-        record = b"" if parts is None else crossing.pack(parts, [])
+        record = b"" if parts is None else parts if type(parts) is bytes else crossing.pack(parts, [])
         try:
             self._send(ticket, flags, result, record)
         except ValueError as error:  # too large
@@ -152,13 +164,16 @@ class Worker:
             if surroundings.changed:
                 surroundings.restore()
 
-    def parts(self, task_id: str, context: Any, task_context: TaskExecutionContext) -> Any:
-        """Return the parts of the record of a body that returned, None when there is nothing in it."""
+    def parts(self, task_id: str, context: Any, directives: list[Any] | None, short: bool) -> Any:
+        """Return the parts of the record of a body that returned (see `perform`)."""
         log = context.writes() if context is not None else None
-        directives = task_context.directives
         pieces = output.take()
         if not log and directives is None and pieces is None:
             return None
+        if short and pieces is None and (context is None or not context.holds_lock):
+            record = pack_effects(log, directives, TaskWrapper, self.keys, crossing.dumps)
+            if record is not None:
+                return record
         try:
             return effects.parts(task_id, log, directives, pieces, None)
         except Exception:
@@ -211,7 +226,9 @@ class Worker:
         """Return the view of the channel with that key, loading it when it is first named."""
         for forgotten in self.link.take_forgotten():
             self.views.pop(forgotten, None)
-            self.definitions.pop(forgotten, None)
+            definition = self.definitions.pop(forgotten, None)
+            if definition is not None:
+                self.keys.pop(definition, None)
             self.watches.pop(forgotten, None)
             self.blobs.pop(forgotten, None)
         blob = self.link.definition(key)

@@ -1,6 +1,7 @@
 """What the link must know to run plain tasks itself: which bodies are plain, and what to do when a task ends otherwise.
 
-Owns the judgement that a body takes nothing but what is bound. How tasks arrive, run and are reported is the link's.
+Owns the judgement that a body takes nothing but what is bound and, perhaps, the context. How tasks arrive, run and are
+reported is the link's.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
 from graflow_fast._worker import effects, output, surroundings
+from graflow_fast._worker.remote import WorkerContext
 from graflow_fast.core import registry
+from graflow_fast.core.task import TaskWrapper
 from graflow_fast.core.task_context import TaskExecutionContext
 
 if TYPE_CHECKING:
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
     from graflow_fast._worker.remote import View
     from graflow_fast.core.definition import Definition
 
-#: A function, the names that may be bound (None: any), and those that must be.
-PlainBody = tuple[Callable[..., Any], "frozenset[str] | None", list[str]]
+#: A function, the names that may be bound (None: any), those that must be, and what makes the context it takes, if any.
+PlainBody = tuple[Callable[..., Any], "frozenset[str] | None", list[str], "Callable[[int, str], Any] | None"]
 
 
 class PlainTasks:
@@ -33,7 +37,7 @@ class PlainTasks:
         """Let the link run plain tasks from now on."""
         link = self._worker.link
         marker = RunningPlainTask(link.running)
-        link.run_plain_tasks(self.body_of, self.finish, output.pieces, registry.running, marker)
+        link.run_plain_tasks(self.body_of, self.finish, self.effects_of, output.pieces, registry.running, marker)
 
     def body_of(self, key: int, view_key: int) -> PlainBody | None:
         """Return how to run the tasks of a definition that see a view; None when they are not plain."""
@@ -43,13 +47,36 @@ class PlainTasks:
             view = worker.views.get(view_key) or worker.view(view_key)
         except BaseException:
             return None  # the task says so, when it is run the general way
-        if definition.inject_context or worker.watches[key] is not None:
+        if worker.watches[key] is not None:
             return None
         required = self._required(definition, view)
         if required is None:
             return None
         names = None if definition.takes_any else frozenset(parameter.name for parameter in definition.parameters)
-        return definition.func, names, required
+        make_context: Any = None
+        if definition.inject_context:
+            link = worker.link
+
+            def make_context(ticket: int, task_id: str) -> TaskExecutionContext:
+                context = WorkerContext(link, ticket, view, definition, task_id, None)
+                made = context.current_task_context = TaskExecutionContext(task_id, context)
+                return made
+
+        return definition.func, names, required, make_context
+
+    def effects_of(self, task_context: TaskExecutionContext) -> bytes | bool | None:
+        """Return the record of what a body did, None when it did nothing, False when that has no short form."""
+        context = task_context.execution_context
+        log, directives = context.writes(), task_context.directives
+        if not log and directives is None:
+            return None
+        if context.holds_lock:
+            return False
+        try:
+            record = pack_effects(log, directives, TaskWrapper, self._worker.keys, crossing.dumps)
+        except Exception:
+            return False  # the loop says what can't be packed
+        return False if record is None else record
 
     def _required(self, definition: Definition, view: View) -> list[str] | None:
         """Return the names that must be bound, since the channel has a value for them, or there is no default."""
@@ -64,21 +91,28 @@ class PlainTasks:
                 required.append(parameter.name)
         return required
 
-    def finish(self, ticket: int, task_id: str, result: Any, error: BaseException | None) -> None:
-        """Report a plain task that printed something, or ended with what is no plain scalar, or with an exception."""
+    def finish(
+        self,
+        ticket: int,
+        task_id: str,
+        result: Any,
+        error: BaseException | None,
+        task_context: TaskExecutionContext | None,
+    ) -> None:
+        """Report a plain task that printed something, did what has no short form, or ended with an exception."""
         worker = self._worker
+        context = None if task_context is None else task_context.execution_context
         if surroundings.changed:
             surroundings.restore()
         try:
             if error is None:
                 packed = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-                pieces = output.take()
-                parts = None if pieces is None else (None, None, pieces, None)
-                worker.report(ticket, task_id, effects.PLAIN if parts is None else effects.EFFECTS, packed, parts)
+                parts = worker.parts(task_id, context, None if task_context is None else task_context.directives, True)
+                worker.report(ticket, task_id, effects.flags_of(parts), packed, parts)
                 return
         except BaseException as unpackable:
             error = unpackable
-        parts = worker.parts_of_failure(task_id, None, error)
+        parts = worker.parts_of_failure(task_id, context, error)
         worker.report(ticket, task_id, effects.FAILED | effects.EFFECTS, crossing.NONE_BYTES, parts)
 
 

@@ -6,7 +6,7 @@ Owns caching of what can't change while the worker looks; knows nothing of how t
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ from graflow_fast.core.task import TaskReference
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
     from graflow_fast.core.definition import Definition
+    from graflow_fast.core.task_context import TaskExecutionContext
 
 _ABSENT: Any = object()
+_NO_KEYS: frozenset[str] = frozenset()
 
 
 def ask(link: WorkerLink, ticket: int, *question: Any) -> Any:
@@ -79,14 +81,15 @@ class View:
 class RemoteChannel(Channel):
     """The channel as the coordinator has it for one task: reading asks, once for each key."""
 
+    #: What earlier steps of the same lease did to keys: key -> whether it is there; and those set anew.
+    changed: Mapping[str, bool] = {}
+    reborn: Collection[str] = ()
+
     def __init__(self, link: WorkerLink, ticket: int, values: dict[str, bytes | None]) -> None:
         super().__init__("remote")
         self.link = link
         self.ticket = ticket
         self.values = values
-        #: What earlier steps of the same lease did to keys: key -> whether it is there; and those set anew.
-        self.changed: dict[str, bool] = {}
-        self.reborn: set[str] = set()
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value under ``key``, else ``default``."""
@@ -213,15 +216,20 @@ class _NoGuard:
 class RemoteLive:
     """Which keys are live, kept fresh by the epoch that the coordinator shares with its workers."""
 
-    __slots__ = ("_epoch", "_keys", "guard", "link", "root", "ticket")
+    __slots__ = ("_epoch", "_keys", "link", "ticket")
+
+    guard = _NoGuard()
 
     def __init__(self, link: WorkerLink, ticket: int) -> None:
         self.link = link
         self.ticket = ticket
-        self.root = RemoteRoot(link, ticket)
-        self.guard = _NoGuard()
         self._epoch = 0
-        self._keys: frozenset[str] = frozenset()
+        self._keys = _NO_KEYS
+
+    @property
+    def root(self) -> RemoteRoot:
+        """The live values."""
+        return RemoteRoot(self.link, self.ticket)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -307,6 +315,11 @@ class RemoteGraph:
 class WorkerContext(ExecutionContext):
     """The execution context of one body in a worker."""
 
+    current_task_context: TaskExecutionContext | None = None
+    _run = None
+    _cycles: CycleController | None = None
+    _retries: RetryController | None = None
+
     def __init__(
         self,
         link: WorkerLink,
@@ -323,11 +336,8 @@ class WorkerContext(ExecutionContext):
         self._definition = definition
         self._extra = extra
         self._task_id = task_id
-        self._lazy: dict[str, Any] = {}
-        member = task_id if extra is None else extra.get("member", task_id)
-        self._member = member
-        self.current_task_context = None
-        self._run = None
+        self._channel: BranchChannel | None = None
+        self._member: str = task_id if extra is None else extra.get("member", task_id)
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -337,7 +347,7 @@ class WorkerContext(ExecutionContext):
     @property
     def channel(self) -> BranchChannel:  # type: ignore[override]
         """The channel as this task sees it."""
-        found: BranchChannel | None = self._lazy.get("channel")
+        found = self._channel
         if found is None:
             extra = self._extra
             values = self._view.values
@@ -347,13 +357,19 @@ class WorkerContext(ExecutionContext):
             if extra is not None and "changed" in extra:
                 parent.changed, parent.reborn = extra["changed"]
             live: Any = RemoteLive(self._link, self._ticket)
-            found = self._lazy["channel"] = BranchChannel(self.session_id, parent, live)
+            found = self._channel = BranchChannel(self.session_id, parent, live)
         return found
 
     def writes(self) -> list[Any]:
         """Return the log of what this task wrote."""
-        channel = self._lazy.get("channel")
+        channel = self._channel
         return [] if channel is None else channel.log
+
+    @property
+    def holds_lock(self) -> bool:
+        """Whether this task holds a lock of the channel still."""
+        channel = self._channel
+        return channel is not None and channel._locks_held > 0
 
     @property
     def graph(self) -> Any:  # type: ignore[override]
@@ -382,9 +398,9 @@ class WorkerContext(ExecutionContext):
     @property
     def cycle_controller(self) -> CycleController:  # type: ignore[override]
         """This task's cycle count and limit."""
-        found: CycleController | None = self._lazy.get("cycles")
+        found = self._cycles
         if found is None:
-            found = self._lazy["cycles"] = CycleController(self._view.default_max_cycles)
+            found = self._cycles = CycleController(self._view.default_max_cycles)
             base = self._task_id if self._extra is None else self._extra.get("base", self._task_id)
             count = 1 if self._extra is None else self._extra.get("cycles", 1)
             limit = self._definition.max_cycles
@@ -396,9 +412,9 @@ class WorkerContext(ExecutionContext):
     @property
     def retry_controller(self) -> RetryController:  # type: ignore[override]
         """This task's retry count and limit."""
-        found: RetryController | None = self._lazy.get("retries")
+        found = self._retries
         if found is None:
-            found = self._lazy["retries"] = RetryController(self._view.default_max_retries)
+            found = self._retries = RetryController(self._view.default_max_retries)
             count = 0 if self._extra is None else self._extra.get("retries", 0)
             limit = self._definition.max_retries
             if count:

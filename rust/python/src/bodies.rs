@@ -1,7 +1,8 @@
 //! Running plain tasks in a worker: from the payload to the report without going through the worker's Python loop.
 //!
-//! A task is plain here when its body takes nothing but what is bound, and ends with a result. What a body prints, raises,
-//! or returns that is no plain scalar goes to the loop's own words (`Finish`), and so does every task of another form.
+//! A task is plain here when its body takes nothing but what is bound and, perhaps, the context. What a body prints,
+//! raises, or returns that is no plain scalar is reported in the loop's own words (`finish`), and a task of another form
+//! is run by the loop.
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyString};
 use rustc_hash::FxHashMap as HashMap;
 
@@ -59,6 +61,8 @@ struct Body {
 
 struct PlainBody {
     function: Py<PyAny>,
+    /// `(ticket, name)`: makes the context that the body takes first; None when it takes none.
+    context: Option<Py<PyAny>>,
     /// Names that may be bound; None for any.
     names: Option<Py<PyFrozenSet>>,
     /// Names that must be bound, since nothing here can fill them.
@@ -69,18 +73,28 @@ struct PlainBody {
 pub(crate) enum Outcome<'py> {
     /// It is not plain after all; nothing has run.
     NotPlain,
-    /// It ended, with this result.
-    Returned(Bound<'py, PyAny>),
-    /// It ended, with this exception.
-    Raised(Bound<'py, PyBaseException>),
+    /// It ended, with this result or exception, and this was its context.
+    Ended(Result<Bound<'py, PyAny>, Bound<'py, PyBaseException>>, Option<Bound<'py, PyAny>>),
+}
+
+/// How a task that returned is reported.
+pub(crate) enum Short {
+    /// By the loop.
+    Not,
+    /// With its result alone.
+    Result,
+    /// With its result and this record of effects.
+    Effects(PyBackedBytes),
 }
 
 /// Runs plain tasks. Made by the worker's loop.
 pub(crate) struct Bodies {
-    /// `(key, view) -> (function, names or None, required) | None`.
+    /// `(key, view) -> (function, names or None, required, context maker or None) | None`.
     body_of: Py<PyAny>,
-    /// `(ticket, name, result, error)`: reports what is not plain about how a task ended.
+    /// `(ticket, name, result, error, context)`: reports what is not plain about how a task ended.
     pub finish: Py<PyAny>,
+    /// `context -> record of its effects, None when there are none, False when they have no short form`.
+    effects_of: Py<PyAny>,
     loads: Py<PyAny>,
     /// What the running body has printed so far.
     pieces: Py<PyList>,
@@ -96,22 +110,24 @@ impl Bodies {
         py: Python<'_>,
         body_of: Py<PyAny>,
         finish: Py<PyAny>,
+        effects_of: Py<PyAny>,
         pieces: Py<PyList>,
         running: Py<PyAny>,
         marker: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
         let (known, scalar) = (HashMap::default(), ScalarPickle::default());
-        Ok(Self { body_of, finish, loads, pieces, running, marker, known, scalar })
-    }
-
-    /// True if the body that just ended left output that must travel with its report.
-    pub(crate) fn has_output(&self, py: Python<'_>) -> bool {
-        !self.pieces.bind(py).is_empty()
+        Ok(Self { body_of, finish, effects_of, loads, pieces, running, marker, known, scalar })
     }
 
     /// Runs a task if it is plain.
-    pub(crate) fn run<'py>(&mut self, py: Python<'py>, task: &PlainTask<'_>, epoch: u64) -> PyResult<Outcome<'py>> {
+    pub(crate) fn run<'py>(
+        &mut self,
+        py: Python<'py>,
+        ticket: u64,
+        task: &PlainTask<'_>,
+        epoch: u64,
+    ) -> PyResult<Outcome<'py>> {
         self.look_up(py, task, epoch)?;
         let Some(body) = self.known.get(&task.key).and_then(|body| body.plain.as_ref()) else {
             return Ok(Outcome::NotPlain);
@@ -130,16 +146,35 @@ impl Bodies {
             return Ok(Outcome::NotPlain);
         }
         let running = self.running.bind(py);
-        running.setattr(intern!(py, "task_context"), &self.marker)?;
         let function = body.function.bind(py);
-        let result = match &arguments {
-            None => function.call0(),
-            Some(arguments) => function.call((), Some(arguments)),
+        let (result, context) = match &body.context {
+            None => {
+                running.setattr(intern!(py, "task_context"), &self.marker)?;
+                (function.call((), arguments.as_ref()), None)
+            }
+            Some(make) => {
+                let context = make.bind(py).call1((ticket, task.name))?;
+                running.setattr(intern!(py, "task_context"), &context)?;
+                (function.call((&context,), arguments.as_ref()), Some(context))
+            }
         };
         running.setattr(intern!(py, "task_context"), py.None())?;
-        Ok(match result {
-            Ok(result) => Outcome::Returned(result),
-            Err(error) => Outcome::Raised(error.into_value(py).into_bound(py)),
+        Ok(Outcome::Ended(result.map_err(|error| error.into_value(py).into_bound(py)), context))
+    }
+
+    /// How to report a task that returned: in short, if it left nothing that has no short form.
+    pub(crate) fn short(&self, py: Python<'_>, context: Option<&Bound<'_, PyAny>>) -> PyResult<Short> {
+        if !self.pieces.bind(py).is_empty() {
+            return Ok(Short::Not);
+        }
+        let Some(context) = context else {
+            return Ok(Short::Result);
+        };
+        let effects = self.effects_of.bind(py).call1((context,))?;
+        Ok(match effects.cast::<PyBytes>() {
+            Ok(record) => Short::Effects(record.extract()?),
+            Err(_) if effects.is_none() => Short::Result,
+            Err(_) => Short::Not,
         })
     }
 
@@ -147,9 +182,10 @@ impl Bodies {
     fn look_up(&mut self, py: Python<'_>, task: &PlainTask<'_>, epoch: u64) -> PyResult<()> {
         let is_fresh = self.known.get(&task.key).is_some_and(|body| body.view == task.view && body.epoch == epoch);
         if !is_fresh {
-            type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>)>;
+            type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, Option<Py<PyAny>>)>;
             let answer: Answer = self.body_of.call1(py, (task.key, task.view))?.extract(py)?;
-            let plain = answer.map(|(function, names, required)| PlainBody { function, names, required });
+            let plain =
+                answer.map(|(function, names, required, context)| PlainBody { function, names, required, context });
             self.known.insert(task.key, Body { view: task.view, epoch, plain });
         }
         Ok(())

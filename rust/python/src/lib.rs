@@ -2,9 +2,12 @@
 use pyo3::prelude::*;
 
 mod bodies;
+mod effects;
+mod fed_branches;
 mod link;
 mod load;
 mod members;
+mod next_tasks;
 mod plain;
 mod pool;
 mod scheduler;
@@ -18,6 +21,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<link::WorkerLink>()?;
     module.add_class::<bodies::RunningTask>()?;
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;
+    module.add_function(wrap_pyfunction!(effects::pack_effects, module)?)?;
+    module.add_function(wrap_pyfunction!(effects::unpack_effects, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_edges, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_members, module)?)?;

@@ -4,7 +4,8 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::bodies::{Bodies, Outcome, RunningTask};
+use crate::bodies::{Bodies, Outcome, RunningTask, Short};
+use crate::effects::PLAIN_EFFECTS;
 use crate::plain::PlainTask;
 
 /// The worker's end of its link; used by one thread.
@@ -56,7 +57,7 @@ impl WorkerLink {
         let Some(mut bodies) = bodies else {
             return Ok(false);
         };
-        let outcome = bodies.run(py, &plain, epoch);
+        let outcome = bodies.run(py, task.ticket, &plain, epoch);
         let done = Self::report_plain(slf, task, &plain, outcome, &mut bodies);
         let mut link = slf.borrow_mut();
         for key in std::mem::take(&mut link.forgotten) {
@@ -74,21 +75,29 @@ impl WorkerLink {
         bodies: &mut Bodies,
     ) -> PyResult<bool> {
         let py = slf.py();
-        match outcome? {
+        let (result, context) = match outcome? {
             Outcome::NotPlain => return Ok(false),
-            Outcome::Returned(result) => {
-                let has_output = bodies.has_output(py);
-                match bodies.scalar.of(&result)? {
-                    Some(packed) if !has_output => slf.borrow_mut().report(py, task.ticket, 0, packed, b"")?,
-                    _ => {
-                        bodies.finish.call1(py, (task.ticket, plain.name, result, py.None()))?;
+            Outcome::Ended(result, context) => (result, context),
+        };
+        let (result, error) = match result {
+            Ok(result) => {
+                let short = bodies.short(py, context.as_ref())?;
+                if let Some(packed) = bodies.scalar.of(&result)? {
+                    let (flags, effects) = match &short {
+                        Short::Not => (None, &[][..]),
+                        Short::Result => (Some(0), &[][..]),
+                        Short::Effects(record) => (Some(PLAIN_EFFECTS), &record[..]),
+                    };
+                    if let Some(flags) = flags {
+                        slf.borrow_mut().report(py, task.ticket, flags, packed, effects)?;
+                        return Ok(true);
                     }
                 }
+                (Some(result), None)
             }
-            Outcome::Raised(error) => {
-                bodies.finish.call1(py, (task.ticket, plain.name, py.None(), error))?;
-            }
-        }
+            Err(error) => (None, Some(error)),
+        };
+        bodies.finish.call1(py, (task.ticket, plain.name, result, error, context))?;
         Ok(true)
     }
 
@@ -135,16 +144,18 @@ impl WorkerLink {
     }
 
     /// From now on `next` runs plain tasks itself.
+    #[allow(clippy::too_many_arguments)] // a call from Python, by position
     fn run_plain_tasks(
         &mut self,
         py: Python<'_>,
         body_of: Py<PyAny>,
         finish: Py<PyAny>,
+        effects_of: Py<PyAny>,
         pieces: Py<PyList>,
         running: Py<PyAny>,
         marker: Py<PyAny>,
     ) -> PyResult<()> {
-        self.bodies = Some(Bodies::new(py, body_of, finish, pieces, running, marker)?);
+        self.bodies = Some(Bodies::new(py, body_of, finish, effects_of, pieces, running, marker)?);
         Ok(())
     }
 

@@ -1,19 +1,22 @@
 //! `_core.MemberFeed`: the short way for plain members of groups, between scheduler and pool without Python in between.
 //!
-//! A member is plain when its report says nothing but its result: no writes, directives or output. Feeding builds its
-//! payload here; its report completes it here; its result waits here for the join. All others go to the driver.
+//! A member is plain when its report says nothing but its result, what it wrote, and plain tasks to run next. Feeding
+//! builds its payload here; its report is applied here; what it left waits here for the join. All others go to the driver.
 //! Owns that bookkeeping and nothing else: it decides neither order (scheduler) nor placement (driver).
 
 use graflow_pool::{Event, Payload, Reactor, Woken};
-use graflow_scheduler::{Action, Micros};
+use graflow_scheduler::{Action, Directive, Micros, Outcome};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
-use crate::plain::{PlainTask, NONE_PICKLE};
+use crate::effects::{read, PLAIN_EFFECTS};
+use crate::fed_branches::{to_python, Done, Entry, OpenFork, Packed, PythonLog, Replay};
+use crate::next_tasks::{NextTasks, Tables};
+use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
 
@@ -25,27 +28,14 @@ struct Plan {
     keys: usize,
     /// Parameters without default: they must be bound when a value of the task before could fill them.
     required: Vec<Py<PyString>>,
-}
-
-/// An open fork whose members may be plain.
-struct OpenFork {
-    first: u64,
-    members: Vec<u32>,
-    view: u64,
-    results: Vec<(u32, Option<Box<[u8]>>)>,
-    ended: Vec<u32>,
-}
-
-impl OpenFork {
-    fn index(&self, branch: u64) -> Option<u32> {
-        let index = branch.checked_sub(self.first)?;
-        (index < self.members.len() as u64).then_some(index as u32)
-    }
+    /// What its bodies look up in the channel; None when they see all of it.
+    looks_up: Option<Vec<Py<PyString>>>,
 }
 
 struct Tracked {
     node: u32,
     branch: u64,
+    cause: i64,
 }
 
 /// Plain members of the groups of one run.
@@ -55,16 +45,27 @@ pub struct MemberFeed {
     pool: Py<Pool>,
     tasks: Py<PyList>,
     names: Py<PyList>,
-    /// None once the run has ended.
-    plan_of: Option<Py<PyAny>>,
-    pack_bound: Py<PyAny>,
+    /// What the driver answers and takes over; None once the run has ended.
+    driver: Option<Driver>,
     plans: HashMap<usize, Option<Plan>>,
     forks: Vec<OpenFork>,
     tracked: HashMap<u64, Tracked>,
-    /// Results of members that completed and whose branch has not ended yet.
-    completed: HashMap<u64, Option<Box<[u8]>>>,
+    /// What branches have done whose end has not come yet.
+    doing: HashMap<u64, Done>,
     /// Branches that the driver has taken over: what they do next must see what they have written.
     taken_over: FxHashSet<u64>,
+    scalar: ScalarPickle,
+    /// Where tasks go that members enqueue; None when the driver does it.
+    next: Option<NextTasks>,
+}
+
+struct Driver {
+    /// `task -> (keys, required names, looked up names or None) | None`.
+    plan_of: Py<PyAny>,
+    /// `bound arguments -> bytes`; raises when they can't take the short way.
+    pack_bound: Py<PyAny>,
+    /// `(branch, log, names of tasks that ran)`.
+    adopt: Py<PyAny>,
 }
 
 #[pymethods]
@@ -77,42 +78,62 @@ impl MemberFeed {
         names: Py<PyList>,
         plan_of: Py<PyAny>,
         pack_bound: Py<PyAny>,
+        adopt: Py<PyAny>,
     ) -> Self {
         Self {
             scheduler,
             pool,
             tasks,
             names,
-            plan_of: Some(plan_of),
-            pack_bound,
+            driver: Some(Driver { plan_of, pack_bound, adopt }),
             plans: HashMap::default(),
             forks: Vec::new(),
             tracked: HashMap::default(),
-            completed: HashMap::default(),
+            doing: HashMap::default(),
             taken_over: FxHashSet::default(),
+            scalar: ScalarPickle::default(),
+            next: None,
         }
+    }
+
+    /// From now on tasks that members enqueue are added here, when they are simple.
+    fn add_next_tasks(
+        &mut self,
+        py: Python<'_>,
+        plain: Py<PyType>,
+        graph: Py<PyDict>,
+        ids: Py<PyDict>,
+        find: Py<PyAny>,
+    ) -> PyResult<()> {
+        self.next = Some(NextTasks::new(py, plain, graph, ids, find)?);
+        Ok(())
     }
 
     /// Lets go of the run, which has this object in turn: the collector may be off.
     fn end(&mut self) {
-        self.plan_of = None;
+        self.driver = None;
+        self.next = None;
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.tasks)?;
         visit.call(&self.names)?;
-        visit.call(&self.plan_of)?;
-        visit.call(&self.pack_bound)
+        if let Some(driver) = &self.driver {
+            visit.call(&driver.plan_of)?;
+            visit.call(&driver.pack_bound)?;
+            visit.call(&driver.adopt)?;
+        }
+        Ok(())
     }
 
     fn __clear__(&mut self) {
-        self.plan_of = None;
+        self.end();
     }
 
     /// Lets the members of a fork be fed. Definitions are asked for anew, since what they captured may have changed.
     fn open(&mut self, first: u64, members: Vec<u32>, view: u64) {
         self.plans.clear();
-        self.forks.push(OpenFork { first, members, view, results: Vec::new(), ended: Vec::new() });
+        self.forks.push(OpenFork { first, members, view, done: Vec::new(), ended: Vec::new() });
     }
 
     /// Feeds plain members until the pool has enough; the first action that is the driver's, or None.
@@ -131,17 +152,16 @@ impl MemberFeed {
             let action = scheduler.borrow_mut(py).core.next(now);
             match action {
                 Some(Action::Run { ticket, node, branch, attempt: 0, tag: 0, cause })
-                    if self.submit(py, ticket, node, branch, cause.is_some())? =>
+                    if self.submit(py, ticket, node, branch, cause)? =>
                 {
                     room -= 1
                 }
-                Some(Action::BranchEnded { branch, .. }) if self.branch_ended(branch) => {}
+                Some(Action::BranchEnded { branch, outcome: Outcome::Ok, .. }) if self.branch_ended(branch) => {}
                 Some(action) => {
                     match action {
-                        Action::Run { branch, .. } if branch != 0 => {
-                            self.taken_over.insert(branch);
-                        }
+                        Action::Run { branch, .. } if branch != 0 => self.take_over(py, branch)?,
                         Action::BranchEnded { branch, .. } => {
+                            self.take_over(py, branch)?;
                             self.taken_over.remove(&branch);
                         }
                         _ => {}
@@ -173,16 +193,10 @@ impl MemberFeed {
         let scheduler = self.scheduler.clone_ref(py);
         let mut scheduler = scheduler.borrow_mut(py);
         for event in reactor.take_events(max_events) {
-            if let Event::Report { ticket, flags: 0, bytes, result, effects, .. } = &event {
-                if effects.is_empty() {
-                    if let Some(tracked) = self.tracked.remove(ticket) {
-                        let result = &bytes[result.clone()];
-                        let kept = (result != NONE_PICKLE).then(|| result.into());
-                        self.completed.insert(tracked.branch, kept);
-                        // An abandoned attempt was released before, so the ticket is known.
-                        let _ = scheduler.core.complete(*ticket, &[], now);
-                        continue;
-                    }
+            if let Event::Report { ticket, flags, bytes, result, effects, .. } = &event {
+                let (result, effects) = (&bytes[result.clone()], &bytes[effects.clone()]);
+                if self.apply(py, &mut scheduler, *ticket, (*flags, result, effects), now)? {
+                    continue;
                 }
             }
             out.append(convert(py, event)?)?;
@@ -190,11 +204,14 @@ impl MemberFeed {
         Ok(out)
     }
 
-    /// Hands a fed member to the driver, by its ticket: (node, branch), or None when it is not (any more) fed here.
-    fn release(&mut self, ticket: u64) -> Option<(u32, u64)> {
-        let tracked = self.tracked.remove(&ticket)?;
-        self.taken_over.insert(tracked.branch);
-        Some((tracked.node, tracked.branch))
+    /// Hands a fed member to the driver, by its ticket: (node, branch, cause or -1), or None when it is not (any more)
+    /// fed here.
+    fn release(&mut self, py: Python<'_>, ticket: u64) -> PyResult<Option<(u32, u64, i64)>> {
+        let Some(tracked) = self.tracked.remove(&ticket) else {
+            return Ok(None);
+        };
+        self.take_over(py, tracked.branch)?;
+        Ok(Some((tracked.node, tracked.branch, tracked.cause)))
     }
 
     /// The tickets of all members that are in the pool.
@@ -209,8 +226,8 @@ impl MemberFeed {
         self.fork(first).map(|fork| std::mem::take(&mut fork.ended)).unwrap_or_default()
     }
 
-    /// Closes a fork, if only members up to `count` ended here, and stores what they left: in `data` the result of each,
-    /// under `<name>.__result__` (bytes go through `pack`), in `counts` that each ran once. False: nothing was done.
+    /// Closes a fork and replays what its first `count` members did on a channel that is nothing but the dictionary
+    /// `data`; `counts` is told what ran. `replay_other(index)` is called in turn for members that the driver ran.
     #[allow(clippy::too_many_arguments)] // a call from Python, by position
     fn store<'py>(
         &mut self,
@@ -220,40 +237,35 @@ impl MemberFeed {
         data: &Bound<'py, PyDict>,
         counts: &Bound<'py, PyDict>,
         pack: &Bound<'py, PyAny>,
-    ) -> PyResult<bool> {
-        let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
-            return Ok(true);
-        };
-        if self.forks[position].results.iter().any(|(index, _)| *index >= count) {
-            return Ok(false);
-        }
-        let OpenFork { mut results, members, .. } = self.forks.swap_remove(position);
-        results.sort_unstable_by_key(|(index, _)| *index);
-        let one = PyInt::new(py, 1);
-        let names = self.names.bind(py);
-        let mut key = String::new();
-        for (index, result) in results {
-            let name = names.get_item(members[index as usize] as usize)?;
-            key.clear();
-            key.push_str(name.cast::<PyString>()?.to_str()?);
-            key.push_str(".__result__");
-            match result {
-                None => data.set_item(&key, py.None())?,
-                Some(bytes) => data.set_item(&key, pack.call1((PyBytes::new(py, &bytes),))?)?,
+        channel: &Bound<'py, PyAny>,
+        others: Vec<u32>,
+        replay_other: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let position = self.forks.iter().position(|fork| fork.first == first);
+        let fork = position.map(|position| self.forks.swap_remove(position));
+        let (members, done) = fork.map(OpenFork::into_done).unwrap_or_default();
+        let replay = Replay { names: self.names.bind(py), data, counts, pack, channel };
+        let mut others = others.into_iter().peekable();
+        for (index, done) in done.into_iter().take_while(|(index, _)| *index < count) {
+            while let Some(other) = others.next_if(|other| *other < index) {
+                replay_other.call1((other,))?;
             }
-            counts.set_item(name, &one)?;
+            replay.replay(done, members[index as usize])?;
         }
-        Ok(true)
+        others.try_for_each(|other| replay_other.call1((other,)).map(drop))
     }
 
-    /// Closes a fork: (indices, results as bytes or None for None) of its plain members, in member order.
-    fn close<'py>(&mut self, py: Python<'py>, first: u64) -> (Vec<u32>, Vec<Option<Bound<'py, PyBytes>>>) {
+    /// Closes a fork: of each plain member, in member order, (index, log, names of the tasks that ran).
+    fn close<'py>(&mut self, py: Python<'py>, first: u64) -> PyResult<Vec<(u32, PythonLog<'py>)>> {
         let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
-            return (Vec::new(), Vec::new());
+            return Ok(Vec::new());
         };
-        let mut results = self.forks.swap_remove(position).results;
-        results.sort_unstable_by_key(|(index, _)| *index);
-        results.into_iter().map(|(index, result)| (index, result.map(|bytes| PyBytes::new(py, &bytes)))).unzip()
+        let (members, done) = self.forks.swap_remove(position).into_done();
+        let names = self.names.bind(py);
+        let log = |(index, done): (u32, Done)| {
+            to_python(py, &done.into_log(members[index as usize]), names).map(|log| (index, log))
+        };
+        done.into_iter().map(log).collect()
     }
 }
 
@@ -262,22 +274,22 @@ impl MemberFeed {
         self.forks.iter_mut().find(|fork| fork.first == first)
     }
 
-    /// Sends an attempt to the pool if it is a plain member's first; says whether it was.
-    fn submit(&mut self, py: Python<'_>, ticket: u64, node: u32, branch: u64, has_cause: bool) -> PyResult<bool> {
-        if self.taken_over.contains(&branch) {
+    /// The fork of a branch, and the branch's index in it.
+    fn fork_of(&self, branch: u64) -> Option<(&OpenFork, usize)> {
+        self.forks.iter().rev().find_map(|fork| fork.index(branch).map(|index| (fork, index as usize)))
+    }
+
+    /// Sends a first attempt to the pool if it is plain; says whether it was.
+    fn submit(&mut self, py: Python<'_>, ticket: u64, node: u32, branch: u64, cause: Option<u32>) -> PyResult<bool> {
+        if self.taken_over.contains(&branch) || self.scheduler.borrow(py).core.has_successors(node) {
             return Ok(false);
         }
-        let Some(view) = self
-            .forks
-            .iter()
-            .rev()
-            .find_map(|fork| fork.index(branch).map(|index| (fork, index)))
-            .filter(|(fork, index)| fork.members[*index as usize] == node)
-            .map(|(fork, _)| fork.view)
-        else {
+        let Some((fork, index)) = self.fork_of(branch) else {
             return Ok(false);
         };
-        if self.scheduler.borrow(py).core.has_successors(node) {
+        let view = fork.view;
+        let is_later = self.doing.contains_key(&branch);
+        if !is_later && fork.members[index] != node {
             return Ok(false);
         }
         let task = self.tasks.bind(py).get_item(node as usize)?;
@@ -294,58 +306,154 @@ impl MemberFeed {
         };
         let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
         let bound = bound.cast::<PyDict>()?;
-        if has_cause {
+        let names = self.names.bind(py);
+        if is_later && !plan.sees_nothing_of(&self.doing[&branch], bound, names)? {
+            return Ok(false);
+        }
+        if cause.is_some() {
             for name in &plan.required {
                 if !bound.contains(name)? {
                     return Ok(false);
                 }
             }
         }
-        let packed: Option<PyBackedBytes> = if bound.is_empty() {
-            None
+        let general: PyBackedBytes;
+        let bound: &[u8] = if bound.is_empty() {
+            &[]
+        } else if let Some(packed) = self.scalar.of_dictionary(bound)? {
+            packed
         } else {
-            match self.pack_bound.call1(py, (bound,)) {
-                Ok(packed) => Some(packed.extract(py)?),
-                // The driver packs it again, and says what is wrong with it.
-                Err(_) => return Ok(false),
-            }
+            // When that fails the driver packs it again, and says what is wrong with it.
+            let packed = self.driver.as_ref().and_then(|driver| driver.pack_bound.call1(py, (bound,)).ok());
+            let Some(packed) = packed else {
+                return Ok(false);
+            };
+            general = packed.extract(py)?;
+            &general
         };
-        let name = self.names.bind(py).get_item(node as usize)?;
+        let name = names.get_item(node as usize)?;
         let name = name.cast::<PyString>()?.to_str()?;
-        let payload = PlainTask { key: plan.definitions[0], view, name, bound: packed.as_deref().unwrap_or_default() };
-        let payload = payload.write();
+        let payload = PlainTask { key: plan.definitions[0], view, name, bound }.write();
         plan.definitions[plan.keys] = view;
         self.pool
             .get()
             .lock()?
             .submit(ticket, Payload::from_vec(payload), &plan.definitions, None, false)
             .map_err(refused)?;
-        self.tracked.insert(ticket, Tracked { node, branch });
+        self.tracked.insert(ticket, Tracked { node, branch, cause: cause.map_or(-1, i64::from) });
         Ok(true)
     }
 
     fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Option<Plan>> {
-        let Some(plan_of) = &self.plan_of else {
+        let Some(driver) = &self.driver else {
             return Ok(None);
         };
-        let answer: Option<(Vec<u64>, Vec<Py<PyString>>)> = plan_of.call1(py, (task,))?.extract(py)?;
-        Ok(answer.map(|(mut definitions, required)| {
+        type Answer = Option<(Vec<u64>, Vec<Py<PyString>>, Option<Vec<Py<PyString>>>)>;
+        let answer: Answer = driver.plan_of.call1(py, (task,))?.extract(py)?;
+        Ok(answer.map(|(mut definitions, required, looks_up)| {
             let keys = definitions.len();
             definitions.push(0);
-            Plan { definitions, keys, required }
+            Plan { definitions, keys, required, looks_up }
         }))
+    }
+
+    /// Applies a report if it is a plain member's; false leaves everything to the driver.
+    fn apply(
+        &mut self,
+        py: Python<'_>,
+        scheduler: &mut PyScheduler,
+        ticket: u64,
+        report: (u32, &[u8], &[u8]),
+        now: Micros,
+    ) -> PyResult<bool> {
+        let (flags, result, effects) = report;
+        let value = || -> Packed { (result != NONE_PICKLE).then(|| result.into()) };
+        if flags == 0 && effects.is_empty() {
+            let Some(Tracked { node, branch, .. }) = self.tracked.remove(&ticket) else {
+                return Ok(false);
+            };
+            match self.doing.get_mut(&branch) {
+                None => drop(self.doing.insert(branch, Done::Member(value()))),
+                Some(done) => self.forks.iter().rev().find_map(|fork| fork.index(branch).map(|i| (fork, i))).map_or(
+                    (),
+                    |(fork, index)| {
+                        let log = done.log(fork.members[index as usize]);
+                        log.push(Entry::Result { node, value: value() });
+                    },
+                ),
+            }
+            // An abandoned attempt was released before, so the ticket is known.
+            let _ = scheduler.core.complete(ticket, &[], now);
+            return Ok(true);
+        }
+        if flags != PLAIN_EFFECTS {
+            return Ok(false);
+        }
+        let (Some(next), Some(Tracked { node, branch, .. })) = (&mut self.next, self.tracked.get(&ticket)) else {
+            return Ok(false);
+        };
+        let Some((writes, wanted)) = read(effects) else {
+            return Ok(false);
+        };
+        let Some(made) = next.make(py, &wanted)? else {
+            return Ok(false);
+        };
+        let tables = Tables { names: self.names.bind(py), tasks: self.tasks.bind(py) };
+        let nodes = next.add(scheduler, &tables, made)?;
+        let (node, branch) = (*node, *branch);
+        self.tracked.remove(&ticket);
+        let done = self.doing.entry(branch).or_insert_with(|| Done::Log(Vec::new()));
+        let member = self.forks.iter().rev().find_map(|fork| fork.index(branch).map(|i| fork.members[i as usize]));
+        let log = done.log(member.unwrap_or(node));
+        log.extend(writes.iter().map(Entry::from_write));
+        log.push(Entry::Result { node, value: value() });
+        let directives: Vec<_> = nodes.into_iter().map(|node| Directive::Enqueue { node, tag: 0 }).collect();
+        let _ = scheduler.core.complete(ticket, &directives, now);
+        Ok(true)
+    }
+
+    /// From now on the driver runs this branch; what was done in it so far is told.
+    fn take_over(&mut self, py: Python<'_>, branch: u64) -> PyResult<()> {
+        self.taken_over.insert(branch);
+        let Some(done) = self.doing.remove(&branch) else {
+            return Ok(());
+        };
+        let Some((fork, index)) = self.fork_of(branch) else {
+            return Ok(());
+        };
+        let (log, ran) = to_python(py, &done.into_log(fork.members[index]), self.names.bind(py))?;
+        if let Some(driver) = &self.driver {
+            driver.adopt.call1(py, (branch, log, ran))?;
+        }
+        Ok(())
     }
 
     /// Notes that a branch ended; false when it is the driver's.
     fn branch_ended(&mut self, branch: u64) -> bool {
-        let Some(result) = self.completed.remove(&branch) else {
+        let Some(done) = self.doing.remove(&branch) else {
             return false;
         };
         let fork = self.forks.iter_mut().rev().find_map(|fork| fork.index(branch).map(|index| (fork, index)));
         if let Some((fork, index)) = fork {
-            fork.results.push((index, result));
+            fork.done.push((index, done));
             fork.ended.push(index);
         }
         true
+    }
+}
+
+impl Plan {
+    /// True if a body sees nothing of what its branch has done: all that it could look up there is bound or not written.
+    fn sees_nothing_of(&self, done: &Done, bound: &Bound<'_, PyDict>, names: &Bound<'_, PyList>) -> PyResult<bool> {
+        let Some(looks_up) = &self.looks_up else {
+            return Ok(false);
+        };
+        let py = bound.py();
+        for name in looks_up {
+            if !bound.contains(name)? && done.may_hold(name.bind(py).to_str()?, names)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

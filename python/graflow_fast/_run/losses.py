@@ -1,0 +1,212 @@
+"""Bodies that did not end well: their worker died, they were over their limits, or nobody wants them any more.
+
+Owns whom a death is charged to, and which workers are killed for a task's sake. What a death looks like in words is in
+`crashes`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._pool.process_pool import CannotStart
+from graflow_fast._run.crashes import crash_report, most_deaths, without_own_frames
+from graflow_fast._run.mapping import MAP_TICKETS
+from graflow_fast._run.output import STDERR, STDOUT, Piece
+from graflow_fast.exceptions import GraflowRuntimeError, TaskMemoryError, TaskSerializationError, TaskTimeoutError
+
+if TYPE_CHECKING:
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.processes import Processes
+
+#: Seconds before a task whose worker died runs again, times its deaths: not the first task of the next young worker.
+_QUARANTINE = 0.02
+
+_MEMORY_INTERVAL = 0.05
+
+#: Seconds for an attempt that was given up to end by itself: shorter than starting another worker takes.
+_PATIENCE = 0.005
+
+#: Seconds between asking a worker to end and making it: when its task is over its time, when the run is interrupted.
+_GRACE = 0.5
+_GRACE_WHEN_INTERRUPTED = 0.3
+
+
+class Losses:
+    """What one run has lost, and what it has stopped."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self.run = processes.run
+        self.pool = processes.pool
+        self.core = processes.core
+        self._deaths: dict[tuple[int, int], int] = {}
+        self._killed_for: dict[int, BaseException] = {}
+        #: By ticket: bytes that the worker of a running attempt may hold.
+        self._memory_limits: dict[int, int] = {}
+        #: Attempts whose outcome no longer matters, and until when they may end by themselves.
+        self.given_up: dict[int, float] = {}
+        self._next_memory_check = 0.0
+        #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
+        self._killed_workers: set[int] = set()
+
+    def limit_memory(self, ticket: int, limit: int | None) -> None:
+        """Watch how much memory an attempt's worker holds, unless there is no limit."""
+        if limit is not None:
+            self._memory_limits[ticket] = limit
+
+    def look_around(self, timeout: float | None) -> float | None:
+        """Look after limits before the pool is waited for; return how long to wait at most."""
+        if self._memory_limits:
+            timeout = _MEMORY_INTERVAL if timeout is None else min(timeout, _MEMORY_INTERVAL)
+            self._check_memory()
+        if self.given_up:
+            timeout = _PATIENCE if timeout is None else min(timeout, _PATIENCE)
+        return timeout
+
+    def reported(self, ticket: int) -> BaseException | None:
+        """Note that an attempt ended; return why its worker was being stopped, None when it wasn't."""
+        self._memory_limits.pop(ticket, None)
+        return self._killed_for.pop(ticket, None) if self._killed_for else None
+
+    def lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
+        """Note that a worker died, and with it the attempt ``ticket`` (-1: it ran none)."""
+        if ticket < 0:
+            self._refill()
+            return
+        info = self.pool.exit_info(pid)
+        pieces, _ = self.pool.pieces_of(worker, ticket)
+        if self.processes.live_output is not None:
+            pieces = self.processes.live_output.rest(ticket, pieces)
+        pieces = without_own_frames(pieces + self.last_output(worker))
+        self._refill()
+        self.processes.sending.release(ticket)
+        self.processes.requests.release(ticket)
+        self._memory_limits.pop(ticket, None)
+        attempt = self.run.take(ticket)
+        if attempt is None:
+            return
+        error: Any = self._killed_for.pop(ticket, None)
+        if ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, why, pieces, error)
+            return
+        if attempt.lease and error is None:
+            # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
+            assert self.processes.leases is not None
+            self.processes.leases.lost(attempt.lease)
+            attempt.lease = 0
+            self.run.running[ticket] = attempt
+            self.processes.submit(attempt)
+            return
+        attempt.branch.output.write(pieces)
+        if error is None and worker in self._killed_workers:
+            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
+            return
+        if error is None:
+            where = (attempt.branch.id, attempt.node)
+            self._deaths[where] = self._deaths.get(where, 0) + 1
+            deaths = self._deaths[where]
+            poison = deaths >= most_deaths(info)
+            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths if poison else 0)
+            if poison:
+                self.run.failed_for_good(attempt, error)
+            else:
+                self.run.failed(attempt, error, _QUARANTINE * deaths)
+            return
+        self.run.failed(attempt, error)
+
+    def _refill(self) -> None:
+        try:
+            self.pool.refill()
+        except CannotStart as error:
+            raise GraflowRuntimeError(str(error)) from error
+
+    def not_received(self, attempt: Attempt, error: OSError) -> None:
+        """Fail an attempt whose result is there, but can't be taken in."""
+        failure = TaskSerializationError(attempt.task_id, "the result", "", error)
+        if attempt.ticket >= MAP_TICKETS:
+            attempt.map.lost(attempt, failure)  # type: ignore[attr-defined]
+        else:
+            self.run.failed(attempt, failure)
+
+    def run_again(self, attempt: Attempt, worker: int) -> None:
+        """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
+        info = self.pool.exit_info(self.pool.pid(worker))
+        if attempt.ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, "with its results", [], None)
+            return
+        where = (attempt.branch.id, attempt.node)
+        self._deaths[where] = self._deaths.get(where, 0) + 1
+        again = 0.0 if self._deaths[where] < most_deaths(info) else None
+        if again is None:
+            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
+        self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
+
+    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
+        if pieces and chunk.size == 1:
+            chunk.batch.pieces.append((chunk.position, pieces))
+        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+
+    def timed_out(self, ticket: int, worker: int, seconds: float) -> None:
+        """Stop an attempt that has been running for too long."""
+        attempt = self.run.running.get(ticket)
+        if attempt is None or ticket in self._killed_for:
+            return
+        definition = attempt.task._definition  # type: ignore[attr-defined]
+        limit = definition.timeout if definition.timeout is not None else self.run.settings.timeout
+        self._killed_for[ticket] = TaskTimeoutError(attempt.task_id, attempt.number + 1, limit)
+        self._killed_workers.add(worker)
+        self.pool.kill(worker, grace=_GRACE)
+
+    def last_output(self, worker: int, until: tuple[int, int] | None = None) -> list[Piece]:
+        """Return what a worker wrote to its descriptors, around Python or before it died."""
+        out, err = self.pool.drain_output(worker, until)
+        written = ((STDOUT, out), (STDERR, err))
+        return [(kind, data.decode(errors="replace")) for kind, data in written if data]
+
+    def _check_memory(self) -> None:
+        now = time.monotonic()
+        if now < self._next_memory_check:
+            return
+        self._next_memory_check = now + _MEMORY_INTERVAL
+        for ticket, limit in list(self._memory_limits.items()):
+            worker = self.core.running_on(ticket)
+            if worker < 0 or ticket in self._killed_for:
+                continue
+            used = self.pool.worker_rss(worker)
+            attempt = self.run.running.get(ticket)
+            if used > limit and attempt is not None:
+                self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
+                self._killed_workers.add(worker)
+                self.pool.kill(worker, grace=0.0)
+
+    def abandon(self, attempt: Attempt) -> None:
+        """Stop an attempt whose outcome no longer matters."""
+        ticket = attempt.ticket
+        self._memory_limits.pop(ticket, None)
+        self.processes.sending.release(ticket)
+        self.processes.requests.release(ticket)
+        if self.core.cancel(ticket) == 2:
+            self.given_up[ticket] = time.monotonic() + _PATIENCE
+
+    def kill_given_up(self, now: float, grace: float = 0.0) -> None:
+        """Kill the workers of attempts that were given up and have not ended by themselves in time."""
+        for ticket, deadline in list(self.given_up.items()):
+            worker = self.core.running_on(ticket)
+            if worker >= 0 and now < deadline:
+                continue
+            del self.given_up[ticket]
+            if worker >= 0:
+                self._killed_workers.add(worker)
+                self.pool.kill(worker, grace)
+
+    def stop_all(self, interrupted: bool) -> None:
+        """Stop whatever is still running."""
+        grace = _GRACE_WHEN_INTERRUPTED if interrupted else 0.0
+        for attempt in list(self.run.running.values()):
+            self.abandon(attempt)
+        self.run.running.clear()
+        while self.given_up:
+            self.kill_given_up(time.monotonic(), grace)
+            if self.given_up:
+                self.core.poll(_PATIENCE)

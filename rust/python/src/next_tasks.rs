@@ -1,0 +1,107 @@
+//! Tasks that plain bodies enqueue: made part of the graph, the tables and the scheduler as the driver would do it.
+//!
+//! Owns no state but which definitions are known to be simple. What is not simple is left to the driver.
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyType};
+use rustc_hash::FxHashMap as HashMap;
+
+use crate::effects::Next;
+use crate::scheduler::{mistake, PyScheduler};
+
+/// Where new tasks go.
+pub(crate) struct NextTasks {
+    /// The class of plain tasks.
+    plain: Py<PyType>,
+    /// name -> task, the user's graph.
+    graph: Py<PyDict>,
+    /// name -> node.
+    ids: Py<PyDict>,
+    /// key -> definition; raises `LookupError`.
+    find: Py<PyAny>,
+    loads: Py<PyAny>,
+    /// By key: None when its tasks have options that matter to the scheduler.
+    definitions: HashMap<u64, Option<Py<PyAny>>>,
+}
+
+/// The tables by node.
+pub(crate) struct Tables<'a, 'py> {
+    pub names: &'a Bound<'py, PyList>,
+    pub tasks: &'a Bound<'py, PyList>,
+}
+
+impl NextTasks {
+    pub(crate) fn new(
+        py: Python<'_>,
+        plain: Py<PyType>,
+        graph: Py<PyDict>,
+        ids: Py<PyDict>,
+        find: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let loads = py.import("pickle")?.getattr("loads")?.unbind();
+        Ok(Self { plain, graph, ids, find, loads, definitions: HashMap::default() })
+    }
+
+    /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
+    pub(crate) fn make<'py>(&mut self, py: Python<'py>, next: &[Next<'_>]) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        let mut made = Vec::with_capacity(next.len());
+        for (position, wanted) in next.iter().enumerate() {
+            let known = self.ids.bind(py).contains(wanted.name)? || self.graph.bind(py).contains(wanted.name)?;
+            if known || next[..position].iter().any(|other| other.name == wanted.name) {
+                return Ok(None);
+            }
+            let Some(definition) = self.definition(py, wanted.definition)? else {
+                return Ok(None);
+            };
+            let bound = match wanted.bound {
+                [] => PyDict::new(py),
+                bytes => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
+                    Ok(bound) => bound.cast_into()?,
+                    Err(_) => return Ok(None),
+                },
+            };
+            let plain = self.plain.bind(py);
+            let task = plain.call_method1(intern!(py, "__new__"), (plain,))?;
+            task.setattr(intern!(py, "_task_id"), wanted.name)?;
+            task.setattr(intern!(py, "_definition"), definition)?;
+            task.setattr(intern!(py, "_bound_kwargs"), bound)?;
+            made.push(task);
+        }
+        Ok(Some(made))
+    }
+
+    /// Adds tasks that were made; gives their nodes.
+    pub(crate) fn add(
+        &self,
+        scheduler: &mut PyScheduler,
+        tables: &Tables<'_, '_>,
+        made: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<u32>> {
+        let py = tables.names.py();
+        let mut nodes = Vec::with_capacity(made.len());
+        for task in made {
+            let node = scheduler.core.add_nodes(1).map_err(mistake)?;
+            let name = task.getattr(intern!(py, "_task_id"))?;
+            self.ids.bind(py).set_item(&name, node)?;
+            self.graph.bind(py).set_item(&name, &task)?;
+            tables.names.append(name)?;
+            tables.tasks.append(task)?;
+            nodes.push(node);
+        }
+        Ok(nodes)
+    }
+
+    fn definition<'py>(&mut self, py: Python<'py>, key: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(known) = self.definitions.get(&key) {
+            return Ok(known.as_ref().map(|definition| definition.bind(py).clone()));
+        }
+        let Ok(definition) = self.find.bind(py).call1((key,)) else {
+            return Ok(None);
+        };
+        let has_options = definition.getattr(intern!(py, "priority"))?.is_truthy()?
+            || !definition.getattr(intern!(py, "max_concurrency"))?.is_none();
+        let known = (!has_options).then_some(definition);
+        self.definitions.insert(key, known.clone().map(Bound::unbind));
+        Ok(known)
+    }
+}
