@@ -45,7 +45,8 @@ STORM = textwrap.dedent(
         context = wf.execute(executor=executor, max_workers=2, ret_context=True)[1]
         assert [context.get_result(f"w{n}") for n in range(20)] == list(range(20))
 
-    def send(moments):
+    def send(moments, go):
+        go.wait()
         for moment in moments:
             time.sleep(moment)
             os.kill(os.getpid(), number)
@@ -53,15 +54,24 @@ STORM = textwrap.dedent(
     def interrupted_run():
         moments = [chance.uniform(0, 0.4)] + ([chance.uniform(0, 0.2)] if chance.random() < 0.5 else [])
         before = received
-        sender = threading.Thread(target=send, args=(moments,))
+        go = threading.Event()
+        sender = threading.Thread(target=send, args=(moments, go))
         sender.start()
-        late = None
-        while received < before + len(moments) and (late is None or time.monotonic() < late):
+
+        def all_came():
+            sender.join()
+            late = time.monotonic() + 0.2  # they act a little after they were sent, and two may act as one
+            while received < before + len(moments) and time.monotonic() < late:
+                time.sleep(0.005)
+
+        # There are at most two, and each is caught wherever it comes.
+        with contextlib.suppress(KeyboardInterrupt):
             with contextlib.suppress(KeyboardInterrupt):
+                go.set()
                 run()
-            if late is None and not sender.is_alive():
-                late = time.monotonic() + 0.2  # they act a little after they were sent, and two may act as one
-        sender.join()
+            all_came()
+        with contextlib.suppress(KeyboardInterrupt):
+            all_came()
         return received - before
 
     def left():
