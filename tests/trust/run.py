@@ -46,7 +46,7 @@ class Figures:
             figures = storm.kill_storm(tasks, seed=seed)
         except Exception as error:
             self.lost += 1
-            print(f"T1 kill storm, seed {seed}: FAILED: {error}", flush=True)
+            print(f"T1 kill storm, seed {seed}: FAILED: {error}: {error.__cause__}", flush=True)
             return
         self.lost += sum(int(figures[name]) for name in storm.LOSSES)
         self.storms.update({"storms": 1, **figures})
