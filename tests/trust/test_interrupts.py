@@ -10,6 +10,10 @@ import time
 import pytest
 from test_stopping import descendants, gone, left_of_session, wait_until
 
+from graflow_fast import task, workflow
+from graflow_fast._pool import fork_server
+from graflow_fast._pool.signals import postponed_signals
+
 STORM = textwrap.dedent(
     """
     import contextlib, gc, os, random, signal, sys, threading, time
@@ -251,3 +255,33 @@ def test_ctrl_c_while_the_program_ends(tmp_path, delay):
     wait_until(lambda: left_of_session(program.pid) == [], 1.0)
     assert time.monotonic() - begun < 1.0
     assert os.getsid(0) != program.pid
+
+
+@pytest.mark.parametrize("moment", ["fork", "forked"])
+def test_ctrl_c_in_the_middle_of_starting_workers(monkeypatch, moment):
+    """It acts when all of them are there, so that each is known to somebody who ends it."""
+    calls = []
+    original = getattr(fork_server.ForkServer, moment)
+
+    def interrupted(self, *arguments):
+        calls.append(signal.raise_signal(signal.SIGINT) if not calls else None)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(fork_server.ForkServer, moment, interrupted)
+    with workflow("interrupted") as wf:
+        task(id="a")(int) | task(id="b")(int)
+    with pytest.raises(KeyboardInterrupt):
+        wf.execute(max_workers=2)
+    assert len(calls) == 2
+    wf.execute(max_workers=2)
+
+
+def test_a_second_signal_is_not_postponed():
+    reached = []
+    with pytest.raises(KeyboardInterrupt), postponed_signals():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("first")
+        signal.raise_signal(signal.SIGINT)
+        reached.append("second")
+    assert reached == ["first"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
