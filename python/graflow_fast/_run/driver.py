@@ -90,6 +90,7 @@ class Run:
         #: Whether it has ended, however.
         self.closed = False
         self.group_count = 0
+        self.live_output: bool = settings.output == "live"
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
         #: The attempt whose body runs in the driver's thread.
         self._inline: Attempt | None = None
@@ -105,7 +106,7 @@ class Run:
         #: What concurrent tasks see of each other, None in a sequential run.
         self.concurrency: Concurrency | None = None
         if self.parallel:
-            self.concurrency = Concurrency(self.root, self.live, settings.output == "live")
+            self.concurrency = Concurrency(self.root, self.live, self.live_output)
             workers = settings.resolved_workers()
             self.scheduler.set_lane_limit(ROOT_LANE, min(workers, settings.max_concurrency or workers))
         record = getattr(context.tracer, "_record", None)
@@ -144,8 +145,12 @@ class Run:
                 self._wait()
                 yield
                 action = self._next()
-        finally:
+        except BaseException as error:
+            self._close(interrupted=not isinstance(error, Exception))
+            raise
+        else:
             self._close()
+        finally:
             context._steps = self.steps_before + self.scheduler.steps
             context._run_steps = None
 
@@ -550,16 +555,18 @@ class Run:
 
     # --- the end
 
-    def _close(self) -> None:
+    def _close(self, interrupted: bool = False) -> None:
         self.closed = True
-        if self._steps is not None:
-            self._steps.close()
-        if self._maps is not None:
-            self._maps.close()
-        if self.threads is not None:
-            self.threads.close()
-        if self.processes is not None:
-            self.processes.close()
+        try:
+            if self._steps is not None:
+                self._steps.close()
+            if self._maps is not None:
+                self._maps.close()
+            if self.threads is not None:
+                self.threads.close()
+        finally:  # whatever happens there, processes are not left behind
+            if self.processes is not None:
+                self.processes.close(interrupted)
 
     def running_as(self, task_id: str) -> Attempt | None:
         """Return the attempt that is running under that id, if there is one."""
@@ -576,14 +583,16 @@ class Run:
     def process_side(self) -> Any:
         """Return what runs bodies in worker processes."""
         if self.processes is None:
+            from graflow_fast._pool.signals import postponed_signals
             from graflow_fast._run.processes import Processes
 
-            self.processes = Processes(self)
+            with postponed_signals():
+                self.processes = Processes(self)
         return self.processes
 
     def _thread_side(self) -> Any:
         if self.threads is None:
             from graflow_fast._run.threads import Threads
 
-            self.threads = Threads(self.settings.resolved_workers())
+            self.threads = Threads(self.settings.resolved_workers(), self.live_output)
         return self.threads

@@ -9,6 +9,7 @@ from graflow_fast.exceptions import (
     GraflowRuntimeError,
     GraflowWorkflowCanceledError,
     RetryLimitExceededError,
+    WorkerCrashedError,
     as_runtime_error,
 )
 
@@ -59,6 +60,8 @@ class Failures:
         """Return the error for a task (or group) that has no attempts left; its cause is the task's own exception."""
         show_user_lines(error)
         controller = context.retry_controller
+        if isinstance(error, WorkerCrashedError) and error.deaths:
+            return error
         count = 0
         if controller.get_retry_count(task_id) > 0:
             count = controller.increment(task_id, error=error)

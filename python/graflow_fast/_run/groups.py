@@ -37,8 +37,7 @@ class Groups:
         counts = context.cycle_controller.cycle_counts
         counts[base_id] = counts.get(base_id, 0) + 1
         members = run.nodes.members[node]
-        live_output = run.settings.output == "live"
-        fork = Fork(ticket, group, parent, first, members, run.nodes.names, run.live, live_output)
+        fork = Fork(ticket, group, parent, first, members, run.nodes.names, run.live, run.live_output)
         run.tracing.group_started(fork, context)
         fork.cause = cause
         if run.failures.failed:

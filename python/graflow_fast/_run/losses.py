@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._pool.process_pool import ExitInfo
-from graflow_fast._run.crashes import crash_report, most_deaths
+from graflow_fast._pool.process_pool import CannotStart, ExitInfo
+from graflow_fast._run.crashes import crash_report, most_deaths, without_own_frames
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
-from graflow_fast.exceptions import TaskMemoryError, TaskTimeoutError
+from graflow_fast.exceptions import GraflowRuntimeError, TaskMemoryError, TaskSerializationError, TaskTimeoutError
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
@@ -27,8 +27,9 @@ _MEMORY_INTERVAL = 0.05
 #: Seconds for an attempt that was given up to end by itself: shorter than starting another worker takes.
 _PATIENCE = 0.005
 
-#: Seconds between asking a worker to end and making it.
+#: Seconds between asking a worker to end and making it: when its task is over its time, when the run is interrupted.
 _GRACE = 0.5
+_GRACE_WHEN_INTERRUPTED = 0.3
 
 
 class Losses:
@@ -71,11 +72,14 @@ class Losses:
     def lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
         """Note that a worker died, and with it the attempt ``ticket`` (-1: it ran none)."""
         if ticket < 0:
-            self.pool.refill()
+            self._refill()
             return
         info = self.pool.exit_info(pid)
-        pieces = self.pool.last_pieces(worker, ticket) + self.last_output(worker)
-        self.pool.refill()
+        pieces, _ = self.pool.pieces_of(worker, ticket)
+        if self.processes.live_output is not None:
+            pieces = self.processes.live_output.rest(ticket, pieces)
+        pieces = without_own_frames(pieces + self.last_output(worker))
+        self._refill()
         self.processes.sending.release(ticket)
         self.processes.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
@@ -97,7 +101,21 @@ class Losses:
         if error is not None:
             self.run.failed(attempt, error)
         else:
-            self._crashed(attempt, crash_report(attempt.task_id, attempt.number + 1, info, why, pieces), info)
+            self._crashed(attempt, info, why, pieces)
+
+    def _refill(self) -> None:
+        try:
+            self.pool.refill()
+        except CannotStart as error:
+            raise GraflowRuntimeError(str(error)) from error
+
+    def not_received(self, attempt: Attempt, error: OSError) -> None:
+        """Fail an attempt whose result is there, but can't be taken in."""
+        failure = TaskSerializationError(attempt.task_id, "the result", "", error)
+        if attempt.ticket >= MAP_TICKETS:
+            attempt.map.lost(attempt, failure)  # type: ignore[attr-defined]
+        else:
+            self.run.failed(attempt, failure)
 
     def unheard(self, attempt: Attempt, worker: int) -> None:
         """Have a body run anew whose worker ended with its result: no fault of the body but if it is always so."""
@@ -110,10 +128,12 @@ class Losses:
             attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
             self.run.scheduler.fail(attempt.ticket, None, time.monotonic())
 
-    def _crashed(self, attempt: Attempt, error: Exception, info: ExitInfo) -> None:
+    def _crashed(self, attempt: Attempt, info: ExitInfo, why: str, pieces: list[Piece]) -> None:
         """Charge an attempt with the death of its worker."""
         deaths = self._count_death(attempt)
-        if deaths >= most_deaths(info):
+        poison = deaths >= most_deaths(info)
+        error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths if poison else 0)
+        if poison:
             self.run.failed_for_good(attempt, error)
         else:
             self.run.failed(attempt, error, _QUARANTINE * deaths)
@@ -189,7 +209,7 @@ class Losses:
         if self.core.cancel(ticket) == 2:
             self.given_up[ticket] = time.monotonic() + _PATIENCE
 
-    def kill_given_up(self, now: float) -> None:
+    def kill_given_up(self, now: float, grace: float = 0.0) -> None:
         """Kill the workers of attempts that were given up and have not ended by themselves in time."""
         for ticket, deadline in list(self.given_up.items()):
             worker = self.core.running_on(ticket)
@@ -198,14 +218,15 @@ class Losses:
             del self.given_up[ticket]
             if worker >= 0:
                 self._killed_workers.add(worker)
-                self.pool.kill(worker, grace=0.0)
+                self.pool.kill(worker, grace)
 
-    def stop_all(self) -> None:
+    def stop_all(self, interrupted: bool) -> None:
         """Stop whatever is still running."""
+        grace = _GRACE_WHEN_INTERRUPTED if interrupted else 0.0
         for attempt in list(self.run.running.values()):
             self.abandon(attempt)
         self.run.running.clear()
         while self.given_up:
-            self.kill_given_up(time.monotonic())
+            self.kill_given_up(time.monotonic(), grace)
             if self.given_up:
                 self.core.poll(_PATIENCE)

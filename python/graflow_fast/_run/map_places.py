@@ -112,7 +112,7 @@ class InlinePlace(Place):
         first = chunk.batch.first + chunk.position
         body = self.body(chunk)
         try:
-            if found.batches[0] is chunk.batch:
+            if found.batches[0] is chunk.batch or self.run.live_output:
                 outcome = run_items(
                     body, items, first, detailed=found.detailed, caught=Exception, until_failure=chunk.size > 1
                 )
@@ -229,6 +229,8 @@ class PoolPlace(Place):
         timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
         memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
         processes.losses.limit_memory(chunk.ticket, memory_limit)
+        if processes.live_output is not None and chunk.size > 1:
+            processes.live_output.later.add(chunk.ticket)
         run.running[chunk.ticket] = chunk  # type: ignore[assignment]
         chunk.started = time.time()
         # The view is this map's own, so the pool measures its chunks apart from other tasks of the function.
@@ -266,6 +268,7 @@ def report_chunk(
     """Take in what a worker reports of a chunk."""
     found = chunk.map
     outcome = Outcome()
+    live = processes.live_output
     if flags & 1:  # it failed as a whole: its items could not be loaded, or its results not be sent
         _, _, pieces, packed = parts
         if chunk.size > 1:
@@ -274,13 +277,15 @@ def report_chunk(
         outcome.results.append(None)
         outcome.failures.append((0, unpack_error(chunk.task_id, packed)))
         if pieces:
-            outcome.pieces.append((0, pieces))
+            outcome.pieces.append((0, pieces if live is None else live.rest(chunk.ticket, pieces)))
         found.report(chunk, outcome)
         return
     outcome.results = crossing.loads(result)
     found.measured(chunk.size, seconds, len(result))
     if parts is not None:
         failures, logs, directives, outcome.pieces, outcome.times = parts
+        if live is not None:
+            outcome.pieces = live.rest_of_items(chunk.ticket, outcome.pieces)
         offset = chunk.task_id
         for position, packed in failures:
             chunk.task_id = f"{found.name}[{chunk.batch.first + chunk.position + position}]"

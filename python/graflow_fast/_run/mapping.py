@@ -303,7 +303,11 @@ class MapRun:
                 batch.results = [None] * len(batch.items)
             batch.results[offset : offset + chunk.size] = outcome.results
         batch.open -= chunk.size
-        batch.pieces.extend((offset + position, pieces) for position, pieces in outcome.pieces)
+        if self.run.live_output:
+            for _, pieces in outcome.pieces:
+                self.attempt.branch.output.write(pieces)
+        else:
+            batch.pieces.extend((offset + position, pieces) for position, pieces in outcome.pieces)
         failed = {position for position, _ in failures}
         if outcome.times is not None:
             errors = dict(failures)

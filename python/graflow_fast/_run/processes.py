@@ -12,12 +12,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import MemberFeed, unpack_effects
-from graflow_fast._pool.registry import checkin, checkout
+from graflow_fast._pool.process_pool import CannotStart
+from graflow_fast._pool.registry import checkin, checkout, discard
 from graflow_fast._run import crossing
 from graflow_fast._run.branches import Fork, unpacked_write
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.lease import Leases
+from graflow_fast._run.live_output import INTERVAL, LiveOutput
 from graflow_fast._run.losses import Losses
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
@@ -25,11 +27,12 @@ from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.scope import clear_own, replay
 from graflow_fast._run.sending import Sending
-from graflow_fast._shared.segments import Gone
+from graflow_fast._shared.segments import Gone, Spare
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import (
+    GraflowRuntimeError,
     TaskSerializationError,
 )
 
@@ -49,10 +52,23 @@ class Processes:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        run.settings.check_environment()
         self.pool = checkout(run.settings.resolved_workers())
-        import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: the next line waits for them
+        try:
+            import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: _open waits for them
 
+            self._open()
+        except BaseException as error:
+            discard(self.pool)
+            if isinstance(error, CannotStart):
+                raise GraflowRuntimeError(str(error)) from error
+            raise
+
+    def _open(self) -> None:
+        run = self.run
         self.core = self.pool.core
+        if not self.pool.at_end:
+            self.pool.at_end.append(Spare().give_up)
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
         self.requests = Requests(run, self)
@@ -74,7 +90,10 @@ class Processes:
             if run.forgetting is None:
                 self.feed.add_next_tasks(TaskWrapper, run.nodes.graph._tasks, run.nodes.ids, self.table.find)
         counted = run.context.max_steps is not None  # then no step may be run before its turn is sure
-        self.leases = None if self.feed is None or counted else Leases(run, self)
+        #: What shows output while bodies run, None when it comes in order.
+        self.live_output = LiveOutput(self.pool, self.core) if run.settings.output == "live" else None
+        alone = self.feed is None or counted or self.live_output is not None
+        self.leases = None if alone else Leases(run, self)
         self.losses = Losses(self)
         self._growth = Growth(self.pool)
 
@@ -172,6 +191,8 @@ class Processes:
     def collect(self, timeout: float | None) -> None:
         """Wait for the pool to have news and apply all of it."""
         timeout = self.requests.earliest_deadline(self.losses.look_around(timeout))
+        if self.live_output is not None:
+            timeout = INTERVAL if timeout is None else min(timeout, INTERVAL)
         events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
         for event in events:
             kind = event[0]
@@ -184,6 +205,8 @@ class Processes:
             else:
                 self.losses.timed_out(*event[1:])
         self.requests.expire()
+        if self.live_output is not None:
+            self.live_output.look()
         if self.losses.given_up:
             self.losses.kill_given_up(time.monotonic())
         self._growth.sometimes()
@@ -214,6 +237,10 @@ class Processes:
                 # The worker ended before its memory could be opened here, so the report is worth nothing.
                 if attempt is not None:
                     self.losses.unheard(attempt, worker)
+                return
+            except OSError as refusal:  # no descriptor is left, not even a spare one
+                if attempt is not None:
+                    self.losses.not_received(attempt, refusal)
                 return
         if attempt is None:
             self.requests.journal.forget(ticket)
@@ -257,6 +284,8 @@ class Processes:
             run.reported(attempt, value, None)
             return
         log, directives, pieces, error = parts
+        if self.live_output is not None:
+            pieces = self.live_output.rest(attempt.ticket, pieces or [])
         if pieces:
             attempt.branch.output.write(pieces)
         try:
@@ -318,14 +347,23 @@ class Processes:
 
     # --- stopping
 
-    def close(self) -> None:
-        """Give the pool back; whatever is still running in it is stopped first."""
-        for ticket in [] if self.feed is None else self.feed.tickets():
-            self.run.attempt(ticket)
-        self.losses.stop_all()
-        self.requests.close()
-        self.sending.close()
-        if self.feed is not None:
-            self.feed.end()
-        crossing.here.find_key, crossing.here.find_definition = self._outer
-        checkin(self.pool)
+    def close(self, interrupted: bool = False) -> None:
+        """Give the pool back; whatever is still running in it is stopped first.
+
+        Args:
+            interrupted: by Ctrl-C or the like; bodies are asked to end (SIGTERM) before they are made to.
+        """
+        try:
+            for ticket in [] if self.feed is None else self.feed.tickets():
+                self.run.attempt(ticket)
+            self.losses.stop_all(interrupted)
+            self.requests.close()
+            self.sending.close()
+            if self.feed is not None:
+                self.feed.end()
+            checkin(self.pool)
+        except BaseException:  # a second Ctrl-C, or a pool that can't go on
+            discard(self.pool)
+            raise
+        finally:
+            crossing.here.find_key, crossing.here.find_definition = self._outer

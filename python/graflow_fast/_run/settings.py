@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from graflow_fast._hints import did_you_mean
-from graflow_fast.core.definition import parse_bytes
+from graflow_fast.core.definition import parse_bytes, positive
 from graflow_fast.exceptions import ConfigError
 
 _CHOICES = {
@@ -16,6 +16,9 @@ _CHOICES = {
     "output": ("ordered", "live"),
     "keep_results": ("all", "needed", "none"),
 }
+
+
+_LOST_MUTATION_MODES = ("warn", "error", "ignore")
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class Settings:
         for name in ("max_workers", "max_concurrency"):
             if name in given and (not isinstance(given[name], int) or given[name] < 1):
                 raise ConfigError(f"{name}={given[name]!r} must be a positive whole number")
-        if "timeout" in given and not given["timeout"] > 0:
-            raise ConfigError(f"timeout={given['timeout']!r} must be a positive number of seconds")
+        if "timeout" in given:
+            positive(given["timeout"], "timeout", "seconds")
         if "memory_limit" in given:
             given["memory_limit"] = parse_bytes(given["memory_limit"])
         return replace(self, **given)
@@ -84,6 +87,17 @@ class Settings:
             hint = did_you_mean(name, _CHOICES["executor"]) or f"Choose one of {', '.join(_CHOICES['executor'])}"
             raise ConfigError(f"The environment says GRAFLOW_FAST_EXECUTOR={name!r}, which is unknown. {hint}")
         return name
+
+    def check_environment(self) -> None:
+        """Look at the variables that only workers read, before any is started.
+
+        Raises:
+            ConfigError: one of them has no meaning.
+        """
+        mode = os.environ.get("GRAFLOW_FAST_LOST_MUTATION", "warn")
+        if mode.lower() not in _LOST_MUTATION_MODES:
+            modes = ", ".join(_LOST_MUTATION_MODES)
+            raise ConfigError(f"GRAFLOW_FAST_LOST_MUTATION={mode!r} is unknown; choose one of {modes}")
 
     def resolved_workers(self) -> int:
         """Return the number of workers: the one set, else ``GRAFLOW_FAST_WORKERS``, else the usable cores.

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.output import CapturedThreads, GivenUp, Pieces, capture
@@ -56,8 +57,10 @@ class Job:
 class Threads:
     """The threads of one run, and what they have to do."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, live: bool = False) -> None:
         self._most = most
+        #: Whether what bodies print is shown as they print it.
+        self._live = live
         self._threads: list[threading.Thread] = []
         #: How many threads take jobs: those of bodies that were given up do not.
         self._serving = 0
@@ -165,7 +168,7 @@ class Threads:
         try:
             while (job := self._waiting.get()) is not None:
                 if job.step(WAITING, RUNNING):
-                    with capture(job.pieces):
+                    with nullcontext() if self._live else capture(job.pieces):
                         outcome = job.work(job.pieces)
                     if not job.step(RUNNING, ENDED):
                         return

@@ -11,6 +11,7 @@ Owns descriptors and locks; `windows` has what is mapped for reading. Must not k
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -280,7 +281,12 @@ def mapping(path: str, token: Token, size: int) -> Any:
     if found is None:
         if len(_leased) + arena.open >= MOST_OPEN:
             return read(path, token, size)
-        fd = _open(path, token)
+        try:
+            fd = _open(path, token)
+        except OSError as error:
+            if not is_out_of_descriptors(error):
+                raise
+            return read_with_spare(path, token, size)
         try:
             if token[0] != os.getpid():
                 os.pwrite(fd, _ARRIVED.pack(1), _ARRIVED_AT)
@@ -342,10 +348,57 @@ def rest() -> None:
         arena.trim()
 
 
+class Spare:
+    """A descriptor to give up for a moment when no other is left, so that what has been made can still be read."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+        with contextlib.suppress(OSError):
+            self.fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            _spares.append(self)
+
+    def give_up(self) -> None:
+        """Close it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self in _spares:
+            _spares.remove(self)
+
+
+_spares: list[Spare] = []
+
+
+def read_with_spare(path: str, token: Token, size: int) -> bytes:
+    """Copy a segment when there is no descriptor left to hold it.
+
+    Raises:
+        Gone: it is not there any more.
+        OSError: there is not even a spare descriptor.
+    """
+    spare = next((spare for spare in _spares if spare.fd >= 0), None)
+    if spare is None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    os.close(spare.fd)
+    spare.fd = -1
+    try:
+        return read(path, token, size)
+    finally:
+        with contextlib.suppress(OSError):  # another thread was faster
+            spare.fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def is_out_of_descriptors(error: OSError) -> bool:
+    """Say whether an error means that this process, or the system, has too many files open."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def _open(path: str, token: Token) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
+        if is_out_of_descriptors(error):
+            raise
         raise Gone(f"shared memory {path} of process {token[0]} is gone ({error.strerror})") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -369,7 +422,9 @@ def _free_memory(fd: int) -> None:
 def _new_file() -> int:
     folder = os.environ.get("GRAFLOW_FAST_SHM_DIR")
     if not folder:
-        return os.memfd_create("graflow-buffers", os.MFD_CLOEXEC)
+        fd = os.memfd_create("graflow-buffers", os.MFD_CLOEXEC)
+        os.fchmod(fd, 0o600)  # it can be opened through /proc
+        return fd
     try:
         return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError:

@@ -175,7 +175,12 @@ def adopt(data: bytes) -> bytes:
     message = _Message(data)
     if segments.arena.open + len(message.named) > segments.MOST_OPEN:
         return _join(message.stream, (), list(message.buffers(segments.read)))
-    held = tuple(segments.adopt(*name) for name in message.named)
+    try:
+        held = tuple(segments.adopt(*name) for name in message.named)
+    except OSError as error:
+        if not segments.is_out_of_descriptors(error):
+            raise
+        return _join(message.stream, (), list(message.buffers(segments.read_with_spare)))
     if not held:
         return data
     along = message.inline()

@@ -15,7 +15,7 @@ from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast._shared import segments
 from graflow_fast._tracebacks import user_lines
-from graflow_fast._worker import effects, mutations, output
+from graflow_fast._worker import effects, mutations, output, surroundings
 from graflow_fast._worker.effects import EFFECTS, FAILED, PLAIN
 from graflow_fast._worker.mutations import Watch
 from graflow_fast._worker.plain import PlainTasks
@@ -37,6 +37,7 @@ def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
     output.install(link.running)
+    surroundings.install()
     link.watch_output()
     PlainTasks(worker).install()
     while (item := link.next(segments.used())) is not None:
@@ -132,6 +133,8 @@ class Worker:
             return FAILED | EFFECTS, crossing.NONE_BYTES, self.parts_of_failure(task_id, context, error)
         finally:
             registry.running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
         return effects.flags_of(parts), packed_result, parts
 
     def report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
@@ -161,6 +164,8 @@ class Worker:
             self.report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
         finally:
             registry.running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
 
     def parts(self, task_id: str, context: Any, directives: list[Any] | None, short: bool) -> Any:
         """Return the parts of the record of a body that returned (see `perform`)."""

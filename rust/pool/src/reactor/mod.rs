@@ -6,6 +6,7 @@
 mod events;
 mod handout;
 mod intake;
+mod stopped;
 #[cfg(test)]
 mod tests;
 
@@ -58,8 +59,9 @@ pub struct Reactor {
     latest_worker: usize,
     latest_function: u64,
     live_epoch: u64,
-    window: u64,  // work in flight per worker, in nanoseconds
-    left_at: u64, // when the caller was last let go
+    window: u64,    // work in flight per worker, in nanoseconds
+    left_at: u64,   // when the caller was last let go
+    next_look: u64, // for workers that are stopped
 }
 
 impl Reactor {
@@ -84,6 +86,7 @@ impl Reactor {
             live_epoch: 0,
             window: HIGH,
             left_at: u64::MAX,
+            next_look: 0,
         })
     }
 
@@ -300,6 +303,7 @@ impl Reactor {
     fn run(&mut self, deadline: Option<u64>) -> Result<Woken, PoolError> {
         loop {
             let now = os::now();
+            self.replace_stopped(now);
             self.hand_out(now);
             let next_timeout = self.check_timeouts(now);
             self.flush();
