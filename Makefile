@@ -4,17 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-# make meaning: 10 000 random programs on every placement; make test runs 100 until the rare timing case is fixed.
-.PHONY: meaning help setup test check format bench bench-peers demo soak trust clean
+.PHONY: meaning help setup test check format bench bench-peers demo docs soak trust fuzz clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
 	@echo "make test   set up and run every test, Rust and Python"
+	@echo "make meaning  the part of it that runs 10 000 random workflows on every executor"
 	@echo "make check  format, lint, types and stub, both languages"
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
+	@echo "make docs   docs/errors.md, by running the programs of docs/errors"
 	@echo "make bench-peers  install what the bench compares with: graflow, loky, joblib, mpire, pebble, Dask, Ray"
 	@echo "make trust  faults injected, how often, and what was lost: the figures of docs/reliability.md"
-	@echo "make soak   the same for longer"
+	@echo "make soak   the same at random until MINUTES (30) are over"
+	@echo "make fuzz   random bytes on a worker's link for SECONDS (300), guided by coverage; needs cargo-fuzz"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,7 +40,7 @@ test: setup
 	$(BIN)/python -m pytest -q
 
 meaning: setup
-	GRAFLOW_FAST_PROGRAMS=10000 $(BIN)/python -m pytest -q tests/meaning
+	$(BIN)/python -m pytest -q tests/meaning
 
 check: setup
 	cargo fmt --all --check
@@ -62,11 +64,21 @@ bench: setup
 bench-peers: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
 
+docs: setup
+	$(BIN)/python docs/generate_errors.py
+
 trust: setup
 	$(BIN)/python tests/trust/run.py
 
 soak: setup
-	$(BIN)/python tests/trust/run.py --soak
+	$(BIN)/python tests/trust/run.py --soak --minutes $(or $(MINUTES),30)
+
+# A stable toolchain will do: RUSTC_BOOTSTRAP lets it pass the flags that libFuzzer's coverage needs.
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
+	mkdir -p fuzz/corpus/frames
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none frames fuzz/corpus/frames fuzz/seeds -- \
+		-max_total_time=$(or $(SECONDS),300) -max_len=4096 -print_final_stats=1
 
 clean:
 	rm -rf $(VENV) target

@@ -63,6 +63,7 @@ class Forgotten(Engine):
     def __init__(self, kind: str) -> None:
         super().__init__(executor="process")
         self._kind = kind
+        self._options["keep_results"] = "none"
 
     def run(self, size: int) -> Mapping[str, float]:
         rounds, at_start = 20, 0
@@ -90,6 +91,11 @@ class Forgotten(Engine):
 
 class Loop(Engine):
     """One long `next_iteration` run, inline: MB it grew by between a fifth of the way and the end."""
+
+    def __init__(self, library: str = "graflow_fast") -> None:
+        super().__init__(library)
+        if self.fast:
+            self._options["keep_results"] = "none"  # by default, as in graflow, each iteration's is kept
 
     def run(self, size: int) -> float:
         sizes: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -103,6 +104,20 @@ def summary(rows: Mapping[str, tuple[Row, list[Outcome]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def absent(rows: Mapping[str, tuple[Row, list[Outcome]]]) -> str:
+    """Say which modules were missing, so that peers were not measured; empty when all were there."""
+    missing: dict[str, list[str]] = {}
+    for key, (_, outcomes) in rows.items():
+        for outcome in outcomes:
+            found = re.search(r"No module named '(\w+)", outcome.error or "")
+            if found is not None and key not in missing.setdefault(found[1], []):
+                missing[found[1]].append(key)
+    if not missing:
+        return ""
+    listed = "; ".join(f"{name} (rows {', '.join(keys)})" for name, keys in sorted(missing.items()))
+    return f"Absent, so not compared with: {listed}. `make bench-peers` installs them.\n"
+
+
 def _cell(text: str | None) -> str:
     return (text or "").replace("|", "\\|").rstrip(".")
 
@@ -138,7 +153,9 @@ def write(rows: Mapping[str, tuple[Row, list[Outcome]]], quick: bool, log: Any =
     if not plotted:
         log("no plot: matplotlib is not installed")
     sections = "\n".join(row_table(row, outcomes) for row, outcomes in everything.values())
-    (DOCS / "benchmarks.md").write_text(f"{intro}\n{summary(everything)}{picture}\n{sections}")
+    missing = absent(everything)
+    missing = f"\n{missing}" if missing else ""
+    (DOCS / "benchmarks.md").write_text(f"{intro}{missing}\n{summary(everything)}{picture}\n{sections}")
     log("wrote docs/benchmarks.md")
 
 

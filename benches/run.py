@@ -67,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure rows of docs/benchmarks.md beside their peers and beside the limit."""
     parser = argparse.ArgumentParser(prog="benches/run.py", description=main.__doc__)
     parser.add_argument("--rows", help="only these, for example S2,S3 (default: all)")
-    parser.add_argument("--quick", action="store_true", help="small sizes: a minute in all, figures for orientation")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: three minutes in all, figures for orientation"
+    )
     parser.add_argument("--write", action="store_true", help="renew these rows in docs/benchmarks.md and its plot")
     options = parser.parse_args(arguments)
     started, done = time.monotonic(), {}
@@ -81,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(report.row_table(row, outcomes), flush=True)
         print(f"  {key} took {time.monotonic() - before:.0f} s", file=sys.stderr, flush=True)
     print(report.summary(done))
+    print(report.absent(done), end="")
     if options.write:
         report.write(done, options.quick, log=lambda line: print(line, file=sys.stderr))
     print(f"{time.monotonic() - started:.0f} s in all", file=sys.stderr)

@@ -30,4 +30,8 @@ if not TYPE_CHECKING:  # so that type checkers still find names that don't exist
             from graflow_fast.core.retry import RetryPolicy
 
             return RetryPolicy
+        if name in ("channels", "coordination", "core", "exceptions", "trace", "utils"):
+            import importlib
+
+            return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -245,6 +245,7 @@ class WorkerCrashedError(_TaskFailure):
         stderr_tail: The last lines that it wrote to standard error.
         trace: Its Python stack at the moment of the crash, if it could still be written.
         reason: Why it was stopped, if it did not end by itself: it had broken its link to the coordinator.
+        deaths: How many workers have died under this task, if that is why it is not tried again; else 0.
     """
 
     def __init__(
@@ -257,6 +258,7 @@ class WorkerCrashedError(_TaskFailure):
         stderr_tail: str = "",
         trace: str = "",
         reason: str = "",
+        deaths: int = 0,
     ) -> None:
         how = f"was killed by {_signal_name(signal)}" if signal is not None else _exit_words(exit_code)
         if reason:
@@ -266,7 +268,10 @@ class WorkerCrashedError(_TaskFailure):
             parts.append(f"Its memory had peaked at {_bytes_words(peak_memory)}.")
         if signal == _signals.SIGKILL and not reason:
             parts.append("If nobody killed it by hand, the machine probably ran out of memory: run fewer workers.")
-        parts.append("Give the task max_retries if it may simply run again.")
+        if deaths:
+            parts.append(f"{deaths} workers have died running it, so it is not tried again, whatever its max_retries.")
+        else:
+            parts.append("Give the task max_retries if it may simply run again.")
         message = " ".join(parts)
         for title, text in (("Where it was", trace), ("Its last output on stderr", stderr_tail)):
             if text.strip():
@@ -279,6 +284,7 @@ class WorkerCrashedError(_TaskFailure):
         self.stderr_tail = stderr_tail
         self.trace = trace
         self.reason = reason
+        self.deaths = deaths
 
 
 class TaskTimeoutError(_TaskFailure):
@@ -384,7 +390,7 @@ def as_runtime_error(ex: BaseException) -> GraflowRuntimeError:
 def _text_of(error: BaseException) -> str:
     """Its message, also if the class can't make one."""
     try:
-        return str(error)
+        return str(error) or type(error).__name__
     except Exception as broken:
         return f"{type(error).__name__} (its message can't be shown: {type(broken).__name__})"
 

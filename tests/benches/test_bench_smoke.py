@@ -89,6 +89,16 @@ def test_absent_contestant_leaves_the_others_measured(load):
     assert "| absent | 10 | not available: ModuleNotFoundError" in report.row_table(row, [absent, present])
 
 
+def test_absent_peers_are_named_with_their_rows(load):
+    contest, report = load("contest"), load("report")
+    row = contest.Row(key="T", work="test", unit="µs", entries=[], goals=[])
+    gone = contest.Outcome("peer", 1, error="RuntimeError: ModuleNotFoundError: No module named 'dask.distributed'")
+    there = contest.Outcome("ours", 1, [1.0])
+    assert report.absent({"T": (row, [there])}) == ""
+    text = report.absent({"T": (row, [there, gone]), "U": (row, [gone])})
+    assert text.startswith("Absent, so not compared with: dask (rows T, U).")
+
+
 def test_reasons_carry_no_path(load):
     text = "cannot import name 'A' from 'b._core' (/some/where/b/_core.so)"
     assert load("contest").without_paths(text) == "cannot import name 'A' from 'b._core'"
@@ -122,8 +132,15 @@ def test_all_rows_can_be_named_and_built(load):
 
 
 def test_rust_bench_lines_are_read(load):
-    text = "noise\nS1 nodes=1_000 ns=99.5\nM1 nodes=1000000 bytes=120\n"
-    assert load("core").parse(text) == {("S1", 1000): 99.5, ("M1", 1000000): 120.0}
+    text = """
+running 0 tests
+chain                    1000 nodes     99.5 ns a transition, 6 ns to start, 84 bytes a node
+diamonds of 9, each a join 1000000 nodes 309.2 ns a transition
+"""
+    assert load("core").parse(text) == {
+        ("chain", 1000): (99.5, 84.0),
+        ("diamonds of 9, each a join", 1000000): (309.2, None),
+    }
 
 
 def test_ideal_makespan(load):

@@ -1,4 +1,4 @@
-"""Every Python snippet of the pages on maps and the parallel schedule runs as it stands."""
+"""Every Python snippet of the README and of the pages on maps and the parallel schedule runs as it stands."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = "\n".join((ROOT / "docs" / name).read_text() for name in ("map.md", "parallel.md"))
+PAGES = ("README.md", "docs/map.md", "docs/parallel.md")
 
 # A snippet, with the output that follows it (nothing but blank lines between).
 SNIPPET = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n*^```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL
 )
-SNIPPETS = list(SNIPPET.finditer(PAGES))
-NAMES = [match["name"] for snippet in SNIPPETS if (match := re.search(r'workflow\("(?P<name>.*?)"', snippet["code"]))]
+TEXTS = {page: (ROOT / page).read_text() for page in PAGES}
+SNIPPETS = [(page, snippet) for page, text in TEXTS.items() for snippet in SNIPPET.finditer(text)]
+NAMES = [
+    f"{Path(page).stem}-{match['name']}"
+    for page, snippet in SNIPPETS
+    if (match := re.search(r'workflow\("(?P<name>.*?)"', snippet["code"]))
+]
 
 
 def test_snippets_are_found() -> None:
     """Each has an output and a workflow of its own."""
-    assert len(SNIPPETS) == PAGES.count("```python\n") == PAGES.count("```text\n") == len(set(NAMES))
+    assert len(SNIPPETS) == sum(text.count("```python\n") for text in TEXTS.values())
+    assert len(SNIPPETS) == sum(text.count("```text\n") for text in TEXTS.values()) == len(set(NAMES))
 
 
 @pytest.mark.parametrize("executor", ["auto", "process"])
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=NAMES)
+@pytest.mark.parametrize("snippet", [snippet for _, snippet in SNIPPETS], ids=NAMES)
 def test_snippet_prints_what_follows_it(snippet: re.Match[str], executor: str, tmp_path: Path) -> None:
     """Saved as a script and run by itself, with the default executor and with every body in a worker process."""
     script = tmp_path / "snippet.py"
@@ -41,3 +47,20 @@ def test_snippet_prints_what_follows_it(snippet: re.Match[str], executor: str, t
         env=os.environ | {"GRAFLOW_FAST_EXECUTOR": executor, "GRAFLOW_FAST_WORKERS": "2"},
     )
     assert (finished.stdout, finished.stderr, finished.returncode) == (snippet["output"], "", 0)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    """Links to files of the repository."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert not missing
+
+
+def test_make_targets_exist() -> None:
+    """Commands of the README and the contributor's page."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in ("README.md", "CONTRIBUTING.md"):
+        named = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / page).read_text()))
+        assert named
+        assert named <= targets

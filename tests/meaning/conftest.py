@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from graflow_fast._run import driver
+
 from . import suite
+
+
+@pytest.fixture(autouse=True)
+def _long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members before one that cancels always end, however slow the machine: a limit on time is not compared here."""
+    monkeypatch.setattr(driver, "CANCEL_GRACE", 60.0)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

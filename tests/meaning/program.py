@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,12 +57,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Program:
-    """A whole workflow: nodes in order of definition, edges in order of definition, where to start."""
+    """A whole workflow: nodes in order of definition, edges in order of definition, where to start.
+
+    With a `pace` bodies begin and end a little later than they could, each by a time of its own that follows from it.
+    """
 
     nodes: tuple[Task | Group, ...]
     edges: tuple[tuple[str, str], ...] = ()
     start: str | None = None
     max_steps: int | None = None
+    pace: int = 0
 
     def __str__(self) -> str:
         from .render import render
@@ -95,6 +100,12 @@ def mask(name: str) -> str:
 
 def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """`make_player`, `create` and `as_policy`: nested, so that they cross to a worker by value."""
+
+    def own_names(scope: str) -> str:
+        """What sets apart the names of tasks that a branch makes: siblings run beside it, and may make the same."""
+        import zlib
+
+        return f"{zlib.crc32(scope.encode()):x}." if scope else ""
 
     def make_player(task: tuple[Any, ...]) -> Callable[..., Any]:
         """The script as `play(ctx, say, spawn, data)`; the engine and the model differ only in what they pass."""
@@ -131,7 +142,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                 elif not args[-2] <= n < args[-1]:
                     pass
                 elif op == "next":
-                    spawn(ctx, args[0], args[1], f"{name}.{n}.")
+                    spawn(ctx, args[0], args[1], f"{name}.{n}.{own_names(ctx.execution_context.scope_name)}")
                 elif op == "iterate":
                     ctx.next_iteration(args[0])
                 elif op == "terminate":
@@ -147,19 +158,36 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 
         return play
 
-    def create(task: tuple[Any, ...]) -> Any:
-        """A graflow_fast task of a plain task."""
+    def pause(pace: int, *where: Any) -> None:
+        """Wait for a moment whose length the pace decides."""
+        if pace:
+            import time
+            import zlib
+
+            time.sleep((0.0, 0.0, 0.0, 0.0005, 0.002, 0.005)[zlib.crc32(repr((pace, where)).encode()) % 6])
+
+    def create(task: tuple[Any, ...], pace: int = 0) -> Any:
+        """A graflow_fast task of a plain task; bodies begin and end sooner or later as the pace says."""
         from graflow_fast import task as define
         from graflow_fast.core.retry import RetryPolicy
 
-        name, _steps, _returns, max_retries, delay, max_cycles = task
+        name, steps, _returns, max_retries, delay, max_cycles = task
         play = make_player(task)
 
         def spawn(ctx: Any, target: Any, goto: bool, prefix: str) -> None:
-            ctx.next_task(ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix), goto=goto)
+            ctx.next_task(
+                ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix, pace), goto=goto
+            )
+
+        attaches = spawn if any(step[0] == "next" for step in steps) else None  # else it need not cross, either
 
         def body(ctx: Any, data: Any = None) -> Any:
-            return play(ctx, print, spawn, data)
+            where = name, ctx.cycle_count, ctx.retry_count
+            pause(pace, "begin", where)
+            try:
+                return play(ctx, print, attaches, data)
+            finally:
+                pause(pace, "end", where)
 
         options: dict[str, Any] = {"id": name, "inject_context": True}
         if max_retries and delay:
@@ -170,16 +198,16 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
             options["max_cycles"] = max_cycles
         return define(**options)(body)
 
-    def attach(part: Fragment, prefix: str) -> Any:
+    def attach(part: Fragment, prefix: str, pace: int) -> Any:
         """The tasks of a fragment, built inside a running body."""
         from graflow_fast import chain, parallel
 
         if part[0] == "task":
-            return create((prefix + part[1][0], *part[1][1:]))
+            return create((prefix + part[1][0], *part[1][1:]), pace)
         if part[0] == "chain":
-            return chain(*[attach(inner, prefix) for inner in part[1]])
+            return chain(*[attach(inner, prefix, pace) for inner in part[1]])
         _, label, members, policy = part
-        group = parallel(*[attach(inner, prefix) for inner in members]).set_group_name(prefix + label)
+        group = parallel(*[attach(inner, prefix, pace) for inner in members]).set_group_name(prefix + label)
         return group.with_execution(policy=as_policy(policy, prefix))
 
     def as_policy(policy: Policy, prefix: str = "") -> Any:
@@ -198,7 +226,7 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
 make_player, create, as_policy = language()
 
 
-def build(program: Program) -> Any:
+def build(program: Program, paced: bool) -> Any:
     """The program as a graflow_fast workflow (not yet run)."""
     from graflow_fast import parallel, workflow
     from graflow_fast.core.task import ParallelGroup
@@ -208,7 +236,7 @@ def build(program: Program) -> Any:
     with wf:
         for node in program.nodes:
             if isinstance(node, Task):
-                made[node.id] = create(node.plain())
+                made[node.id] = create(node.plain(), program.pace if paced else 0)
                 continue
             members = [made[member] for member in node.members]
             flat = len(members) > 1 and not any(isinstance(member, ParallelGroup) for member in members)
@@ -221,10 +249,10 @@ def build(program: Program) -> Any:
 
 def run(program: Program, placement: str) -> Outcome:
     """Run the program with graflow_fast in one placement and say what a user saw."""
-    wf = build(program)
+    wf = build(program, paced=placement != "inline")
     limits = {} if program.max_steps is None else {"max_steps": program.max_steps}
     out = io.StringIO()
-    with contextlib.redirect_stdout(out), warnings.catch_warnings():
+    with contextlib.redirect_stdout(out), warnings.catch_warnings(), eager_threads(bool(program.pace)):
         warnings.simplefilter("ignore")
         try:
             result, ctx = wf.execute(start_node=program.start, ret_context=True, **EXECUTORS[placement], **limits)
@@ -242,6 +270,16 @@ def run(program: Program, placement: str) -> Outcome:
         stop_reason=getattr(ctx, "stop_reason", None),
         printed=mask(out.getvalue()),
     )
+
+
+@contextlib.contextmanager
+def eager_threads(eager: bool) -> Iterator[None]:
+    """Have threads take turns far more often than they do by default."""
+    usual = sys.getswitchinterval()
+    if eager:
+        sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(usual)
 
 
 def describe(error: BaseException) -> tuple[str, str, str]:

@@ -14,8 +14,11 @@ Plain = tuple[Any, ...]
 
 def render(program: Program) -> str:
     """The whole program, imports included."""
+    paced = [f"# Found with pace={program.pace}: bodies began and ended a little later."] if program.pace else []
     lines = [
+        *paced,
         "import copy",
+        "import zlib",
         "",
         "from graflow_fast import chain, parallel, task, workflow",
         "from graflow_fast.core.handlers.group_policy import AtLeastNGroupPolicy, CriticalGroupPolicy",
@@ -30,6 +33,10 @@ def render(program: Program) -> str:
         "    if data is not None:",
         '        print(f"{me} got {data}")',
         "    return channel, n",
+        "",
+        "",
+        "def own_names(scope):",
+        '    return f"{zlib.crc32(scope.encode()):x}." if scope else ""',
         "",
         "",
         'with workflow("program") as wf:',
@@ -109,7 +116,7 @@ def render_next(target: Any, goto: bool, owner: str) -> list[str]:
     if isinstance(target, str):
         return [f"ctx.next_task(ctx.graph.get_node({target!r}){ending}"]
     prefix = f"of_{owner}"
-    lines = [f'{prefix} = f"{{me}}.{{n}}."']
+    lines = [f'{prefix} = f"{{me}}.{{n}}.{{own_names(ctx.execution_context.scope_name)}}"']
     expression = render_fragment(target, lines, prefix)
     return [*lines, f"ctx.next_task({expression}{ending}"]
 

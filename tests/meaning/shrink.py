@@ -39,6 +39,8 @@ def smaller(program: Program) -> Iterator[Program]:
             yield replace(program, nodes=tuple(simpler if n is node else n for n in program.nodes))
     if program.max_steps is not None:
         yield replace(program, max_steps=None)
+    if program.pace:
+        yield replace(program, pace=0)
 
 
 def without(program: Program, gone: Task | Group) -> Iterator[Program]:
@@ -55,7 +57,7 @@ def without(program: Program, gone: Task | Group) -> Iterator[Program]:
         within = tuple((a, b) for a, b in edges if a in known and b in known)
         for start in [program.start] if program.start in known else [h for h in heirs if h in known]:
             if heads_are_heads(kept):
-                yield Program(kept, within, start, program.max_steps)
+                yield Program(kept, within, start, program.max_steps, program.pace)
 
 
 def forget(node: Task | Group, name: str) -> Task | Group:

@@ -121,6 +121,13 @@ class Branch:
     last: Any = None
 
 
+@dataclass
+class Place:
+    """Where a body runs: the heads of its branch and of those around it."""
+
+    scope_name: str
+
+
 class Context:
     """What a body is given: it reads and writes the scope, and collects directives until the body returns."""
 
@@ -130,6 +137,13 @@ class Context:
         self.directives: list[tuple[str, Any]] = []
         self.cancel: str | None = None
         self.terminate: str | None = None
+
+    @property
+    def execution_context(self) -> Place:
+        heads, branch = "", self.branch
+        while branch.parent is not None:
+            heads, branch = f"/{branch.head}{heads}", branch.parent
+        return Place(heads)
 
     cycle_count = property(lambda self: self.branch.cycles[self.activation.node])
     retry_count = property(lambda self: self.activation.retries)

@@ -138,7 +138,8 @@ def programs(draw: Any, most: int = 9) -> Program:
     names = [node.id if isinstance(node, Group) else node for node in layout.nodes]
     nodes = [node if isinstance(node, Group) else draw(scripted(node, names, layout)) for node in layout.nodes]
     limit = draw(st.integers(1, 8)) if draw(st.integers(0, 24)) == 24 else None
-    return Program(tuple(nodes), tuple(layout.edges), head, limit)
+    pace = draw(st.integers(1, 2**32)) if draw(numbers) == 9 else 0
+    return Program(tuple(nodes), tuple(layout.edges), head, limit, pace)
 
 
 @st.composite

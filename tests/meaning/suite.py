@@ -18,7 +18,7 @@ from .shrink import minimize
 from .state import Unsuitable
 from .strategies import programs
 
-PROGRAMS = int(os.environ.get("GRAFLOW_FAST_PROGRAMS", "100"))
+PROGRAMS = int(os.environ.get("GRAFLOW_FAST_PROGRAMS", "10000"))
 SEED = int(os.environ.get("GRAFLOW_FAST_SEED") or random.SystemRandom().randrange(2**32))
 SHARD = min(500, PROGRAMS)
 SHARDS = max(1, -(-PROGRAMS // SHARD))

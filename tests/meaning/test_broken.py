@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from graflow_fast._run import branches, directives, output
+
 from .model import Model, predict
-from .program import Program
+from .program import Program, run
 from .state import Branch, Failure, Scope
 from .suite import Differs, difference, explore
 
@@ -117,3 +121,71 @@ def test_a_wrong_engine_is_found(engine: type[Model]) -> None:
     with pytest.raises(Differs) as found:
         explore(check, 0, 3000)
     assert len(found.value.program.nodes) <= 6
+
+
+def replays_backwards(patch: pytest.MonkeyPatch) -> None:
+    """Members' writes replayed with those of the last member first."""
+    patch.setattr(branches, "range", lambda count: reversed(builtins.range(count)), raising=False)
+
+
+def replays_failed_branches(patch: pytest.MonkeyPatch) -> None:
+    """A failed branch that replays what it wrote before it failed."""
+    end_branch = branches.Fork.end_branch
+
+    def keeping(self: branches.Fork, branch: branches.Branch | None, index: int, ok: bool) -> None:
+        end_branch(self, branch, index, ok)
+        if branch is not None and not ok:
+            self.logs[index] = branch.log()
+
+    patch.setattr(branches.Fork, "end_branch", keeping)
+
+
+def joins_too_early(patch: pytest.MonkeyPatch) -> None:
+    """A group that takes its last member's writes for nothing."""
+    replay = branches.Fork.replay
+    patch.setattr(branches.Fork, "replay", lambda self, count: replay(self, count - 1))
+
+
+def shows_output_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Members that show what they print when they print it."""
+    patch.setattr(output.OutputStream, "flowing", lambda self: True)
+
+
+def shows_output_of_given_up_members(patch: pytest.MonkeyPatch) -> None:
+    """Members behind a stop whose output is shown if they were fast enough."""
+    patch.setattr(output.ForkOutput, "cut", lambda self, index: None)
+
+
+def forgets_output_at_a_cancel(patch: pytest.MonkeyPatch) -> None:
+    """A cancel that shows nothing of what waits for its turn."""
+    patch.setattr(output.ForkOutput, "show_up_to", lambda self, index: None)
+
+
+def takes_gotos_for_more_work(patch: pytest.MonkeyPatch) -> None:
+    """A goto that starts its target but does not skip the successors."""
+    patch.setattr(directives, "GOTO", directives.ENQUEUE)
+
+
+BROKEN_ENGINES = [
+    replays_backwards,
+    replays_failed_branches,
+    joins_too_early,
+    shows_output_at_once,
+    shows_output_of_given_up_members,
+    forgets_output_at_a_cancel,
+    takes_gotos_for_more_work,
+]
+
+
+@pytest.mark.parametrize("damage", BROKEN_ENGINES)
+def test_a_damaged_engine_is_found(
+    damage: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison that `test_meaning` makes notices when the engine itself is wrong."""
+
+    def check(program: Program) -> str | None:
+        return difference(predict(program), run(program, "thread"), "thread")
+
+    damage(monkeypatch)
+    with pytest.raises(Differs):
+        explore(check, 0, 3000)

@@ -34,6 +34,14 @@ FOUND: dict[str, Program] = {
         "g>z; a>f", Group("g", ("a", "b"), "best_effort"), T("f", ("fail", "x", 0, EVER))
     ),
     "a cycle limit met in a worker has no cause": flow("a", T("a", ("iterate", None, 0, 9), max_cycles=1)),
+    "what a nested member said before it cancelled is shown, though an earlier member was still under way": flow(
+        "g; a>c>e",
+        Group("h", ("b", "d")),
+        Group("g", ("a", "h")),
+        T("e", ("print", 1)),
+        T("d", ("print", 2), ("cancel", "no", 0, EVER)),
+        start="g",
+    ),
     "cancel after a goto that left its branch": flow(
         "g",
         Group("h", ("d",)),

@@ -110,7 +110,10 @@ ORDERS: dict[str, tuple[Program, str]] = {
     "members run in order, then the group, then its successors": (flow("s>g>z", PAIR), "s a b g z"),
     "a branch goes on with its member's chain": (flow("g>z; a>c; b>d", PAIR), "a c b d g z"),
     "a diamond inside a branch": (flow("g>z; a>c>e; a>d>e", PAIR), "a c d e b g z"),
-    "what a member enqueues runs in its branch": (flow("g>z", PAIR, T("a", extra(leaf("x")))), "a a.0.x b g z"),
+    "what a member enqueues runs in its branch": (
+        flow("g>z", PAIR, T("a", extra(leaf("x")))),
+        "a a.0.69707b5c.x b g z",
+    ),
     "groups nest": (flow("g>z; a>h>c", PAIR, Group("h", ("d", "e"))), "a d e h c b g z"),
     "a fragment with a group": (
         flow("a>z", T("a", extra(("chain", (leaf("x"), ("group", "p", (leaf("y"), leaf("w")), "strict")))))),

@@ -1,12 +1,16 @@
 """A pool for a test, and the check that nothing is left of it."""
 
 import gc
+import signal
 
 import psutil
 import pytest
 from pool_driver import Driver, open_descriptors
 
 from graflow_fast._pool import registry
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell does it for jobs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs that tests interrupt inherit it
 
 
 @pytest.fixture(autouse=True)

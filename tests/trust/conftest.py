@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from graflow_fast._pool import registry
 
 sys.path.insert(0, str(Path(__file__).parent))
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell does it for jobs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs that tests interrupt inherit it
 
 
 def open_descriptors() -> int:

@@ -12,6 +12,9 @@ import psutil
 
 from graflow_fast import parallel, task, workflow
 
+#: The figures that must be 0.
+LOSSES = ("wrong results", "lost effects", "doubled effects", "out of order")
+
 
 class Storm(threading.Thread):
     """Sends a signal to a random worker of this process every so often, until stopped."""

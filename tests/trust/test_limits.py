@@ -190,3 +190,13 @@ def test_what_the_user_set_for_blas_stays(monkeypatch):
     with workflow("limits") as wf:
         task(id="threads")(lambda: os.environ["OMP_NUM_THREADS"])
     assert wf.execute(executor="process", max_workers=1) == "7"
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5", float("nan")])
+def test_a_timeout_that_is_none(timeout):
+    with pytest.raises(ConfigError, match="must be a positive number of seconds"):
+        task(id="limited", timeout=timeout)(lambda: 1)
+    with workflow("limits") as wf:
+        task(id="plain")(lambda: 1)
+    with pytest.raises(ConfigError, match="must be a positive number of seconds"):
+        wf.execute(timeout=timeout)

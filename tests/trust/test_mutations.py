@@ -9,7 +9,7 @@ import pytest
 
 from graflow_fast import task, workflow
 from graflow_fast._worker import mutations
-from graflow_fast.exceptions import LostMutationError, LostMutationWarning, ParallelGroupError
+from graflow_fast.exceptions import ConfigError, LostMutationError, LostMutationWarning, ParallelGroupError
 
 counter = 0
 rows: list[int] = []
@@ -166,3 +166,11 @@ def test_a_large_container_is_only_measured():
     assert watch.changed() == []
     body()
     assert watch.changed() == ["large"]
+
+
+def test_an_unknown_mode_is_an_error(monkeypatch):
+    monkeypatch.setenv("GRAFLOW_FAST_LOST_MUTATION", "eror")
+    with workflow("mutations") as wf:
+        task(id="body")(lambda: 1)
+    with pytest.raises(ConfigError, match="GRAFLOW_FAST_LOST_MUTATION='eror' is unknown; choose one of warn, error"):
+        wf.execute(executor="process", max_workers=1)

@@ -6,6 +6,7 @@ protocol.
 
 import _socket
 import contextlib
+import errno
 import marshal
 import os
 import select
@@ -15,9 +16,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-_BOOT = "import sys; sys.path[:] = sys.argv[3:]; from graflow_fast._worker.template import main; main({}, {})"
+from graflow_fast._pool.output import memory_file
+
+# Nothing is garbage while modules are imported, and nobody waits for a first result as long as for these.
+_BOOT = """import gc, sys
+gc.disable()
+sys.path[:] = sys.argv[3:]
+from graflow_fast._worker.template import main
+main({}, {})"""
 _CONTROL = 3  # the template's descriptor
 _MESSAGE_BYTES = 1 << 16
+#: Seconds for the template to answer, and to end once its workers have had theirs.
+_ANSWER = 30.0
+_END = 1.0
 
 
 class ForkServer:
@@ -26,12 +37,14 @@ class ForkServer:
     def __init__(self, environment: dict[str, str]) -> None:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         self._control = ours
-        self._errors = os.memfd_create("graflow-template", os.MFD_CLOEXEC)
+        self._errors = self._process = -1
         self.exits: dict[int, tuple[int, int]] = {}  # pid -> status, peak rss
         self._forked: dict[int, tuple[int, int]] = {}  # number -> pid, pidfd
         self._failed: dict[int, str] = {}
         self._open = True
+        self.pid = 0
         try:
+            self._errors = memory_file("graflow-template")
             self.pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, *_interpreter_flags(), "-c", _BOOT.format(_CONTROL, os.getpid()), "-", "-", *_path()],
@@ -46,9 +59,14 @@ class ForkServer:
                 setsigmask=[],
                 setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGCHLD],
             )
+            self._process = os.pidfd_open(self.pid)
         except BaseException:
-            ours.close()
-            os.close(self._errors)
+            ours.close()  # which ends the template, if it has begun
+            for fd in (self._errors, self._process):
+                if fd >= 0:
+                    os.close(fd)
+            if self.pid:
+                os.waitpid(self.pid, 0)
             raise
         finally:
             theirs.close()
@@ -64,11 +82,14 @@ class ForkServer:
 
     def forked(self, number: int) -> tuple[int, int]:
         """The pid and process descriptor of a worker that was asked for; waits."""
+        deadline = time.monotonic() + _ANSWER
         while number not in self._forked:
             if number in self._failed:
-                raise RuntimeError(f"no worker could be started: {self._failed.pop(number)}")
-            if not self._receive(30.0):
-                raise RuntimeError("the template process does not answer" + self._said())
+                raise RuntimeError(self._failed.pop(number))
+            if not self._receive(0.5):
+                self._wake()
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the template process does not answer" + self._said())
         return self._forked.pop(number)
 
     def wait_for_exit(self, pid: int, wait: float) -> tuple[int, int] | None:
@@ -84,16 +105,44 @@ class ForkServer:
         return self.exits[pid]
 
     def end(self, grace: float) -> None:
-        """End the template and its workers, and wait for that."""
+        """End the template and its workers, and wait for that; whatever interrupts the waiting ends them at once."""
         if not self._open:
             return
         self._open = False
-        with contextlib.suppress(RuntimeError):
-            self._send(("end", grace))
-        self._control.close()
-        for _, pidfd in self._forked.values():
-            os.close(pidfd)
-        os.close(self._errors)
+        try:
+            with contextlib.suppress(RuntimeError):
+                self._send(("end", grace))
+            self._await_end(grace + _END)
+        except BaseException:
+            self._control.close()  # which the template takes for a request to hurry
+            self._await_end(_END)
+            raise
+        finally:
+            self._control.close()
+            for _, pidfd in self._forked.values():
+                os.close(pidfd)
+            os.close(self._errors)
+            os.close(self._process)
+
+    def _await_end(self, wait: float) -> None:
+        """Wait for the template's end, and make it end if it takes too long: its workers end with it."""
+        deadline = time.monotonic() + wait
+        poller = select.poll()
+        poller.register(self._process, select.POLLIN)
+        if self._control.fileno() >= 0:
+            poller.register(self._control.fileno(), select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = poller.poll(left * 1000)
+            if any(fd == self._process for fd, _ in ready):
+                break
+            try:
+                if ready:
+                    self._receive(0.0)  # so that it is never kept from telling us more
+            except RuntimeError:
+                poller.unregister(self._control.fileno())
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # the program reaps its children itself
             os.waitpid(self.pid, 0)
 
@@ -103,6 +152,7 @@ class ForkServer:
             self._open = False
             self._control.close()
             os.close(self._errors)
+            os.close(self._process)
 
     def is_alive(self) -> bool:
         """False once the template has ended."""
@@ -118,6 +168,12 @@ class ForkServer:
             self._control.sendmsg([marshal.dumps(message)], ancillary or [])
         except OSError as error:
             raise RuntimeError(f"the template process is gone ({error})" + self._said()) from None
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the template go on in case somebody stopped it (SIGSTOP): without it no worker starts, or is killed."""
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGCONT)
 
     def _receive(self, wait: float) -> bool:
         poller = select.poll()
@@ -134,8 +190,12 @@ class ForkServer:
             raise RuntimeError("the template process is gone" + self._said())
         message = marshal.loads(data)
         if message[0] == "forked":
-            (pidfd,) = (fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i"))
-            self._forked[message[1]] = (message[2], pidfd)
+            fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
+            if fds:
+                self._forked[message[1]] = (message[2], fds[0])
+            else:  # the system had no descriptor left to give us, so this worker can't be watched over
+                self.kill(message[2], 0.0)
+                self._failed[message[1]] = os.strerror(errno.EMFILE)
         elif message[0] == "failed":
             self._failed[message[1]] = message[2]
         elif message[0] == "exited":

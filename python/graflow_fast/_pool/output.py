@@ -11,11 +11,19 @@ _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 _TAIL = 64 * 1024
 
 
+def memory_file(name: str) -> int:
+    """Return the descriptor of a new file in memory, which nobody else may open."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+    os.fchmod(fd, 0o600)  # by default everybody could execute it
+    return fd
+
+
 class Stream:
     """One captured stream."""
 
     def __init__(self, name: str) -> None:
-        self.fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        self.fd = -1
+        self.fd = memory_file(name)
         self._read = 0
         self._freed = 0
 
@@ -27,6 +35,14 @@ class Stream:
             parts.append(part)
         self._free()
         return b"".join(parts)
+
+    def drain_lines(self) -> bytes:
+        """What was written since the last call, as far as it is whole lines (a carriage return ends one, too)."""
+        data = os.pread(self.fd, 1 << 20, self._read)
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        self._read += end
+        self._free()
+        return data[:end]
 
     def tail(self, size: int = _TAIL) -> bytes:
         """The end of all that was written, as far as it is kept."""

@@ -4,20 +4,29 @@ Owns processes and their descriptors. Must not know tasks; what travels to worke
 """
 
 import contextlib
+import errno
 import os
+import resource
 import signal
 import sys
 import time
+import warnings
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from graflow_fast import _core
 from graflow_fast._pool.cores import thread_environment
 from graflow_fast._pool.fork_server import ForkServer, _path
-from graflow_fast._pool.output import Stream
+from graflow_fast._pool.memory import buffers
+from graflow_fast._pool.output import Stream, memory_file
+from graflow_fast._pool.signals import postponed_signals
 from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 
+#: What the coordinator has open for a pool, and for each of its workers, while they are started.
+_OWN_DESCRIPTORS = 8
+_DESCRIPTORS_PER_WORKER = 5
 #: The output of this many ended workers is kept for whoever asks late.
 _KEPT = 16
 
@@ -46,12 +55,22 @@ class ExitInfo(NamedTuple):
         return "ended" if self.code is None else f"exited with code {self.code}"
 
 
+class CannotStart(RuntimeError):
+    """Worker processes can't be started."""
+
+
 class _Worker:
     def __init__(self) -> None:
-        self.stdout = Stream("graflow-stdout")
-        self.stderr = Stream("graflow-stderr")
-        self.journal = Stream("graflow-journal")
         self.pid = 0
+        streams: list[Stream] = []
+        try:
+            for name in ("graflow-stdout", "graflow-stderr", "graflow-journal"):
+                streams.append(Stream(name))
+        except OSError:
+            for stream in streams:
+                stream.close()
+            raise
+        self.stdout, self.stderr, self.journal = streams
 
     def close(self) -> None:
         self.stdout.close()
@@ -77,6 +96,9 @@ class ProcessPool:
         self._workers: dict[int, _Worker] = {}  # by the core's index; ended ones stay for a while
         self._killed: set[int] = set()  # told to die, and not yet gone
         self._awaited: list[int] = []  # asked for, and not yet known to be there
+        self._has_warned = False
+        #: What its user wants to be called when the pool ends.
+        self.at_end: list[Callable[[], None]] = []
 
     @property
     def core(self) -> _core.Pool:
@@ -91,26 +113,33 @@ class ProcessPool:
         self._check()
         if self._core is not None:
             return
-        self._core = _core.Pool()
-        self._server = ForkServer(thread_environment(self.size))
-        for _ in range(self.size):
-            self._fork()
+        with postponed_signals():
+            try:
+                self._core = _core.Pool()
+                self._server = ForkServer(thread_environment(self.size))
+            except OSError as error:
+                self._core = None
+                raise self._cannot_start(error) from error
+            self._fork_missing()
 
     def refill(self) -> list[int]:
         """Start workers in the place of those that are gone; the new ones."""
         core = self.core
         assert self._server is not None
-        missing = self.size - len(core.workers())
-        if missing <= 0:
+        if len(core.workers()) >= self.size:
             return []
         self._check_that_workers_can_start()
-        if not self._server.is_alive():
-            self._server.end(0)
-            self._server = ForkServer(thread_environment(self.size))
-        new = [self._fork() for _ in range(missing)]
-        self._await_workers()
-        self._forget_old()
-        return new
+        with postponed_signals():
+            if not self._server.is_alive():
+                self._server.end(0)
+                try:
+                    self._server = ForkServer(thread_environment(self.size))
+                except OSError as error:
+                    raise self._cannot_start(error) from error
+            new = self._fork_missing()
+            self._await_workers()
+            self._forget_old()
+        return [worker for worker in new if worker in self._workers]
 
     def pid(self, worker: int) -> int:
         """The process of a worker."""
@@ -157,13 +186,26 @@ class ProcessPool:
             return found.stdout.drain(), found.stderr.drain()
         return found.stdout.drain(until[0]), found.stderr.drain(until[1])
 
-    def last_pieces(self, worker: int, ticket: int) -> list[tuple[int, Any]]:
-        """What a worker's last task had printed, logged and warned when the worker died."""
+    def drain_lines(self, worker: int) -> tuple[bytes, bytes]:
+        """What `drain_output` would return, but whole lines only."""
         found = self._workers.get(worker)
-        return [] if found is None else journal.read(found.journal.fd, ticket)
+        return (b"", b"") if found is None else (found.stdout.drain_lines(), found.stderr.drain_lines())
 
-    def worker_rss(self, worker: int) -> int:
-        """The memory that a worker and its children have resident, in bytes; 0 if it is gone."""
+    def pieces_of(self, worker: int, ticket: int, at: int = 0) -> tuple[list[tuple[int, Any]], int]:
+        """What a task has printed, logged and warned so far in a worker, from a place on; and where that ends."""
+        found = self._workers.get(worker)
+        return ([], at) if found is None else journal.read(found.journal.fd, ticket, at)
+
+    def speaker(self, worker: int) -> int | None:
+        """The ticket of the task that said something last in a worker, if any did."""
+        found = self._workers.get(worker)
+        return None if found is None else journal.speaker(found.journal.fd)
+
+    def worker_memory(self, worker: int, enough: int) -> int:
+        """The memory that a worker and its children have resident, in bytes, without shared buffers; 0 if it is gone.
+
+        Up to ``enough`` shared buffers may be counted: leaving them out takes time.
+        """
         import psutil  # type: ignore[import-untyped]
 
         total = 0
@@ -171,24 +213,28 @@ class ProcessPool:
             process = psutil.Process(self.pid(worker))
             for each in (process, *process.children(recursive=True)):
                 total += each.memory_info().rss
-        except (psutil.Error, KeyError):
-            pass
+            if total > enough:
+                total -= buffers(process.pid)
+        except (psutil.Error, KeyError, OSError):
+            pass  # it is gone, or there is no descriptor left to look with
         return total
 
     def shutdown(self, grace: float = 0.2) -> None:
-        """End all workers: idle ones at once, others are killed after `grace` seconds."""
+        """End all workers: idle ones at once, others are killed after `grace` seconds, or when this is interrupted."""
         if self.closed or os.getpid() != self._owner:
             return
         self.closed = True
-        if self._core is not None:
-            for index in self._core.workers():
-                self._core.remove_worker(index)  # closes its link, which an idle worker takes as the end
-        self._core = None
-        if self._server is not None:
-            self._server.end(grace)
-        for worker in self._workers.values():
-            worker.close()
-        self._workers.clear()
+        try:
+            if self._core is not None:
+                for index in self._core.workers():
+                    self._core.remove_worker(index)  # closes its link, which an idle worker takes as the end
+        finally:
+            self._core = None
+            try:
+                if self._server is not None:
+                    self._server.end(grace)
+            finally:
+                self._close_all()
 
     def settle(self, wait: float = 0.25) -> bool:
         """After a run: wait a moment for what was given up and whoever was killed; True if nothing is left."""
@@ -217,17 +263,19 @@ class ProcessPool:
         self._core = None
         if self._server is not None:
             self._server.disown()
+        self._close_all()
+
+    def _close_all(self) -> None:
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
+        for call in self.at_end:
+            call()
+        self.at_end.clear()
 
     def _fork(self) -> int:
         assert self._core is not None
         assert self._server is not None
-        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
-        claims = os.memfd_create("graflow-claims", os.MFD_CLOEXEC)
-        index = self._core.add_worker(ours.detach(), os.dup(claims), 0)
-        worker = self._workers[index] = _Worker()
         boot = {
             "loop": self.loop,
             "path": _path(),
@@ -236,22 +284,73 @@ class ProcessPool:
             "prefix": sys.prefix,
             "exec_prefix": sys.exec_prefix,
         }
-        try:
+        with contextlib.ExitStack() as opened:
+            worker = _Worker()
+            opened.callback(worker.close)
+            ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+            opened.enter_context(contextlib.closing(ours))
+            opened.enter_context(contextlib.closing(theirs))
+            claims = memory_file("graflow-claims")
+            opened.callback(os.close, claims)
+            copy = os.dup(claims)
+            index = self._core.add_worker(ours.detach(), copy, 0)
+            self._workers[index] = worker
+            opened.callback(self._core.remove_worker, index)
             self._server.fork(
                 index, boot, [theirs.fileno(), claims, worker.stdout.fd, worker.stderr.fd, worker.journal.fd]
             )
-        finally:
+            opened.pop_all()
             theirs.close()
             os.close(claims)
         self._awaited.append(index)
         return index
+
+    def _fork_missing(self) -> list[int]:
+        """Start as many workers as are missing, or as many as the system allows, but at least one."""
+        assert self._core is not None
+        new = []
+        while len(self._core.workers()) < self.size:
+            try:
+                new.append(self._fork())
+            except (OSError, RuntimeError) as error:
+                self._do_with_less(error)
+                break
+        return new
+
+    def _do_with_less(self, error: Exception) -> None:
+        """A worker could not be started: say so, and go on with those that there are."""
+        assert self._core is not None
+        found = len(self._core.workers())
+        if not found:
+            raise self._cannot_start(error) from error
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"{self._cannot_start(error)} Going on with {found}.", RuntimeWarning, stacklevel=2)
+
+    def _cannot_start(self, error: Exception) -> CannotStart:
+        reason = str(getattr(error, "strerror", None) or error)
+        text = f"A pool of {self.size} worker processes can't be started: {reason}."
+        if reason == os.strerror(errno.EMFILE):
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            text += (
+                f" This program may have {limit} files open, and needs {_OWN_DESCRIPTORS} for a pool and "
+                f"{_DESCRIPTORS_PER_WORKER} for each worker: raise the limit (ulimit -n), close files, "
+                "or use fewer workers."
+            )
+        return CannotStart(text)
 
     def _await_workers(self) -> None:
         while self._awaited:
             assert self._core is not None
             assert self._server is not None
             index = self._awaited.pop()
-            pid, pidfd = self._server.forked(index)
+            try:
+                pid, pidfd = self._server.forked(index)
+            except RuntimeError as error:
+                self._core.remove_worker(index)
+                self._workers.pop(index).close()
+                self._do_with_less(error)
+                continue
             self._workers[index].pid = pid
             if index in self._core.workers():
                 self._core.set_process(index, pid, pidfd)
@@ -269,7 +368,7 @@ class ProcessPool:
         assert self._server is not None
         for pid, (status, _) in self._server.exits.items():
             if os.WIFEXITED(status) and os.WEXITSTATUS(status) == CANNOT_START:
-                raise RuntimeError(f"workers cannot start:\n{self.exit_info(pid).stderr_tail}")
+                raise CannotStart(f"workers cannot start:\n{self.exit_info(pid).stderr_tail}")
 
     def _forget_old(self) -> None:
         """Close the output of workers that ended long ago."""

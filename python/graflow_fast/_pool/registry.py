@@ -9,7 +9,8 @@ import os
 import sys
 import threading
 
-from graflow_fast._pool.process_pool import ProcessPool
+from graflow_fast._pool.process_pool import CannotStart, ProcessPool
+from graflow_fast._pool.signals import postponed_signals
 from graflow_fast._worker.main import DEFAULT_LOOP
 
 #: Pools that wait for the next run; beyond that the oldest ends.
@@ -27,11 +28,15 @@ def prestart(workers: int, loop: str = DEFAULT_LOOP) -> None:
     if _idle or _busy:  # the first one is what programs wait for
         return
     key = _key(workers, loop)
-    with _lock:
+    with postponed_signals(), _lock:
         if not any(entry[0] == key for entry in _idle):
             pool = ProcessPool(workers, loop)
-            pool.start()
-            _idle.append((key, pool))
+            try:
+                pool.start()
+            except CannotStart:
+                pool.shutdown()  # whoever needs it will be told
+            else:
+                _idle.append((key, pool))
 
 
 def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
@@ -52,7 +57,7 @@ def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
 def checkin(pool: ProcessPool) -> None:
     """Give a pool back; one that still has tasks is ended."""
     settled = pool.settle()
-    with _lock:
+    with postponed_signals(), _lock:
         key = _busy.pop(pool, None)
         if key is not None and settled:
             _idle.append((key, pool))
@@ -60,8 +65,15 @@ def checkin(pool: ProcessPool) -> None:
             del _idle[:-_MAX_IDLE]
         else:
             surplus = [pool]
-    for each in surplus:
-        each.shutdown()
+    _end(surplus)
+
+
+def discard(pool: ProcessPool) -> None:
+    """End a pool at once, whatever is running in it."""
+    with postponed_signals():
+        with _lock:
+            _busy.pop(pool, None)
+        pool.shutdown(0.0)
 
 
 def shutdown_all() -> None:
@@ -70,8 +82,19 @@ def shutdown_all() -> None:
         pools = [pool for _, pool in _idle] + list(_busy)
         _idle.clear()
         _busy.clear()
-    for pool in pools:
-        pool.shutdown()
+    _end(pools)
+
+
+def _end(pools: list[ProcessPool]) -> None:
+    """End pools; when that is interrupted, by a second Ctrl-C perhaps, without giving anybody time."""
+    try:
+        for pool in pools:
+            pool.shutdown()
+    except BaseException:
+        with postponed_signals():
+            for pool in pools:
+                pool.shutdown(0.0)
+        raise
 
 
 def _key(workers: int, loop: str) -> object:

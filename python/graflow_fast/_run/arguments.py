@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graflow_fast._hints import did_you_mean
 from graflow_fast.channels.base import Channel
 from graflow_fast.core.definition import Definition, Parameter
 
@@ -67,13 +68,10 @@ def _refuse_unknown(definition: Definition, task_id: str, bound: dict[str, Any])
     names = [parameter.name for parameter in definition.parameters]
     for name in bound:
         if name not in names:
-            import difflib
-
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(names) or 'none'}"
+            hint = did_you_mean(name, names) or f"It has {', '.join(names) or 'none'}."
             raise TypeError(
                 f"Task '{task_id}' got an unexpected keyword argument '{name}': "
-                f"its function has no such parameter{hint}"
+                f"its function has no such parameter. {hint}"
             )
 
 

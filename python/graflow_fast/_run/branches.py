@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._run.foreign import as_root
 from graflow_fast._run.output import ForkOutput, OutputStream
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
@@ -69,6 +70,11 @@ class Branch:
             self._output = OutputStream() if self.fork is None else self.fork.output.stream(self.index)
         return self._output
 
+    def refuse(self) -> None:
+        """End bodies that use the channel from now on: nothing that they do counts any more."""
+        if isinstance(self._channel, BranchChannel):
+            self._channel.refuse()
+
     def commit(self) -> None:
         """Let others see what was written: nothing to do but where tasks of one branch run beside each other."""
 
@@ -92,7 +98,7 @@ class RootBranch(Branch):
     def __init__(self, context: ExecutionContext) -> None:
         super().__init__(0, None, 0, None)
         self._context = context
-        self._channel = context.channel
+        self._channel = as_root(context.channel)
 
 
 class Fork:

@@ -13,8 +13,10 @@ from graflow_fast.exceptions import WorkerCrashedError
 _LINES = 20
 
 _FATAL = "Fatal Python error:"
-#: From the first frame in this file on, a trace shows how the worker got to the body, which tells users nothing.
-_OWN = "graflow_fast/_worker/loop.py"
+#: Frames in these files show how the worker got to the body, which tells users nothing.
+_OWN = "graflow_fast/_"
+#: What the first frame of all looks like.
+_FIRST = 'File "<string>", line 1 in <module>'
 
 
 #: After so many deaths of its workers a body is taken for the cause, whatever its retry policy says ...
@@ -28,7 +30,9 @@ def most_deaths(info: ExitInfo) -> int:
     return _POISON_BY_STRANGERS if info.signal in (signal.SIGKILL, signal.SIGTERM) else _POISON
 
 
-def crash_report(task_id: str, attempt: int, info: ExitInfo, why: str, pieces: list[Piece]) -> WorkerCrashedError:
+def crash_report(
+    task_id: str, attempt: int, info: ExitInfo, why: str, pieces: list[Piece], deaths: int = 0
+) -> WorkerCrashedError:
     """Return the error.
 
     Args:
@@ -37,6 +41,7 @@ def crash_report(task_id: str, attempt: int, info: ExitInfo, why: str, pieces: l
         info: how the process ended.
         why: how the pool noticed.
         pieces: what the task had printed; its standard error is shown.
+        deaths: how many workers have died under the task, if it is not tried again for that; else 0.
     """
     said = "".join(content for kind, content in pieces if kind == STDERR)
     before, fatal, after = said.rpartition(_FATAL)
@@ -48,14 +53,28 @@ def crash_report(task_id: str, attempt: int, info: ExitInfo, why: str, pieces: l
     if info.code == LINK_BROKEN:
         reason = "it closed its own link"
     return WorkerCrashedError(
-        task_id, attempt, info.signal, info.code, info.peak_rss_bytes, tail, _trimmed(fatal + after), reason
+        task_id, attempt, info.signal, info.code, info.peak_rss_bytes, tail, _trimmed(fatal + after), reason, deaths
     )
 
 
+def without_own_frames(pieces: list[Piece]) -> list[Piece]:
+    """Return what a task had said, with this package's frames left out of the fault handler's trace."""
+    return [
+        (kind, _without_own_frames(content)) if kind == STDERR and _FATAL in content else (kind, content)
+        for kind, content in pieces
+    ]
+
+
 def _trimmed(trace: str) -> str:
-    lines = []
-    for line in trace.splitlines():
-        if _OWN in line:
-            break
-        lines.append(line)
-    return "\n".join(lines).strip()
+    return _without_own_frames(trace).strip()
+
+
+def _without_own_frames(text: str) -> str:
+    said, fatal, trace = text.rpartition(_FATAL)
+    lines = trace.splitlines(keepends=True)
+    kept = []
+    for number, line in enumerate(lines):
+        own = _OWN in line or (_FIRST in line and number > 0 and _OWN in lines[number - 1])
+        if not own:
+            kept.append(line)
+    return said + fatal + "".join(kept)

@@ -8,7 +8,8 @@ from graflow_fast._run.arguments import NOTHING, fill_arguments
 from graflow_fast.core import registry
 
 if TYPE_CHECKING:
-    from graflow_fast.core.task import TaskWrapper
+    from graflow_fast.core.context import ExecutionContext
+    from graflow_fast.core.task import ParallelGroup, TaskWrapper
 
 
 def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -26,6 +27,8 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
     if task_context is None or task_context._base_task_id != task.task_id:
         task_context = TaskExecutionContext(task.task_id, context)
     previous = getattr(task_context, "previous", NOTHING)
+    if not args and not kwargs:
+        args = getattr(task_context, "iteration_data", ())
     arguments = fill_arguments(
         task._definition, task.task_id, task._bound_kwargs, context.channel, previous, len(args), kwargs
     )
@@ -36,3 +39,23 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
         return task.func(*args, **arguments)
     finally:
         registry.running.task_context = outer
+
+
+def run_group_directly(group: ParallelGroup, context: ExecutionContext) -> None:
+    """Call the bodies of a group's members, store what they return, and ask the group's policy."""
+    from graflow_fast.core.handler import TaskResult
+    from graflow_fast.core.handlers.group_policy import resolve_group_policy
+
+    results = {}
+    for member in group.tasks:
+        member.set_execution_context(context)
+        raised: Exception | None = None
+        try:
+            context.set_result(member.task_id, member.run())
+        except Exception as error:
+            raised = error
+            context.set_result(member.task_id, error)
+        text = None if raised is None else str(raised)
+        results[member.task_id] = TaskResult(member.task_id, raised is None, error=raised, error_message=text)
+    policy = resolve_group_policy(group._execution_config["policy"])
+    policy.on_group_finished(group.task_id, group.tasks, results, context)

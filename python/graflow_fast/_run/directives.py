@@ -50,12 +50,16 @@ class Requested:
                 applied.append((ITERATE, attempt.node, self.new_tag(name, data, attempt.cause)))
                 run.tracing.added(attempt, attempt.task, True, True, False, name)
             elif kind == "terminate":
-                run.context.ctrl_message = directive[1]
+                run.context.ctrl_message = run.failures.terminated[attempt.node] = directive[1]
                 applied.append((TERMINATE, attempt.node, 0))
             elif kind == "cancel":
                 error = GraflowWorkflowCanceledError(directive[1] or "Workflow canceled", task_id=attempt.task_id)
                 run.failures.cancelled[attempt.node] = error
                 applied.append((CANCEL, attempt.node, 0))
+            elif kind == "node":
+                run.nodes.add_named(directive[1], directive[2])
+            elif kind == "edge":
+                run.nodes.add_edge(directive[1], directive[2])
             else:
                 self.checkpoint = (directive[1], directive[2])
         return applied

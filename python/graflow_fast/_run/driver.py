@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Scheduler
+from graflow_fast._hints import with_hint
 from graflow_fast._run import explain
 from graflow_fast._run.actions import (
     ABANDON,
@@ -86,14 +87,18 @@ class Run:
         #: How many bodies have run in this thread, the short way aside.
         self.bodies_here = 0
         self.last_result: Any = None
+        #: Whether it has ended, however.
+        self.closed = False
         self.group_count = 0
+        self.live_output: bool = settings.output == "live"
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
         #: The attempt whose body runs in the driver's thread.
         self._inline: Attempt | None = None
         self.tracing = Tracing(self)
         self.requested = Requested(self)
         self._groups = Groups(self)
-        self._steps_before = context.steps
+        #: Steps counted before this run, or by hand during it.
+        self.steps_before: int = context.steps
         self.threads: Any = None
         self.processes: Any = None
         self._maps: Any = None
@@ -101,7 +106,7 @@ class Run:
         #: What concurrent tasks see of each other, None in a sequential run.
         self.concurrency: Concurrency | None = None
         if self.parallel:
-            self.concurrency = Concurrency(self.root, self.live, settings.output == "live")
+            self.concurrency = Concurrency(self.root, self.live, self.live_output)
             workers = settings.resolved_workers()
             self.scheduler.set_lane_limit(ROOT_LANE, min(workers, settings.max_concurrency or workers))
         record = getattr(context.tracer, "_record", None)
@@ -125,7 +130,8 @@ class Run:
         """Run to the end, handing control back whenever there is news to wait for."""
         context = self.context
         context._run = self
-        context._run_steps = lambda: self._steps_before + self.scheduler.steps
+        context.stop_reason = None
+        context._run_steps = lambda: self.steps_before + self.scheduler.steps
         self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
@@ -140,9 +146,13 @@ class Run:
                 self._wait()
                 yield
                 action = self._next()
-        finally:
+        except BaseException as error:
+            self._close(interrupted=not isinstance(error, Exception))
+            raise
+        else:
             self._close()
-            context._steps = self._steps_before + self.scheduler.steps
+        finally:
+            context._steps = self.steps_before + self.scheduler.steps
             context._run_steps = None
 
     def _start(self) -> None:
@@ -160,7 +170,8 @@ class Run:
             node = self.nodes.resolve(name)
             if node is None:
                 available = ", ".join(self.nodes.names[:5])
-                raise GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+                error = GraflowRuntimeError(f"Node '{name}' not found in graph. Available nodes: {available}...")
+                raise with_hint(error, name, self.nodes.names)
             starts.append(node)
         self.tracing.told = len(starts)
         self.scheduler.start(starts, now)
@@ -202,6 +213,7 @@ class Run:
         elif kind == OVERRUN:
             branch = self.branches.branch(branch_id)
             branch.failure = StepLimitExceededError(self.nodes.names[node], EXECUTION_LIMIT + 1, EXECUTION_LIMIT)
+            self.failures.note(node, branch.failure)
         return self._next()
 
     def _wait(self) -> None:
@@ -215,10 +227,10 @@ class Run:
         if self.processes is not None and self.processes.busy():
             if self.threads is not None and self.threads.busy():
                 timeout = 0.005 if timeout is None else min(timeout, 0.005)
-                self.threads.collect(self, 0.0)
+                self.threads.collect(0.0)
             self.processes.collect(timeout)
         elif self.threads is not None and self.threads.busy():
-            self.threads.collect(self, timeout)
+            self.threads.collect(timeout)
         elif timeout is not None:
             time.sleep(timeout)
         elif self.processes is None or self.processes.has_room():
@@ -335,6 +347,8 @@ class Run:
         definition = getattr(task, "_definition", None)
         if definition is not None:
             self.apply_limits(context, definition, attempt.task_id, base_id)
+        if self.failures.failed:
+            self.failures.forget([attempt.node])
         if attempt.number == 0:
             counts = context.cycle_controller.cycle_counts
             counts[base_id] = counts.get(base_id, 0) + 1
@@ -379,6 +393,8 @@ class Run:
         if handler is not None:
             task.set_execution_context(context)
             task_context.previous = self.previous_of(attempt)  # type: ignore[attr-defined]
+            if attempt.call is not NOTHING and attempt.call is not None:
+                task_context.iteration_data = (unpacked(attempt.call),)  # type: ignore[attr-defined]
             attempt.handled = True
             return handler.execute_task(task, context)
         if not isinstance(task, TaskWrapper):
@@ -454,6 +470,7 @@ class Run:
         if not isinstance(error, Exception):
             # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
             self.failures.exits[attempt.node] = error
+            self.failures.note(attempt.node, error)
             if self.concurrency is not None and branch.fork is None:
                 self.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, False)
             self.scheduler.complete(attempt.ticket, [(CANCEL, attempt.node, 0)], time.monotonic())
@@ -464,6 +481,7 @@ class Run:
             context.retry_controller.retry_counts.pop(attempt.task_id, None)
         delay = self.failures.retry_delay(context, attempt.task_id, error)
         if delay is None:
+            self.failures.note(attempt.node, error)
             branch.failure = self.failures.final_error(context, attempt.task_id, error)
         elif delay < least_delay:
             delay = least_delay
@@ -530,21 +548,27 @@ class Run:
         attempt = self.take(ticket)
         if attempt is None:
             return
+        self.failures.given_up.add(attempt.node)
         if attempt.task.is_map:
             self._maps.abandon(attempt)
-        elif self.processes is not None:
+        elif not (self.threads is not None and self.threads.give_up(ticket)) and self.processes is not None:
             self.processes.losses.abandon(attempt)
         self.tracing.ended(attempt, None)
 
     # --- the end
 
-    def _close(self) -> None:
-        if self._maps is not None:
-            self._maps.close()
-        if self.threads is not None:
-            self.threads.close()
-        if self.processes is not None:
-            self.processes.close()
+    def _close(self, interrupted: bool = False) -> None:
+        self.closed = True
+        try:
+            for short_way in self._short_ways:
+                short_way.close()
+            if self._maps is not None:
+                self._maps.close()
+            if self.threads is not None:
+                self.threads.close()
+        finally:  # whatever happens there, processes are not left behind
+            if self.processes is not None:
+                self.processes.close(interrupted)
 
     def running_as(self, task_id: str) -> Attempt | None:
         """Return the attempt that is running under that id, if there is one."""
@@ -561,9 +585,11 @@ class Run:
     def process_side(self) -> Any:
         """Return what runs bodies in worker processes."""
         if self.processes is None:
+            from graflow_fast._pool.signals import postponed_signals
             from graflow_fast._run.processes import Processes
 
-            self.processes = Processes(self)
+            with postponed_signals():
+                self.processes = Processes(self)
             if self.processes.steps is not None:
                 self._short_ways.insert(0, self.processes.steps)
         return self.processes
@@ -572,5 +598,5 @@ class Run:
         if self.threads is None:
             from graflow_fast._run.threads import Threads
 
-            self.threads = Threads(self.settings.resolved_workers(), CapturedThreads())
+            self.threads = Threads(self.settings.resolved_workers(), self.live_output)
         return self.threads

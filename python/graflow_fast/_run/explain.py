@@ -1,34 +1,129 @@
-"""Sentences from the scheduler's story: why a task ran, waits, was skipped or retried."""
+"""Sentences from the scheduler's story: why a task ran, runs, waits, was skipped, failed or was never reached.
+
+Owns the words. The story is the scheduler's, how an attempt failed is the driver's.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-_SENTENCES = {
-    "root": "Task '{task}' ran because the workflow starts there.",
-    "successor": "Task '{task}' ran because {others} completed.",
-    "join": "Task '{task}' ran once all of its predecessors that could run had completed: {others}.",
-    "next_task": "Task '{task}' ran because {others} asked for it with next_task().",
-    "goto": "Task '{task}' ran because {others} jumped to it with next_task(goto=True).",
-    "iteration": "Task '{task}' ran again because it asked for it with next_iteration().",
-    "retry": "Task '{task}' ran again because an attempt of it had failed.",
-    "member": "Task '{task}' ran as a member of group {others}.",
-    "waits_for": "Task '{task}' waits for {others}.",
-    "skipped_by_goto": "Task '{task}' was skipped because {others} jumped elsewhere.",
-    "skipped_no_predecessor": "Task '{task}' was skipped because all of its predecessors were skipped: {others}.",
-    "abandoned": "Task '{task}' was abandoned because the workflow ended while it was running.",
-    "never_reached": "Task '{task}' did not run: nothing that ran leads to it.",
+from graflow_fast._hints import did_you_mean
+from graflow_fast.core.task_context import base_task_id
+
+if TYPE_CHECKING:
+    from graflow_fast._run.driver import Run
+
+#: Why a task was to run, after "because".
+_BECAUSE = {
+    "root": "the workflow starts there",
+    "successor": "{others} completed",
+    "join": "all of its predecessors that could run had completed: {others}",
+    "next_task": "{others} asked for it with next_task()",
+    "goto": "{others} jumped to it with next_task(goto=True)",
+    "iteration": "it had asked for another iteration with next_iteration()",
+    "retry": "an attempt of it had failed",
+    "member": "it is a member of group {others}",
+    "resumed": "the checkpoint had it waiting for its turn",
+}
+#: Why it was not.
+_SKIPPED = {
+    "skipped_by_goto": "was skipped because {others} jumped elsewhere",
+    "skipped_no_predecessor": "was skipped because all of its predecessors were skipped: {others}",
+}
+#: What ended the run, by stop reason.
+_ENDED = {
+    "completed": "ended",
+    "terminated": "was terminated",
+    "canceled": "was cancelled",
+    "failed": "failed",
+    "max_steps": "stopped at max_steps",
 }
 
 
-def sentence(run: Any, task_id: str) -> str:
+def sentence(run: Run, task_id: str) -> str:
     """Return the sentence for a task of a run."""
     node = run.nodes.resolve(task_id)
     if node is None:
-        return f"There is no task '{task_id}' in this workflow."
-    reason, others = run.scheduler.explain(node)
-    names = ", ".join(f"'{run.nodes.names[other]}'" for other in others) or "nothing"
-    text = _SENTENCES.get(reason)
-    return (
-        text.format(task=task_id, others=names) if text else f"Task '{task_id}': {reason.replace('_', ' ')} ({names})."
-    )
+        node = run.nodes.resolve(base_task_id(task_id))  # an iteration
+    if node is None:
+        hint = did_you_mean(task_id, run.nodes.names)
+        return f"There is no task '{task_id}' in this workflow. {hint}".rstrip()
+    kind = "Group" if run.nodes.tasks[node].is_group else "Task"
+    return f"{kind} '{task_id}' {_predicate(run, node)}."
+
+
+def _predicate(run: Run, node: int) -> str:
+    """Return what is to be said of a node, without its name."""
+    reason, related = run.scheduler.explain(node)
+    others = _names(run, reason, related)
+    if reason in _SKIPPED:
+        return _SKIPPED[reason].format(others=others)
+    if reason == "waits_for":
+        ended = _ended(run)
+        return f"did not run: the workflow {ended} before {others} had completed" if ended else f"waits for {others}"
+    if reason == "never_reached":
+        return _never_reached(run, node)
+    if reason == "abandoned":
+        return _abandoned(run, node)
+    again = " again" if reason in ("iteration", "retry") else ""
+    return _reached(run, node, f"{again} because {_BECAUSE[reason].format(others=others)}")
+
+
+def _reached(run: Run, node: int, because: str) -> str:
+    """Say what became of a node that was to run."""
+    standing = run.scheduler.standing(node)
+    ended = _ended(run)
+    if standing in ("queued", "delayed") and ended:
+        return f"was to run{because}, but the workflow {ended} first"
+    if standing == "queued":
+        return f"waits for its turn to run{because}"
+    if standing == "delayed":
+        return f"waits before it runs{because}"
+    if standing == "running":
+        return f"was running{because}, when the workflow {ended}" if ended else f"is running{because}"
+    return f"ran{because}{_outcome(run, node)}"
+
+
+def _outcome(run: Run, node: int) -> str:
+    """Say how a node ended that did not simply complete."""
+    failures = run.failures
+    if node in failures.failed:
+        return f", and failed with {failures.failed[node]}"
+    if node in failures.cancelled:
+        return f", and cancelled the workflow: {failures.cancelled[node]}"
+    if node in failures.terminated:
+        return f", and terminated the workflow: {failures.terminated[node]}"
+    return ""
+
+
+def _never_reached(run: Run, node: int) -> str:
+    group = next((group for group, members in run.nodes.members.items() if node in members), None)
+    ended = _ended(run)
+    if group is not None:
+        name = run.nodes.names[group]
+        if run.scheduler.standing(group) == "running" and not ended:
+            return f"waits for its turn as a member of group '{name}', which is running"
+        return f"did not run: it is a member of group '{name}', which {_predicate(run, group)}"
+    if ended:
+        return "did not run: nothing that ran leads to it"
+    return "has not run: nothing that has run so far leads to it"
+
+
+def _abandoned(run: Run, node: int) -> str:
+    """Of a node in a branch that was given up, or that was running when everything around it stopped."""
+    ended = _ended(run) or "is being stopped"
+    if node in run.failures.given_up:
+        return f"was stopped while it was running, because the workflow {ended}"
+    return f"did not run: the workflow {ended} before its turn came"
+
+
+def _ended(run: Run) -> str:
+    """Say how the run ended; empty while it goes on."""
+    return _ENDED.get(run.context.stop_reason or "", "was interrupted") if run.closed else ""
+
+
+def _names(run: Run, reason: str, related: list[int]) -> str:
+    names = [run.nodes.names[node] for node in related]
+    if reason == "join":
+        names = [name for name in names if name in run.context._completed] or names
+    return ", ".join(f"'{name}'" for name in names) or "nothing"

@@ -7,11 +7,18 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.branches import Fork
+from graflow_fast._run.failures import one_line
 from graflow_fast._run.stop import user_stack_level
+from graflow_fast._tracebacks import add_note
 from graflow_fast.core.handlers.group_policy import resolve_group_policy
+from graflow_fast.exceptions import ParallelGroupError
 
 if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
+
+
+#: So many failed members are named under a traceback.
+_MOST_NOTES = 10
 
 
 class Groups:
@@ -30,10 +37,11 @@ class Groups:
         counts = context.cycle_controller.cycle_counts
         counts[base_id] = counts.get(base_id, 0) + 1
         members = run.nodes.members[node]
-        live_output = run.settings.output == "live"
-        fork = Fork(ticket, group, parent, first, members, run.nodes.names, run.live, live_output)
+        fork = Fork(ticket, group, parent, first, members, run.nodes.names, run.live, run.live_output)
         run.tracing.group_started(fork, context)
         fork.cause = cause
+        if run.failures.failed:
+            run.failures.forget([node, *run.nodes.members[node]])
         run.branches.add_fork(fork)
         if run.placement.members_in_pool(run.branches.placement_of(fork)):
             run.process_side().open_fork(fork)
@@ -67,7 +75,8 @@ class Groups:
                 run.concurrency.failed(parent, node, 0, 0, False)
                 run.context.channel.set(f"{name}.__result__", error)
             if delay is None:
-                parent.failure = self._error(fork, run.failures.final_error(parent.context, name, error))
+                run.failures.note(node, error)
+                parent.failure = self._error(fork, run.failures.final_error(parent.context, name, error, "group"))
             run.scheduler.fail(ticket, delay, time.monotonic())
             return
         if run.concurrency is not None:
@@ -97,4 +106,9 @@ class Groups:
                 return fork.errors[index]
         if fork.errors and error.__cause__ is None:
             error.__cause__ = fork.errors[min(fork.errors)]
+        if isinstance(error, ParallelGroupError):
+            for index in sorted(fork.errors)[:_MOST_NOTES]:
+                add_note(error, f"  member '{fork.members[index]}': {one_line(fork.errors[index])}")
+            if len(fork.errors) > _MOST_NOTES:
+                add_note(error, f"  and {len(fork.errors) - _MOST_NOTES} more: see failed_tasks")
         return error

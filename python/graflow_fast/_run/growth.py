@@ -9,6 +9,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from graflow_fast._pool.memory import buffers
 from graflow_fast.core.definition import parse_bytes
 
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ class Growth:
                 resident = int(file.read().split()[1]) * _PAGE
         except (OSError, KeyError, IndexError):
             return  # it is gone
-        if resident > self._bound:
+        if resident > self._bound and resident - buffers(self._pool.pid(worker)) > self._bound:
             self._pool.recycle(worker)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run.crashes import crash_report, most_deaths
+from graflow_fast._pool.process_pool import CannotStart, ExitInfo
+from graflow_fast._run.crashes import crash_report, most_deaths, without_own_frames
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
-from graflow_fast.exceptions import TaskMemoryError, TaskTimeoutError
+from graflow_fast.exceptions import GraflowRuntimeError, TaskMemoryError, TaskSerializationError, TaskTimeoutError
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
@@ -26,8 +27,9 @@ _MEMORY_INTERVAL = 0.05
 #: Seconds for an attempt that was given up to end by itself: shorter than starting another worker takes.
 _PATIENCE = 0.005
 
-#: Seconds between asking a worker to end and making it.
+#: Seconds between asking a worker to end and making it: when its task is over its time, when the run is interrupted.
 _GRACE = 0.5
+_GRACE_WHEN_INTERRUPTED = 0.3
 
 
 class Losses:
@@ -70,61 +72,100 @@ class Losses:
     def lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
         """Note that a worker died, and with it the attempt ``ticket`` (-1: it ran none)."""
         if ticket < 0:
-            self.pool.refill()
+            self._refill()
             return
         info = self.pool.exit_info(pid)
-        pieces = self.pool.last_pieces(worker, ticket) + self.last_output(worker)
-        self.pool.refill()
+        pieces, _ = self.pool.pieces_of(worker, ticket)
+        if self.processes.live_output is not None:
+            pieces = self.processes.live_output.rest(ticket, pieces)
+        pieces = without_own_frames(pieces + self.last_output(worker))
+        self._refill()
         self.processes.sending.release(ticket)
         self.processes.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
         attempt = self.run.take(ticket)
-        if attempt is None:
-            return
         error: Any = self._killed_for.pop(ticket, None)
+        journal = self.processes.requests.journal
+        if attempt is None:
+            journal.forget(ticket)
+            return
+        meant = error is not None or worker not in self._killed_workers
         if ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, why, pieces, error)
+            self._lost_chunk(attempt, info, why, pieces, error, meant)
             return
-        if attempt.lease and error is None:
-            # Nothing of it has been applied, so it is repeated from its first step, one step at a time.
-            assert self.processes.steps is not None
-            self.processes.steps.lost(attempt.lease)
-            attempt.lease = 0
-            self.run.running[ticket] = attempt
-            self.processes.submit(attempt)
+        if not meant or (attempt.lease and error is None):
+            self._run_uncharged(attempt)
             return
+        journal.forget(ticket)
         attempt.branch.output.write(pieces)
-        if error is None and worker in self._killed_workers:
-            self.run.scheduler.fail(ticket, 0.0, time.monotonic())  # it was not meant: again, free of charge
-            return
-        if error is None:
-            where = (attempt.branch.id, attempt.node)
-            self._deaths[where] = self._deaths.get(where, 0) + 1
-            error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces)
-            if self._deaths[where] >= most_deaths(info):
-                self.run.failed_for_good(attempt, error)
-            else:
-                self.run.failed(attempt, error, _QUARANTINE * self._deaths[where])
-            return
-        self.run.failed(attempt, error)
+        if error is not None:
+            self.run.failed(attempt, error)
+        else:
+            self._crashed(attempt, info, why, pieces)
 
-    def run_again(self, attempt: Attempt, worker: int) -> None:
-        """Have a body run anew whose worker ended with its result: no fault of the body, so it is not counted."""
+    def _refill(self) -> None:
+        try:
+            self.pool.refill()
+        except CannotStart as error:
+            raise GraflowRuntimeError(str(error)) from error
+
+    def not_received(self, attempt: Attempt, error: OSError) -> None:
+        """Fail an attempt whose result is there, but can't be taken in."""
+        failure = TaskSerializationError(attempt.task_id, "the result", "", error)
+        if attempt.ticket >= MAP_TICKETS:
+            attempt.map.lost(attempt, failure)  # type: ignore[attr-defined]
+        else:
+            self.run.failed(attempt, failure)
+
+    def unheard(self, attempt: Attempt, worker: int) -> None:
+        """Have a body run anew whose worker ended with its result: no fault of the body but if it is always so."""
         info = self.pool.exit_info(self.pool.pid(worker))
         if attempt.ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, "with its results", [], None)
-            return
+            self._lost_chunk(attempt, info, "with its results", [], None, True)
+        elif self._count_death(attempt) < most_deaths(info):
+            self._run_uncharged(attempt)
+        else:
+            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
+            self.run.scheduler.fail(attempt.ticket, None, time.monotonic())
+
+    def _crashed(self, attempt: Attempt, info: ExitInfo, why: str, pieces: list[Piece]) -> None:
+        """Charge an attempt with the death of its worker."""
+        deaths = self._count_death(attempt)
+        poison = deaths >= most_deaths(info)
+        error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths if poison else 0)
+        if poison:
+            self.run.failed_for_good(attempt, error)
+        else:
+            self.run.failed(attempt, error, _QUARANTINE * deaths)
+
+    def _count_death(self, attempt: Attempt) -> int:
         where = (attempt.branch.id, attempt.node)
         self._deaths[where] = self._deaths.get(where, 0) + 1
-        again = 0.0 if self._deaths[where] < most_deaths(info) else None
-        if again is None:
-            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
-        self.run.scheduler.fail(attempt.ticket, again, time.monotonic())
+        return self._deaths[where]
 
-    def _lost_chunk(self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None) -> None:
-        if pieces and chunk.size == 1:
-            chunk.batch.pieces.append((chunk.position, pieces))
-        chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+    def _run_uncharged(self, attempt: Attempt) -> None:
+        """Run an attempt again that was lost through no fault of its body; what it has done live is not done twice.
+
+        What it printed is dropped. Of a lease nothing has been applied, and whose fault it was is not known: it is
+        repeated one step at a time.
+        """
+        if attempt.lease:
+            assert self.processes.steps is not None
+            self.processes.steps.lost(attempt)
+            attempt.lease = 0
+        self.run.running[attempt.ticket] = attempt
+        self.processes.submit(attempt)
+
+    def _lost_chunk(
+        self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None, meant: bool
+    ) -> None:
+        if not meant:
+            chunk.map.lost(chunk, None)
+        else:
+            if pieces and chunk.size == 1:
+                chunk.batch.pieces.append((chunk.position, pieces))
+            chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+        self.processes.requests.journal.forget(chunk.ticket)
 
     def timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         """Stop an attempt that has been running for too long."""
@@ -152,7 +193,7 @@ class Losses:
             worker = self.core.running_on(ticket)
             if worker < 0 or ticket in self._killed_for:
                 continue
-            used = self.pool.worker_rss(worker)
+            used = self.pool.worker_memory(worker, limit)
             attempt = self.run.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
@@ -168,7 +209,7 @@ class Losses:
         if self.core.cancel(ticket) == 2:
             self.given_up[ticket] = time.monotonic() + _PATIENCE
 
-    def kill_given_up(self, now: float) -> None:
+    def kill_given_up(self, now: float, grace: float = 0.0) -> None:
         """Kill the workers of attempts that were given up and have not ended by themselves in time."""
         for ticket, deadline in list(self.given_up.items()):
             worker = self.core.running_on(ticket)
@@ -177,14 +218,15 @@ class Losses:
             del self.given_up[ticket]
             if worker >= 0:
                 self._killed_workers.add(worker)
-                self.pool.kill(worker, grace=0.0)
+                self.pool.kill(worker, grace)
 
-    def stop_all(self) -> None:
+    def stop_all(self, interrupted: bool) -> None:
         """Stop whatever is still running."""
+        grace = _GRACE_WHEN_INTERRUPTED if interrupted else 0.0
         for attempt in list(self.run.running.values()):
             self.abandon(attempt)
         self.run.running.clear()
         while self.given_up:
-            self.kill_given_up(time.monotonic())
+            self.kill_given_up(time.monotonic(), grace)
             if self.given_up:
                 self.core.poll(_PATIENCE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.items import Body, Outcome, run_items
-from graflow_fast._run.output import CapturedThreads, Piece, capture
+from graflow_fast._run.output import CapturedThreads, Piece, Pieces, capture
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.scope import BranchChannel, Operation, replay
 from graflow_fast._run.serialization import explain_unpicklable
@@ -112,7 +112,7 @@ class InlinePlace(Place):
         first = chunk.batch.first + chunk.position
         body = self.body(chunk)
         try:
-            if found.batches[0] is chunk.batch:
+            if found.batches[0] is chunk.batch or self.run.live_output:
                 outcome = run_items(
                     body, items, first, detailed=found.detailed, caught=Exception, until_failure=chunk.size > 1
                 )
@@ -154,26 +154,24 @@ class ThreadPlace(Place):
         first = chunk.batch.first + chunk.position
         body = self.body(chunk)
 
-        def work() -> tuple[Outcome, float]:
+        def work(pieces: Pieces) -> tuple[Outcome, float]:
             started = time.monotonic()
-            with capture() as pieces:
-
-                def take() -> Any:
-                    taken = pieces[:]
-                    pieces.clear()
-                    return taken
-
-                outcome = run_items(body, items, first, detailed=found.detailed, take_output=take)
+            outcome = run_items(body, items, first, detailed=found.detailed, take_output=pieces.take)
             return outcome, time.monotonic() - started
 
-        def done(result: tuple[Outcome, float]) -> None:
-            if self.run.running.pop(chunk.ticket, None) is not None:
-                outcome, seconds = result
-                found.measured(chunk.size, seconds, 0)
-                found.report(chunk, outcome)
+        def done(result: tuple[Outcome, float], _: Pieces) -> None:
+            del self.run.running[chunk.ticket]
+            outcome, seconds = result
+            found.measured(chunk.size, seconds, 0)
+            found.report(chunk, outcome)
 
-        self.threads.submit_call(work, done)
+        self.threads.submit_call(chunk.ticket, None, work, done)
         return False
+
+    def abandon(self, chunk: Chunk) -> None:
+        """Let nothing come of a chunk any more."""
+        super().abandon(chunk)
+        self.threads.give_up(chunk.ticket)
 
 
 class PoolPlace(Place):
@@ -220,6 +218,9 @@ class PoolPlace(Place):
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
             extra = {"retries": chunk.number, "values": processes.sending.declared(chunk.branch, definition)}
         first = chunk.batch.first + chunk.position
+        done = chunk.batch.live.pop((first, chunk.task_id), None) if chunk.batch.live else None
+        if done is not None:
+            processes.requests.journal.give(chunk.ticket, (first, chunk.task_id), done)
         content = {"chunk": (first, items, found.detailed, self._previous, extra)}
         held: list[Any] = []
         payload = crossing.pack((found.name, keys[0], self._view, self._bound, content), held)
@@ -228,6 +229,8 @@ class PoolPlace(Place):
         timeout = definition.timeout if definition.timeout is not None else run.settings.timeout
         memory_limit = definition.memory_limit if definition.memory_limit is not None else run.settings.memory_limit
         processes.losses.limit_memory(chunk.ticket, memory_limit)
+        if processes.live_output is not None and chunk.size > 1:
+            processes.live_output.later.add(chunk.ticket)
         run.running[chunk.ticket] = chunk  # type: ignore[assignment]
         chunk.started = time.time()
         # The view is this map's own, so the pool measures its chunks apart from other tasks of the function.
@@ -265,6 +268,7 @@ def report_chunk(
     """Take in what a worker reports of a chunk."""
     found = chunk.map
     outcome = Outcome()
+    live = processes.live_output
     if flags & 1:  # it failed as a whole: its items could not be loaded, or its results not be sent
         _, _, pieces, packed = parts
         if chunk.size > 1:
@@ -273,13 +277,15 @@ def report_chunk(
         outcome.results.append(None)
         outcome.failures.append((0, unpack_error(chunk.task_id, packed)))
         if pieces:
-            outcome.pieces.append((0, pieces))
+            outcome.pieces.append((0, pieces if live is None else live.rest(chunk.ticket, pieces)))
         found.report(chunk, outcome)
         return
     outcome.results = crossing.loads(result)
     found.measured(chunk.size, seconds, len(result))
     if parts is not None:
         failures, logs, directives, outcome.pieces, outcome.times = parts
+        if live is not None:
+            outcome.pieces = live.rest_of_items(chunk.ticket, outcome.pieces)
         offset = chunk.task_id
         for position, packed in failures:
             chunk.task_id = f"{found.name}[{chunk.batch.first + chunk.position + position}]"

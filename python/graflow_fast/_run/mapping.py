@@ -27,6 +27,7 @@ from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.driver import Run
+    from graflow_fast._run.live_journal import Done, Part
 
 #: The first ticket of chunks; those of schedulers are all below.
 MAP_TICKETS = 1 << 61
@@ -54,7 +55,19 @@ _POISON_AFTER = 3
 class Batch:
     """Consecutive items that were read together, and what became of them; positions count from the first."""
 
-    __slots__ = ("directives", "failed", "first", "items", "logs", "open", "pieces", "prior", "results", "spans")
+    __slots__ = (
+        "directives",
+        "failed",
+        "first",
+        "items",
+        "live",
+        "logs",
+        "open",
+        "pieces",
+        "prior",
+        "results",
+        "spans",
+    )
 
     def __init__(self, first: int, items: list[Any]) -> None:
         self.first = first
@@ -68,6 +81,8 @@ class Batch:
         self.failed: dict[int, tuple[BaseException, BaseException]] = {}
         #: What failed attempts of items wrote, for their next ones.
         self.prior: dict[int, list[Operation]] = {}
+        #: What items have done live in a chunk that was lost, for when each runs again on its own.
+        self.live: dict[Part, Done] = {}
         self.spans: list[tuple[int, float, float, Any]] = []
 
 
@@ -288,7 +303,11 @@ class MapRun:
                 batch.results = [None] * len(batch.items)
             batch.results[offset : offset + chunk.size] = outcome.results
         batch.open -= chunk.size
-        batch.pieces.extend((offset + position, pieces) for position, pieces in outcome.pieces)
+        if self.run.live_output:
+            for _, pieces in outcome.pieces:
+                self.attempt.branch.output.write(pieces)
+        else:
+            batch.pieces.extend((offset + position, pieces) for position, pieces in outcome.pieces)
         failed = {position for position, _ in failures}
         if outcome.times is not None:
             errors = dict(failures)
@@ -344,14 +363,18 @@ class MapRun:
             batch.failed[position] = (error, error)
             self._stop(index + 1)
 
-    def lost(self, chunk: Chunk, error: Exception) -> None:
-        """Note that a chunk's worker died: a single item is charged, of several each is run again on its own."""
+    def lost(self, chunk: Chunk, error: Exception | None) -> None:
+        """Note that a chunk's worker died: a single item is charged with the error, if there is one.
+
+        Of several each is run again on its own.
+        """
         self.chunks.pop(chunk.ticket, None)
         batch = chunk.batch
-        if chunk.size > 1:
+        if chunk.size > 1 or error is None:
             self._largest = 1
             self._per_item = CHUNK_SECONDS
-            self.again.extend((batch, chunk.position + position, 0) for position in range(chunk.size))
+            batch.live.update(self.run.processes.requests.journal.take(chunk.ticket))
+            self.again.extend((batch, chunk.position + position, chunk.number) for position in range(chunk.size))
             return
         outcome = Outcome()
         outcome.results.append(None)

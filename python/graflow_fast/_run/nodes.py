@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import load_edges, load_members, load_tasks
+from graflow_fast._hints import did_you_mean
 from graflow_fast.core import registry
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import DuplicateTaskError, GraflowRuntimeError
@@ -100,6 +101,22 @@ class NodeTable:
         registry.add_free_edges(component, self._new_edge)
         return self.ids[start.task_id]
 
+    def add_named(self, name: str, task: Executable) -> None:
+        """Make a node that a body added to the graph part of the run."""
+        if name not in self.graph.nodes:  # it came from a worker
+            self.graph.add_node(task, name)
+        self.add(task, name)
+
+    def add_edge(self, source: str, target: str) -> None:
+        """Make an edge that a body added to the graph part of the run.
+
+        Raises:
+            GraflowRuntimeError: one of its ends is no task of the graph.
+        """
+        if self._known(target) not in self.scheduler.successors(self._known(source)):
+            self.graph.add_edge(source, target)
+            self._edge(source, target)
+
     def _is_taken(self, task: Executable) -> bool:
         known = self.ids.get(task.task_id)
         return known is not None and self.tasks[known] is not task
@@ -158,7 +175,8 @@ class NodeTable:
     def _known(self, name: str) -> int:
         found = self.resolve(name)
         if found is None:
-            raise GraflowRuntimeError(f"An edge names task '{name}', which is not in the graph")
+            hint = did_you_mean(name, self.graph.nodes)
+            raise GraflowRuntimeError(f"An edge names task '{name}', which is not in the graph. {hint}".rstrip())
         return found
 
     def _new_edge(self, source: str, target: str) -> None:

@@ -112,12 +112,15 @@ class ForkOutput:
         self.last = index
 
     def show_up_to(self, index: int) -> None:
-        """Show what the branches up to that one have said so far, in order; nothing follows any more."""
+        """Show what the branches up to that one have said so far, in order, and let the last of them flow.
+
+        The parent must flow already. Nothing follows but what a fork within the last branch has kept.
+        """
+        last = self.stream(index)
         for found in sorted(self.streams):
             if found <= index:
-                stream = self.streams[found]
-                held, stream.held = stream.held, []
-                self.parent.write(held)
+                self.streams[found]._show_held()
+        last.flows = True
 
     def _leave(self, index: int) -> None:
         stream = self.streams.pop(index, None)
@@ -149,8 +152,36 @@ def show(piece: Piece) -> None:
         warnings.warn_explicit(message, category, filename, lineno)
 
 
+class GivenUp(BaseException):
+    """Raised in a body whose outcome no longer matters, to end it."""
+
+
+class Pieces(list[Piece]):
+    """What a body of this process has printed so far."""
+
+    _refused = False
+
+    def refuse(self) -> None:
+        """Raise `GivenUp` in whoever adds or takes pieces from now on."""
+        self._refused = True
+
+    def append(self, piece: Piece) -> None:
+        """Keep a piece."""
+        if self._refused:
+            raise GivenUp
+        super().append(piece)
+
+    def take(self) -> list[Piece]:
+        """Return what was kept since the last call."""
+        if self._refused:
+            raise GivenUp
+        taken = self[:]
+        self.clear()
+        return taken
+
+
 class _Capture(threading.local):
-    pieces: list[Piece] | None = None
+    pieces: Pieces | None = None
 
 
 _capture = _Capture()
@@ -214,10 +245,13 @@ class CapturedThreads:
 class capture:
     """Keep what this thread prints, as pieces."""
 
-    def __enter__(self) -> list[Piece]:
+    def __init__(self, pieces: Pieces | None = None) -> None:
+        self._pieces = Pieces() if pieces is None else pieces
+
+    def __enter__(self) -> Pieces:
         self._outer = _capture.pieces
-        _capture.pieces = []
-        return _capture.pieces
+        _capture.pieces = self._pieces
+        return self._pieces
 
     def __exit__(self, *exc_info: object) -> None:
         _capture.pieces = self._outer

@@ -57,6 +57,9 @@ def dump(value: Any, copies: Copies | None) -> bytes:
         return False
 
     kind = type(value)
+    given = value
+    if kind is dict and copies is not None and (packed := copies.repeated(value)) is not None:
+        return packed
     if kind is bytes or kind is bytearray:
         if len(value) < _SMALL:
             return pickle.dumps(value, protocol=crossing.PROTOCOL)
@@ -72,7 +75,10 @@ def dump(value: Any, copies: Copies | None) -> bytes:
         return out.getvalue()
     from graflow_fast._shared.values import encode
 
-    return encode(out.getvalue(), large, copies)
+    data = encode(out.getvalue(), large, copies)
+    if kind is dict and copies is not None:
+        copies.remember(given, data)
+    return data
 
 
 def try_to_dump(value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._hints import with_hint
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import ConfigError, as_runtime_error
 
@@ -21,8 +22,7 @@ class Placement:
     """Decides for each task where its body runs.
 
     Strongest first: the task's own ``handler``, its group's backend, the run's executor. Under ``auto`` members of
-    groups,
-    all tasks of a parallel schedule and tasks with limits go to the pool, all others run inline.
+    groups, all tasks of a parallel schedule and tasks with limits go to the pool, all others run inline.
     """
 
     def __init__(self, settings: Settings, handlers: dict[str, Any]) -> None:
@@ -85,9 +85,8 @@ class Placement:
             handler = definition.handler
             if handler is not None and handler not in _HANDLERS and handler not in self.handlers:
                 supported = ", ".join(dict.fromkeys([*_HANDLERS, *self.handlers]))
-                raise as_runtime_error(
-                    ValueError(f"Unknown handler type: {handler}. Supported: {supported} (task '{task.task_id}')")
-                )
+                error = ValueError(f"Unknown handler type: {handler}. Supported: {supported} (task '{task.task_id}')")
+                raise as_runtime_error(with_hint(error, handler, [*_HANDLERS, *self.handlers]))
             if definition.timeout is None and definition.memory_limit is None and not self.default_limits:
                 continue
             place = _HANDLERS.get(handler, INLINE) if handler is not None else self.executor

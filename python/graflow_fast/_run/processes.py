@@ -12,24 +12,27 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import MemberFeed, unpack_effects
-from graflow_fast._pool.registry import checkin, checkout
+from graflow_fast._pool.process_pool import CannotStart
+from graflow_fast._pool.registry import checkin, checkout, discard
 from graflow_fast._run import crossing
 from graflow_fast._run.branches import Fork, unpacked_write
 from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
+from graflow_fast._run.live_output import INTERVAL, LiveOutput
 from graflow_fast._run.losses import Losses
 from graflow_fast._run.map_places import report_chunk
 from graflow_fast._run.mapping import MAP_TICKETS
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
-from graflow_fast._run.scope import replay
+from graflow_fast._run.scope import clear_own, replay
 from graflow_fast._run.sending import Sending
 from graflow_fast._run.steps import PoolSteps
-from graflow_fast._shared.segments import Gone
+from graflow_fast._shared.segments import Gone, Spare
 from graflow_fast._worker import effects
 from graflow_fast.channels._packed import Packed
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import (
+    GraflowRuntimeError,
     TaskSerializationError,
 )
 
@@ -49,10 +52,23 @@ class Processes:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        run.settings.check_environment()
         self.pool = checkout(run.settings.resolved_workers())
-        import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: the next line waits for them
+        try:
+            import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: _open waits for them
 
+            self._open()
+        except BaseException as error:
+            discard(self.pool)
+            if isinstance(error, CannotStart):
+                raise GraflowRuntimeError(str(error)) from error
+            raise
+
+    def _open(self) -> None:
+        run = self.run
         self.core = self.pool.core
+        if not self.pool.at_end:
+            self.pool.at_end.append(Spare().give_up)
         self.table = DefinitionTable.of_pool(self.pool)
         self.table.epoch += 1
         self.requests = Requests(run, self)
@@ -73,6 +89,8 @@ class Processes:
             )
             if run.forgetting is None:
                 self.feed.add_next_tasks(TaskWrapper, run.nodes.graph._tasks, run.nodes.ids, self.table.find)
+        #: What shows output while bodies run, None when it comes in order.
+        self.live_output = LiveOutput(self.pool, self.core) if run.live_output else None
         self.losses = Losses(self)
         self.growth = Growth(self.pool)
         #: The short way for plain steps of the workflow's own branch, None when the run is not plain.
@@ -166,9 +184,13 @@ class Processes:
     def collect(self, timeout: float | None) -> None:
         """Wait for the pool to have news and apply all of it."""
         timeout = self.requests.earliest_deadline(self.losses.look_around(timeout))
+        if self.live_output is not None:
+            timeout = INTERVAL if timeout is None else min(timeout, INTERVAL)
         events: Any = self.core.poll(timeout) if self.feed is None else self.feed.collect(timeout)
         self.take_in(events)
         self.requests.expire()
+        if self.live_output is not None:
+            self.live_output.look()
         if self.losses.given_up:
             self.losses.kill_given_up(time.monotonic())
         self.growth.sometimes()
@@ -198,6 +220,8 @@ class Processes:
         positions = b""
         if flags & DESCRIPTORS:
             record, positions = record[: -_POSITIONS.size], record[-_POSITIONS.size :]
+        # Also of a body that was given up, or it would be taken for the next one's.
+        written = self.losses.last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if flags & PLAIN_EFFECTS:
             parts: Any = (*unpack_effects(record), None, None)
         else:
@@ -209,9 +233,14 @@ class Processes:
             except Gone:
                 # The worker ended before its memory could be opened here, so the report is worth nothing.
                 if attempt is not None:
-                    self.losses.run_again(attempt, worker)
+                    self.losses.unheard(attempt, worker)
+                return
+            except OSError as refusal:  # no descriptor is left, not even a spare one
+                if attempt is not None:
+                    self.losses.not_received(attempt, refusal)
                 return
         if attempt is None:
+            self.requests.journal.forget(ticket)
             return
         self.growth.after_task(worker, ended - started)
         if killed is not None:  # it ended while it was being stopped
@@ -220,10 +249,11 @@ class Processes:
                 attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
             else:
                 run.failed(attempt, killed)
+            self.requests.journal.forget(ticket)
             return
-        written = self.losses.last_output(worker, _POSITIONS.unpack(positions)) if positions else []
         if ticket >= MAP_TICKETS:
             report_chunk(self, attempt, flags, ended - started, result, parts, written)  # type: ignore[arg-type]
+            self.requests.journal.forget(ticket)
             return
         offset = time.time() - time.monotonic()
         attempt.started, attempt.ended = started + offset, ended + offset
@@ -232,8 +262,12 @@ class Processes:
             if written:
                 attempt.branch.output.write(written)
             assert self.steps is not None
+            if self.requests.journal.known:
+                self.steps.ended(attempt, len(parts))
+                self.requests.journal.forget(ticket)
             self.steps.apply(attempt, parts)
             return
+        self.requests.journal.forget(ticket)
         if written:
             log, directives, pieces, error = parts or (None, None, None, None)
             parts = (log, directives, [*(pieces or ()), *written], error)
@@ -247,6 +281,8 @@ class Processes:
             run.reported(attempt, value, None)
             return
         log, directives, pieces, error = parts
+        if self.live_output is not None:
+            pieces = self.live_output.rest(attempt.ticket, pieces or [])
         if pieces:
             attempt.branch.output.write(pieces)
         try:
@@ -266,8 +302,11 @@ class Processes:
         """Do the writes that a worker logged."""
         # Loaded before anything is written: all of a log or nothing.
         added = {id(item): load_packed(item[2]) for item in log if item[0] in ("append", "prepend")}  # type: ignore[arg-type]
+        live = self.run.live.keys
         for item in log:
             operation, key, data, expires = item
+            if key in live:  # its value went to everybody when it became live
+                continue
             ttl: Any = None if expires is None else max(0.0, expires - time.time())
             if operation == "set":
                 channel.set(key, Packed(crossing.adopt(data), load_packed), ttl)  # type: ignore[arg-type]
@@ -278,7 +317,7 @@ class Processes:
             elif operation == "delete":
                 channel.delete(key)
             else:
-                channel.clear()
+                clear_own(channel, self.run.live)
 
     def _restored(self, directive: tuple[Any, ...]) -> tuple[Any, ...]:
         kind = directive[0]
@@ -293,6 +332,8 @@ class Processes:
                 directive[1],
                 None if directive[2] is None else Packed(directive[2], load_packed),
             )
+        if kind == "node":
+            return kind, directive[1], crossing.loads(directive[2])
         return directive
 
     def _restored_task(self, key: int, name: str, bound: bytes | None) -> TaskWrapper:
@@ -303,16 +344,23 @@ class Processes:
 
     # --- stopping
 
-    def close(self) -> None:
-        """Give the pool back; whatever is still running in it is stopped first."""
-        for ticket in [] if self.feed is None else self.feed.tickets():
-            self.run.attempt(ticket)
-        self.losses.stop_all()
-        self.requests.close()
-        self.sending.close()
-        if self.feed is not None:
-            self.feed.end()
-        if self.steps is not None:
-            self.steps.end()
-        crossing.here.find_key, crossing.here.find_definition = self._outer
-        checkin(self.pool)
+    def close(self, interrupted: bool = False) -> None:
+        """Give the pool back; whatever is still running in it is stopped first.
+
+        Args:
+            interrupted: by Ctrl-C or the like; bodies are asked to end (SIGTERM) before they are made to.
+        """
+        try:
+            for ticket in [] if self.feed is None else self.feed.tickets():
+                self.run.attempt(ticket)
+            self.losses.stop_all(interrupted)
+            self.requests.close()
+            self.sending.close()
+            if self.feed is not None:
+                self.feed.end()
+            checkin(self.pool)
+        except BaseException:  # a second Ctrl-C, or a pool that can't go on
+            discard(self.pool)
+            raise
+        finally:
+            crossing.here.find_key, crossing.here.find_definition = self._outer

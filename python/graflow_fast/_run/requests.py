@@ -8,7 +8,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
+from graflow_fast._run.live_journal import LiveJournal, Part
 from graflow_fast._run.packing import packed_value
+from graflow_fast._worker.remote_graph import DESCRIBED
+from graflow_fast._worker.remote_state import ASKED
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
@@ -35,6 +38,7 @@ class Requests:
         self.run = run
         self.processes = processes
         self.locks: dict[str, Lock] = {}
+        self.journal = LiveJournal()
         self._epoch = 0
         run.live.listeners.append(self._became_live)
         self._deadlines: list[float] = []
@@ -80,15 +84,36 @@ class Requests:
         graph = self.run.context.graph
         if method == "nodes":
             return list(graph.nodes)
-        if method == "can_get":
+        if method == "describe":
             try:
-                graph.get_node(*arguments)
+                task = graph.get_node(*arguments)
             except KeyError:
-                return False
-            return True
+                return None
+            return {name: getattr(task, name) for name in DESCRIBED if hasattr(task, name)}
         if method == "draw":
             return str(graph)
         return getattr(graph, method)(*arguments)
+
+    def _answer_state(self, attempt: Attempt) -> dict[str, Any]:
+        """What a body may want to know of its context; see `graflow_fast._worker.remote_state`."""
+        context = attempt.branch.context
+        state = {name: getattr(context, name) for name in ASKED}
+        return {**state, "_steps": context.steps, "pending": list(context.pending)}
+
+    def _answer_untraced(self, attempt: Attempt) -> bool:
+        return self.run.silent
+
+    def _answer_cycle_count(self, attempt: Attempt, task_id: str) -> int:
+        return attempt.branch.context.cycle_controller.get_cycle_count(task_id)
+
+    def _answer_mark_completed(self, attempt: Attempt, task_id: str) -> None:
+        attempt.branch.context.mark_task_completed(task_id)
+
+    def _answer_increment_step(self, attempt: Attempt) -> None:
+        attempt.branch.context.increment_step()
+
+    def _answer_explain(self, attempt: Attempt, task_id: str) -> str:
+        return self.run.explain(task_id)
 
     def _answer_checkpoint(
         self, attempt: Attempt, task_id: str, metadata: dict[str, Any], path: str | None, log: list[Any]
@@ -116,7 +141,15 @@ class Requests:
         else:
             live.touch(key, attempt.branch.channel)
 
-    def _answer_live(self, attempt: Attempt, operation: str, key: str, arguments: tuple[Any, ...]) -> Any:
+    def _answer_live(
+        self, attempt: Attempt, part: Part, turn: int, operation: str, key: str, arguments: tuple[Any, ...]
+    ) -> Any:
+        def perform() -> Any:
+            return self._do_live(operation, key, arguments)
+
+        return self.journal.answer(attempt.ticket, part, turn, (operation, key, arguments), perform)
+
+    def _do_live(self, operation: str, key: str, arguments: tuple[Any, ...]) -> Any:
         root = self.run.live.root
         with self.run.live.guard:
             if operation == "get":

@@ -1,8 +1,7 @@
 """What a branch sees of the channel: its parent as it was at the fork, plus its own writes, kept as a log for the join.
 
 The parent stands still while its branches run, so nothing is copied at the fork. Owns overlays, logs and live keys;
-knows
-nothing of tasks, and not where the values come from.
+knows nothing of tasks, and not where the values come from.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graflow_fast._run.output import GivenUp
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.base import Channel
 
@@ -53,6 +53,13 @@ class LiveStore:
                 listener()
 
 
+class _Refusing:
+    """Stands in for the live keys of a branch that was given up; every operation asks for those first."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise GivenUp
+
+
 class _Extended:
     """A list of the parent with items added at its ends by this branch; joined only when it is read."""
 
@@ -81,6 +88,10 @@ class BranchChannel(Channel):
         self._reborn: set[str] = set()
         self._cleared = False
         self._locks_held = 0
+
+    def refuse(self) -> None:
+        """Raise `GivenUp` in whoever uses this channel from now on."""
+        self.live = _Refusing()  # type: ignore[assignment]
 
     # --- reading
 
@@ -172,6 +183,8 @@ class BranchChannel(Channel):
         self._own.clear()
         self._expiry.clear()
         self._cleared = True
+        for key in list(self.live.keys):
+            self.live.root.delete(key)
         self.log.append(("clear", "", None, None))
 
     def append(self, key: str, value: Any, ttl: int | None = None) -> int:
@@ -273,7 +286,17 @@ def replay(log: list[Operation], target: Channel, live: LiveStore) -> None:
         elif operation == "delete":
             target.delete(key)
         else:
-            target.clear()
+            clear_own(target, live)
+
+
+def clear_own(target: Channel, live: Any) -> None:
+    """Remove all keys but the live ones, which were cleared at once and may have been written by others since."""
+    if not live.keys:
+        target.clear()
+        return
+    for key in target.keys():  # noqa: SIM118 - a channel is no mapping
+        if key not in live.keys:
+            target.delete(key)
 
 
 def _loaded(value: Any) -> Any:

@@ -100,6 +100,9 @@ class Sending:
                 extra["cycles"] = count
             if attempt.number:
                 extra["retries"] = attempt.number
+            limits = limits_set_by_hand(context, definition, attempt.task_id, attempt.base_id)
+            if limits:
+                extra["limits"] = limits
         if branch.fork is None:
             extra["group_count"] = self.run.group_count
             extra["values"] = self.declared(branch, definition)
@@ -183,6 +186,17 @@ class Sending:
         self.copies.clear()
         for key in self.views:
             self.core.forget(key)
+
+
+def limits_set_by_hand(context: Any, definition: Any, task_id: str, base_id: str) -> dict[str, int]:
+    """Return the limits of a task that its context's controllers were told of, not its definition."""
+    limits: dict[str, int] = {}
+    cycles, retries = context.cycle_controller, context.retry_controller
+    if definition.max_cycles is None and base_id in cycles.node_max_cycles:
+        limits["max_cycles"] = cycles.node_max_cycles[base_id]
+    if definition.max_retries is None and (task_id in retries.node_max_retries or retries.get_policy_for_node(task_id)):
+        limits["max_retries"] = retries.get_max_retries_for_node(task_id)
+    return limits
 
 
 class NotPlain(Exception):

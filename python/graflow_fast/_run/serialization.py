@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
+from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.exceptions import TaskSerializationError
 
 _DEEPEST = 8
@@ -27,7 +28,9 @@ def explain_unpicklable(
         error: what pickling it raised.
         name: the value in an expression, as in "db"; the path starts with it.
     """
-    cause = error if isinstance(error, Exception) else None
+    cause = show_user_lines(error) if isinstance(error, Exception) else None
+    if cause is not None:
+        cause.__context__ = None  # an earlier try to pickle the same
     if isinstance(value, FunctionType):
         for kind, variable, part in captured(value):
             if not _can_pickle(part):

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from graflow_fast.core.definition import parse_bytes
+from graflow_fast._hints import did_you_mean
+from graflow_fast.core.definition import parse_bytes, positive
 from graflow_fast.exceptions import ConfigError
 
 _CHOICES = {
@@ -15,6 +16,9 @@ _CHOICES = {
     "output": ("ordered", "live"),
     "keep_results": ("all", "needed", "none"),
 }
+
+
+_LOST_MUTATION_MODES = ("warn", "error", "ignore")
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,18 @@ class Settings:
         known = {field.name for field in fields(self)}
         for name in options:
             if name not in known:
-                import difflib
-
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(known))}"
-                raise ConfigError(f"Unknown option {name!r}{hint}")
+                hint = did_you_mean(name, known) or f"There are: {', '.join(sorted(known))}"
+                raise ConfigError(f"Unknown option {name!r}. {hint}")
         given = {name: value for name, value in options.items() if value is not None}
         for name, choices in _CHOICES.items():
             if name in given and given[name] not in choices:
-                raise ConfigError(f"{name}={given[name]!r} is unknown; choose one of {', '.join(choices)}")
+                hint = did_you_mean(given[name], choices) or f"Choose one of {', '.join(choices)}"
+                raise ConfigError(f"{name}={given[name]!r} is unknown. {hint}")
         for name in ("max_workers", "max_concurrency"):
             if name in given and (not isinstance(given[name], int) or given[name] < 1):
                 raise ConfigError(f"{name}={given[name]!r} must be a positive whole number")
-        if "timeout" in given and not given["timeout"] > 0:
-            raise ConfigError(f"timeout={given['timeout']!r} must be a positive number of seconds")
+        if "timeout" in given:
+            positive(given["timeout"], "timeout", "seconds")
         if "memory_limit" in given:
             given["memory_limit"] = parse_bytes(given["memory_limit"])
         return replace(self, **given)
@@ -82,10 +84,20 @@ class Settings:
         """
         name = self.executor or os.environ.get("GRAFLOW_FAST_EXECUTOR") or "auto"
         if name not in _CHOICES["executor"]:
-            raise ConfigError(
-                f"GRAFLOW_FAST_EXECUTOR={name!r} is unknown; choose one of {', '.join(_CHOICES['executor'])}"
-            )
+            hint = did_you_mean(name, _CHOICES["executor"]) or f"Choose one of {', '.join(_CHOICES['executor'])}"
+            raise ConfigError(f"The environment says GRAFLOW_FAST_EXECUTOR={name!r}, which is unknown. {hint}")
         return name
+
+    def check_environment(self) -> None:
+        """Look at the variables that only workers read, before any is started.
+
+        Raises:
+            ConfigError: one of them has no meaning.
+        """
+        mode = os.environ.get("GRAFLOW_FAST_LOST_MUTATION", "warn")
+        if mode.lower() not in _LOST_MUTATION_MODES:
+            modes = ", ".join(_LOST_MUTATION_MODES)
+            raise ConfigError(f"GRAFLOW_FAST_LOST_MUTATION={mode!r} is unknown; choose one of {modes}")
 
     def resolved_workers(self) -> int:
         """Return the number of workers: the one set, else ``GRAFLOW_FAST_WORKERS``, else the usable cores.
@@ -98,7 +110,9 @@ class Settings:
         text = os.environ.get("GRAFLOW_FAST_WORKERS")
         if text:
             if not text.isdigit() or int(text) < 1:
-                raise ConfigError(f"GRAFLOW_FAST_WORKERS={text!r} must be a positive whole number")
+                raise ConfigError(
+                    f"The environment says GRAFLOW_FAST_WORKERS={text!r}, which must be a positive whole number"
+                )
             return int(text)
         from graflow_fast._pool.cores import usable_cores
 

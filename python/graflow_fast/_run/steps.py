@@ -22,11 +22,15 @@ from graflow_fast.exceptions import TaskSerializationError
 
 if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
+    from graflow_fast._run.live_journal import Done, Part
     from graflow_fast._run.processes import Processes
     from graflow_fast.core.definition import Definition, Parameter
 
 #: Arguments of so many bytes are not sent in advance.
 _LARGE = 1 << 16
+
+#: Bodies that name these see or keep the run's state, in which the steps before them must have been applied.
+_NEED_THE_RUN = frozenset(("checkpoint", "execution_context", "explain"))
 
 #: What a worker reports of one step: (name, flags, result, parts, started, ended).
 Outcome = tuple[str, int, bytes, Any, float, float]
@@ -44,11 +48,10 @@ class StepPlan:
         self.look_up = definition.resolve_keyword_args
         self.parameters: list[Parameter] = list(definition.parameters)
         self.max_cycles = definition.max_cycles
-        self.retries = definition.max_retries is not None or definition.retry_policy is not None
+        self.retries = definition.max_retries is not None
         self.handler = task.handler_type
         code = getattr(definition.func, "__code__", None)
-        # What writes a checkpoint must not have steps behind it that have run already.
-        self.leasable = code is not None and "checkpoint" not in code.co_names
+        self.leasable = code is not None and _NEED_THE_RUN.isdisjoint(code.co_names)
 
 
 class PoolSteps:
@@ -64,6 +67,11 @@ class PoolSteps:
         self._table = processes.table
         self._epoch = self._table.epoch
         self._calls = 0
+        #: Steps that go the general way: a lease was lost, and it is not known which of its steps is to blame.
+        self._alone = 0
+        #: The number, in the lease that was lost, of the step that is next, and what such steps have done live.
+        self._number = 0
+        self._done: dict[Part, Done] = {}
         record = getattr(context.tracer, "_record", None)
         self._feed = StepFeed(
             run.scheduler,
@@ -80,18 +88,25 @@ class PoolSteps:
 
     @staticmethod
     def suits(run: Run) -> bool:
-        """Say whether a run may take the short way: nobody hears of each step, and its channel is a dictionary."""
+        """Say whether a run may take the short way.
+
+        Nobody hears of each step, or of what it says before it has ended, and the channel is a dictionary.
+        """
         settings = run.settings
         limited = settings.timeout is not None or settings.memory_limit is not None
-        plain = run.silent and not run.parallel and run.forgetting is None and not limited
+        heard = not run.silent or run.live_output
+        plain = not heard and not run.parallel and run.forgetting is None and not limited
         return plain and type(run.context.channel) is MemoryChannel
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let go of the run."""
         self._feed.end()
 
     def go_on(self, action: tuple[int, int, int, int, int, int, int]) -> Any:
         """Run the step that ``action`` asks for, and its lease; return the next action, or ``action`` if not plain."""
+        if self._alone:
+            self._go_alone(action)
+            return action
         if self._table.epoch != self._epoch:
             self._epoch = self._table.epoch
             self._feed.renew()
@@ -127,9 +142,37 @@ class PoolSteps:
         if following is not None:
             self._apply_others(following, False)
 
-    def lost(self, steps: int) -> None:
-        """Note that a worker died during a lease: its steps are repeated one by one, so the one to blame is known."""
-        self._feed.lost(steps)
+    # --- leases that were lost
+
+    def lost(self, attempt: Attempt) -> None:
+        """Note that a worker died during a lease: its steps are repeated one by one, so the one to blame is known.
+
+        The first one of them is the attempt itself, which is run again by whoever tells of it.
+        """
+        self._go_on_at(attempt, 1)
+        self._alone = max(self._alone, attempt.lease)
+
+    def ended(self, attempt: Attempt, steps: int) -> None:
+        """Note that a lease was reported with so many steps; if it is not the first time, it may have had more then."""
+        self._go_on_at(attempt, steps)
+
+    def _go_on_at(self, attempt: Attempt, number: int) -> None:
+        """Send alone what follows from a step on, up to the last step that is known to have done something live."""
+        self._number = number
+        self._done = self.processes.requests.journal.take(attempt.ticket, number)
+        self._alone = 1 + max((number for number, _ in self._done), default=number - 1) - number
+
+    def _go_alone(self, action: tuple[int, int, int, int, int, int, int]) -> None:
+        """Let a step that goes alone be the one that was part of a lease, if it is that one."""
+        _, ticket, node, branch_id, number, _, _ = action
+        if branch_id or number:  # a repeated attempt is of a step that has been counted
+            return
+        name = self.run.nodes.names[node]
+        done = self._done.pop((self._number, name), None)
+        self._alone -= 1
+        self._number += 1
+        if done is not None:
+            self.processes.requests.journal.give(ticket, (0, name), done)
 
     # --- what is not plain
 
@@ -180,10 +223,13 @@ class PoolSteps:
     def plan(self, task: TaskWrapper) -> StepPlan | None:
         """Return how a task's definition is sent, None when its steps are not plain."""
         run, processes = self.run, self.processes
+        definition = task._definition
+        if definition.retry_policy is not None and definition.max_retries is None:
+            return None  # the worker must be told how often that is, which only the general way does
         if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
             return None
         try:
-            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
+            return StepPlan(task, processes.table.keys_for(definition, task.task_id))
         except TaskSerializationError:
             return None  # the general way fails the attempt
 

@@ -35,6 +35,7 @@ def finish(run: Run, node: int, reason: int, branch_id: int) -> None:
         if node in run.failures.exits:
             context.stop_reason = "failed"
             raise run.failures.exits[node]
+        context.ctrl_message = run.failures.cancelled[node].message
         raise run.failures.cancelled[node]
     if reason in (FAILED, OVERRAN):
         error = run.root.failure

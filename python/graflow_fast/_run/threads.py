@@ -1,130 +1,181 @@
-"""Bodies in threads of this process: submit, and collect their outcomes in the driver's thread."""
+"""Bodies in threads of this process: start them, report their outcomes in the driver's thread, give them up.
+
+Owns the threads of one run. Nobody can stop a thread from outside: a body that is given up before it begins never
+begins, and one that has begun ends when it next prints or uses its channel. Its thread does nothing else any more, so
+no other body waits behind it.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run.output import CapturedThreads, Piece, capture
+from graflow_fast._run.output import CapturedThreads, GivenUp, Pieces, capture
 from graflow_fast.core import registry
 from graflow_fast.core.task_context import TaskExecutionContext
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.branches import Branch
     from graflow_fast._run.driver import Run
 
+#: Seconds for bodies that were given up to end by themselves before ``execute()`` returns.
+_PATIENCE = 0.1
 
-class _DaemonThreads:
-    """Threads that call what they are given; one whose body does not return does not keep the program from ending."""
+WAITING, RUNNING, ENDED, GIVEN_UP = range(4)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._threads = 0
-        self._idle = threading.Semaphore(0)
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    def submit(self, work: Callable[[], None]) -> None:
-        self._work.put(work)
-        if not self._idle.acquire(blocking=False) and self._threads < self._most:
-            self._threads += 1
-            threading.Thread(target=self._serve, name=f"graflow_fast_{self._threads - 1}", daemon=True).start()
+class Job:
+    """One call in a thread. Whoever takes a step first, its thread or the driver, decides what becomes of it."""
 
-    def end(self) -> None:
-        """Let the threads go; what has not begun never does."""
-        while True:
-            try:
-                self._work.get_nowait()
-            except queue.Empty:
-                break
-        for _ in range(self._threads):
-            self._work.put(None)
+    __slots__ = ("_guard", "_state", "branch", "done", "pieces", "ticket", "work")
 
-    def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
-            del work  # and all it holds, while there is nothing to do
-            self._idle.release()
+    def __init__(
+        self, ticket: int, branch: Branch | None, work: Callable[[Pieces], Any], done: Callable[[Any, Pieces], None]
+    ) -> None:
+        self.ticket = ticket
+        self.branch = branch
+        self.work = work
+        self.done = done
+        self.pieces = Pieces()
+        self._state = WAITING
+        self._guard = threading.Lock()
+
+    def step(self, before: int, after: int) -> bool:
+        """Go from one state to another; False when it is in a third."""
+        with self._guard:
+            if self._state != before:
+                return False
+            self._state = after
+            return True
 
 
 class Threads:
-    """The thread pool of one run."""
+    """The threads of one run, and what they have to do."""
 
-    def __init__(self, workers: int, captured: CapturedThreads) -> None:
-        self._executor = _DaemonThreads(workers)
-        self._outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._captured = captured
-        self._captured.__enter__()
-        self._busy = 0
+    def __init__(self, most: int, live: bool = False) -> None:
+        self._most = most
+        #: Whether what bodies print is shown as they print it.
+        self._live = live
+        self._threads: list[threading.Thread] = []
+        #: How many threads take jobs: those of bodies that were given up do not.
+        self._serving = 0
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[tuple[Job, Any]] = queue.SimpleQueue()
+        #: By ticket: what was neither reported nor given up.
+        self._jobs: dict[int, Job] = {}
 
     def busy(self) -> bool:
-        """Say whether a body is under way."""
-        return self._busy > 0
+        """Say whether a body is under way that somebody waits for."""
+        return bool(self._jobs)
 
     def submit(self, run: Run, attempt: Attempt) -> None:
         """Have a body run in a thread."""
-        self._busy += 1
-        attempt.branch.context  # noqa: B018 - make it here, in the driver's thread
-        self._executor.submit(lambda: self._run(run, attempt))
+        context = attempt.branch.context  # made here, in the driver's thread
 
-    def submit_call(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Have ``work`` called in a thread, and ``done`` with its result in the driver's thread."""
-        self._busy += 1
-        self._executor.submit(lambda: self._outcomes.put((done, work())))
-
-    def collect(self, run: Run, timeout: float | None) -> None:
-        """Wait for an outcome and report it, and all others that are there."""
-        try:
-            outcome = self._outcomes.get(timeout=timeout) if timeout != 0.0 else self._outcomes.get_nowait()
-        except queue.Empty:
-            return
-        while True:
-            if len(outcome) == 2:
-                self._busy -= 1
-                outcome[0](outcome[1])
-            else:
-                self._report(run, *outcome)
-            try:
-                outcome = self._outcomes.get_nowait()
-            except queue.Empty:
-                return
-
-    def close(self) -> None:
-        """Let go of the threads; a body that was abandoned goes on until it returns, unheard."""
-        self._executor.end()
-        self._captured.__exit__()
-
-    def _run(self, run: Run, attempt: Attempt) -> None:
-        context = attempt.branch.context
-        task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
-        registry.running.task_context = task_context
-        context.current_task_context = task_context
-        result: Any = None
-        raised: BaseException | None = None
-        with capture() as pieces:
+        def work(pieces: Pieces) -> tuple[Any, BaseException | None, Any]:
+            task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
+            registry.running.task_context = context.current_task_context = task_context
+            result: Any = None
+            raised: BaseException | None = None
             try:
                 result = run.call_body(attempt, context, task_context)
             except BaseException as error:
                 raised = error
-        registry.running.task_context = None
-        self._outcomes.put((attempt, result, raised, task_context.directives, pieces))
+            registry.running.task_context = None
+            return result, raised, task_context.directives
 
-    def _report(
-        self,
-        run: Run,
-        attempt: Attempt,
-        result: Any,
-        raised: BaseException | None,
-        directives: Any,
-        pieces: list[Piece],
+        def done(outcome: tuple[Any, BaseException | None, Any], pieces: Pieces) -> None:
+            result, raised, directives = outcome
+            context.current_task_context = None
+            del run.running[attempt.ticket]
+            attempt.branch.output.write(pieces)
+            if raised is not None:
+                run.failed(attempt, raised)
+            else:
+                run.reported(attempt, result, directives)
+
+        self.submit_call(attempt.ticket, attempt.branch, work, done)
+
+    def submit_call(
+        self, ticket: int, branch: Branch | None, work: Callable[[Pieces], Any], done: Callable[[Any, Pieces], None]
     ) -> None:
-        self._busy -= 1
-        attempt.branch.context.current_task_context = None
-        if run.running.pop(attempt.ticket, None) is None:
+        """Have ``work`` called in a thread, then ``done`` in this one with its result and what it printed.
+
+        Args:
+            ticket: by which it may be given up.
+            branch: the branch that has nothing else under way, None where others use its channel, too.
+            work: is given what takes its output; raises nothing but `GivenUp`.
+            done: is given what ``work`` returned, and its output.
+        """
+        job = self._jobs[ticket] = Job(ticket, branch, work, done)
+        self._waiting.put(job)
+        self._start_thread()
+
+    def give_up(self, ticket: int) -> bool:
+        """Let nothing come of a job any more, and end it as soon as may be; False when there is no such job."""
+        job = self._jobs.pop(ticket, None)
+        if job is None:
+            return False
+        if not job.step(WAITING, GIVEN_UP) and job.step(RUNNING, GIVEN_UP):
+            job.pieces.refuse()
+            if job.branch is not None:
+                job.branch.refuse()
+            self._serving -= 1
+            self._start_thread()
+        return True
+
+    def collect(self, timeout: float | None) -> None:
+        """Wait for an outcome and report it, and all others that are there."""
+        try:
+            self._report(*(self._outcomes.get_nowait() if timeout == 0.0 else self._outcomes.get(timeout=timeout)))
+            while True:
+                self._report(*self._outcomes.get_nowait())
+        except queue.Empty:
             return
-        attempt.branch.output.write(pieces)
-        if raised is not None:
-            run.failed(attempt, raised)
-        else:
-            run.reported(attempt, result, directives)
+
+    def _report(self, job: Job, outcome: Any) -> None:
+        if self._jobs.pop(job.ticket, None) is not None:  # else it was given up when it had ended
+            job.done(outcome, job.pieces)
+
+    def close(self) -> None:
+        """Let go of the threads; a body that does not end goes on unheard."""
+        for ticket in list(self._jobs):
+            self.give_up(ticket)
+        for _ in range(self._serving):
+            self._waiting.put(None)
+        deadline = time.monotonic() + _PATIENCE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _start_thread(self) -> None:
+        """Start a thread if there is a job for it and not enough of them."""
+        if self._serving < min(self._most, len(self._jobs)):
+            captured = CapturedThreads()
+            captured.__enter__()  # here, so what bodies print is kept from the first one on
+            self._serving += 1
+            name = f"graflow_fast_{len(self._threads)}"
+            # A daemon: a body that does not return does not keep the program from ending.
+            thread = threading.Thread(target=self._serve, args=(captured,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, captured: CapturedThreads) -> None:
+        try:
+            while (job := self._waiting.get()) is not None:
+                if job.step(WAITING, RUNNING):
+                    with nullcontext() if self._live else capture(job.pieces):
+                        outcome = job.work(job.pieces)
+                    if not job.step(RUNNING, ENDED):
+                        return
+                    self._outcomes.put((job, outcome))
+                    del outcome
+                del job  # and all it holds, while there is nothing to do
+        except GivenUp:
+            return
+        finally:
+            captured.__exit__()

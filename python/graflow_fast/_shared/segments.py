@@ -5,12 +5,13 @@ A segment is a file in memory without a name. Whoever holds a descriptor of it c
 last descriptor or mapping. Every reader holds a shared `flock` for as long as it maps the segment, and the writer
 writes into an old segment only under an exclusive one.
 
-Owns descriptors, mappings and locks. Must not know what is in a segment.
+Owns descriptors and locks; `windows` has what is mapped for reading. Must not know what is in a segment.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -30,13 +31,13 @@ _ARRIVED_AT = 16
 _ALIGN = 64
 #: Segments open in a process at once. Beyond that buffers are copied: descriptors are few.
 MOST_OPEN = 256
-#: Bytes of segments kept for the next buffers, since memory that was used before is much faster to fill.
+#: Bytes kept for the next buffers, since memory that was used before is much faster to fill, and in how many segments.
 KEEP = 128 << 20
-_MOST_KEPT = 4
-_POPULATE_READ = 22  # MADV_POPULATE_READ
+MOST_KEPT = 4
 
-#: (pid of the writer, serial number): names one content of one segment.
+#: (pid of the writer, serial number): names one content of one segment. It starts the header.
 Token = tuple[int, int]
+TOKEN = struct.Struct("<QQ")
 
 _serials = count(1)
 
@@ -67,7 +68,8 @@ class Block:
         Raises:
             OSError: there is no room.
         """
-        if size > self.capacity:
+        if size > self.capacity or os.fstat(self.fd).st_size < DATA + size:  # a reader may have freed the memory
+            self._unmap()
             os.pwrite(self.fd, bytes(DATA), 0)
             for offset, part in parts:
                 _write_all(self.fd, part, DATA + offset)
@@ -101,11 +103,15 @@ class Block:
     def close(self) -> None:
         """Let go of it; readers keep what they map."""
         if self.fd >= 0:
+            self._unmap()
+            _free_memory(self.fd)
             os.close(self.fd)
             self.fd = -1
-            if self.mapping is not None:
-                self.mapping.close()
-                self.mapping = None
+
+    def _unmap(self) -> None:
+        if self.mapping is not None:
+            self.mapping.close()
+            self.mapping = None
 
 
 _MAP_POPULATE: int = getattr(mmap, "MAP_POPULATE", 0x8000)
@@ -154,7 +160,7 @@ class Arena:
                 continue
             kept += 1
             total += block.capacity
-            if kept > _MOST_KEPT or total > KEEP:
+            if kept > MOST_KEPT or total > KEEP:
                 total -= block.capacity
                 with contextlib.suppress(ValueError):
                     self.resting.remove(block)
@@ -196,10 +202,7 @@ class Segment:
             home.rest(self._block)
             return
         if self.size > KEEP:
-            # Its maker keeps it until his next task ends. If nobody else reads it, its memory can go now.
-            with contextlib.suppress(OSError):
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(self.fd, DATA)
+            _free_memory(self.fd)  # its maker keeps it until his next task ends; why so long
         os.close(self.fd)
 
 
@@ -262,42 +265,62 @@ def read(path: str, token: Token, size: int) -> bytes:
         os.close(fd)
 
 
-#: What is mapped here, by content.
-_mapped: WeakValueDictionary[Token, Any] = WeakValueDictionary()
-#: What was mapped with all its pages lately.
-_populated: deque[Token] = deque(maxlen=64)
-#: What was mapped lately: the next task may want it, too.
+#: What is read here, by content.
+_leased: WeakValueDictionary[Token, Any] = WeakValueDictionary()
+#: What was read lately: the next task may want it, too.
 _recent: dict[Token, Any] = {}
 
 
 def mapping(path: str, token: Token, size: int) -> Any:
-    """Return a segment's content as a buffer (from the start of the file), mapped once in this process.
+    """Return a segment's content as a read-only buffer (from the start of the file), mapped once in this process.
 
     Raises:
         Gone: it is not there any more.
     """
-    found = _mapped.get(token)
-    if found is not None:
-        return found
-    if len(_mapped) + arena.open >= MOST_OPEN:
-        return read(path, token, size)
-    fd = _open(path, token)
-    try:
-        if token[0] != os.getpid():
-            os.pwrite(fd, _ARRIVED.pack(1), _ARRIVED_AT)
-        made = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
-    finally:
-        os.close(fd)  # the mapping has its own, and with it the lock
-    if token not in _populated:  # mapped before, it was not worth mapping all its pages at once
-        _populated.append(token)
-        with contextlib.suppress(OSError):  # an old system: pages come one by one
-            made.madvise(_POPULATE_READ)
-    _mapped[token] = made
-    if arena.awaits_arrival:
-        _recent[token] = made
-        if len(_recent) > _MOST_KEPT:
-            del _recent[next(iter(_recent))]
-    return made
+    found = _leased.get(token)
+    if found is None:
+        if len(_leased) + arena.open >= MOST_OPEN:
+            return read(path, token, size)
+        try:
+            fd = _open(path, token)
+        except OSError as error:
+            if not is_out_of_descriptors(error):
+                raise
+            return read_with_spare(path, token, size)
+        try:
+            if token[0] != os.getpid():
+                os.pwrite(fd, _ARRIVED.pack(1), _ARRIVED_AT)
+            from graflow_fast._shared.windows import lease
+
+            found = lease(fd, token, size)
+        except BaseException:
+            os.close(fd)
+            raise
+        _leased[token] = found
+        if arena.awaits_arrival:
+            _recent[token] = found
+            if len(_recent) > MOST_KEPT:
+                del _recent[next(iter(_recent))]
+    return memoryview(found).cast("B").toreadonly()
+
+
+def held_at(address: int, size: int) -> tuple[Segment, int] | None:
+    """Return the segment, and where in its data, of memory that is read here: what came so can go on so, uncopied.
+
+    None in a worker, whose segments end with it, and for a small part, which would keep the whole.
+    """
+    if arena.awaits_arrival or arena.open >= MOST_OPEN:
+        return None
+    for token, lease in list(_leased.items()):
+        start = lease.window.address + DATA
+        whole = len(lease) - DATA
+        if start <= address and address + size <= start + whole and size * 4 >= whole:
+            try:
+                fd = _open(f"/proc/self/fd/{lease.fd}", token)
+            except Gone:  # no descriptor left: it is copied
+                return None
+            return Segment(fd, token, len(lease), None), address - start
+    return None
 
 
 def sent(*reports: bytes) -> bool:
@@ -325,10 +348,57 @@ def rest() -> None:
         arena.trim()
 
 
+class Spare:
+    """A descriptor to give up for a moment when no other is left, so that what has been made can still be read."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+        with contextlib.suppress(OSError):
+            self.fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            _spares.append(self)
+
+    def give_up(self) -> None:
+        """Close it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self in _spares:
+            _spares.remove(self)
+
+
+_spares: list[Spare] = []
+
+
+def read_with_spare(path: str, token: Token, size: int) -> bytes:
+    """Copy a segment when there is no descriptor left to hold it.
+
+    Raises:
+        Gone: it is not there any more.
+        OSError: there is not even a spare descriptor.
+    """
+    spare = next((spare for spare in _spares if spare.fd >= 0), None)
+    if spare is None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    os.close(spare.fd)
+    spare.fd = -1
+    try:
+        return read(path, token, size)
+    finally:
+        with contextlib.suppress(OSError):  # another thread was faster
+            spare.fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def is_out_of_descriptors(error: OSError) -> bool:
+    """Say whether an error means that this process, or the system, has too many files open."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def _open(path: str, token: Token) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
+        if is_out_of_descriptors(error):
+            raise
         raise Gone(f"shared memory {path} of process {token[0]} is gone ({error.strerror})") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -341,10 +411,20 @@ def _open(path: str, token: Token) -> int:
     return fd
 
 
+def _free_memory(fd: int) -> None:
+    """Free the memory of a segment that nobody reads. Its first page stays, to say so to whoever has it mapped."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.pwrite(fd, bytes(TOKEN.size), 0)
+        os.ftruncate(fd, DATA)
+
+
 def _new_file() -> int:
     folder = os.environ.get("GRAFLOW_FAST_SHM_DIR")
     if not folder:
-        return os.memfd_create("graflow-buffers", os.MFD_CLOEXEC)
+        fd = os.memfd_create("graflow-buffers", os.MFD_CLOEXEC)
+        os.fchmod(fd, 0o600)  # it can be opened through /proc
+        return fd
     try:
         return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError:

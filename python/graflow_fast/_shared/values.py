@@ -24,6 +24,7 @@ __all__ = ["MARK", "Copies", "Gone", "SharedBytes", "adopt", "decode", "encode",
 MARK = 0x01
 _PREFIX = 5
 _ALIGN = 16
+_PLAIN = frozenset({int, str, float, bool, type(None), bytes, bytearray})
 #: Below this a pipe is faster.
 _LEAST = 256 << 10
 
@@ -55,6 +56,8 @@ class Copies:
         #: Held so that the next user finds them: what was used last, and what was used again.
         self._last: tuple[Segment, ...] = ()
         self._popular: dict[tuple[int, int], Segment] = {}
+        self._arguments: dict[str, Any] = {}
+        self._packed = b""
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -64,6 +67,22 @@ class Copies:
         self._known.clear()
         self._popular.clear()
         self._last = ()
+        self._arguments, self._packed = {}, b""
+
+    def repeated(self, arguments: dict[str, Any]) -> bytes | None:
+        """Return the bytes of the last arguments if these are the same objects, as they are for member after member."""
+        last = self._arguments
+        if not last or len(last) != len(arguments):
+            return None
+        for name, value in arguments.items():
+            if name not in last or last[name] is not value:
+                return None
+        return self._packed
+
+    def remember(self, arguments: dict[str, Any], packed: bytes) -> None:
+        """Remember the bytes of arguments that are nothing but scalars and buffers."""
+        if all(type(value) in _PLAIN or hasattr(type(value), "__array_interface__") for value in arguments.values()):
+            self._arguments, self._packed = arguments, packed
 
     def find(self, buffer: memoryview) -> tuple[Segment, int] | None:
         """Return where a buffer is already."""
@@ -97,6 +116,11 @@ def encode(stream: bytes, buffers: list[memoryview], copies: Copies | None = Non
     places: list[tuple[Segment, int] | None] = [None] * len(buffers)
     if copies is not None:
         places = [copies.find(buffer) for buffer in buffers]
+    for index, buffer in enumerate(buffers):
+        if places[index] is None and buffer.readonly and (address := _address(buffer)) is not None:
+            places[index] = place = segments.held_at(address, buffer.nbytes)
+            if place is not None and copies is not None:
+                copies.note(buffer, *place)
     missing = [index for index, place in enumerate(places) if place is None]
     if missing:
         parts = [buffers[index] for index in missing]
@@ -151,7 +175,12 @@ def adopt(data: bytes) -> bytes:
     message = _Message(data)
     if segments.arena.open + len(message.named) > segments.MOST_OPEN:
         return _join(message.stream, (), list(message.buffers(segments.read)))
-    held = tuple(segments.adopt(*name) for name in message.named)
+    try:
+        held = tuple(segments.adopt(*name) for name in message.named)
+    except OSError as error:
+        if not segments.is_out_of_descriptors(error):
+            raise
+        return _join(message.stream, (), list(message.buffers(segments.read_with_spare)))
     if not held:
         return data
     along = message.inline()
@@ -265,5 +294,10 @@ def _padded(length: int) -> int:
 
 def _identity(buffer: memoryview) -> tuple[int, int]:
     """Return what distinguishes a buffer from others that are alive: its address if it can be known, else its owner."""
+    address = _address(buffer)
+    return id(buffer.obj) if address is None else address, buffer.nbytes
+
+
+def _address(buffer: memoryview) -> int | None:
     interface = getattr(buffer.obj, "__array_interface__", None)
-    return (id(buffer.obj) if interface is None else interface["data"][0]), buffer.nbytes
+    return None if interface is None else interface["data"][0]

@@ -164,6 +164,8 @@ class BodyContext(TaskExecutionContext):
             if view is not None and not view.shared:
                 count = extra.get("cycles", 1)
                 limit = definition.max_cycles
+                if limit is None and "limits" in extra:
+                    limit = extra["limits"].get("max_cycles")
                 if count < (view.default_max_cycles if limit is None else limit):
                     name = iteration_id(self._base_task_id, count, 0, view.scope_name)
                     self.directives = [("iterate", name, data)]

@@ -110,7 +110,9 @@ class RemoteTraceback(Exception):
 
 
 def attach_remote_traceback(error: BaseException, text: str) -> None:
-    """Let an exception show the worker's traceback when it is printed here."""
+    """Let an exception show the worker's traceback when it is printed here, if that has lines of the user's."""
+    if "\n  File " not in text:
+        return
     innermost = error
     seen = set()
     while innermost.__cause__ is not None and id(innermost) not in seen:
@@ -145,6 +147,8 @@ def _pack_directive(task_id: str, directive: tuple[Any, ...]) -> tuple[Any, ...]
     if kind == "iterate":
         data = directive[2]
         return kind, directive[1], None if data is None else _pack(task_id, "data for next_iteration()", data, "data")
+    if kind == "node":
+        return kind, directive[1], _pack(task_id, f"task '{directive[1]}' for the graph", directive[2], "task")
     return directive
 
 

@@ -33,7 +33,8 @@ def run_chunk(
         view = worker.view(view_key)
 
     def context_of(item_id: str) -> WorkerContext:
-        return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra)
+        part = int(item_id[len(name) + 1 : -1]), item_id
+        return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra, part)
 
     def bound_arguments() -> dict[str, Any]:
         return {} if bound is None else effects.load_arguments(name, bound)

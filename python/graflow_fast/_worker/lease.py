@@ -1,7 +1,7 @@
 """Several steps of the workflow's own branch in one go, so that a chain or a loop stays on its worker.
 
-Each step sees what the ones before it left, by value, and has a record of its own. The lease ends with the first
-step that asks for more than an iteration of itself, that raises, or that comes after about a millisecond.
+Each step sees what the ones before it left, by value, and has a record of its own. The lease ends with the first step
+that asks for more than an iteration of itself, that raises, or that comes after about a millisecond.
 """
 
 from __future__ import annotations
@@ -78,10 +78,12 @@ def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
     began = started = now()
     last = began + LONGEST
     done = []
+    names: list[str] = []
     while True:
         flags, result, parts = perform(ticket, task_id, key, view_key, bound, extra)
         ended = now()
         done.append((task_id, flags, result, parts, started, ended))
+        names.append(task_id)
         if flags & FAILED or ended > last:
             return done
         directives = None
@@ -106,6 +108,8 @@ def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
                 "cycles": cycle,
                 "previous": result,
                 "changed": marks,
+                "done": names,
+                "step": len(done),
             }
         else:
             _, task_id, data = directives[0]
@@ -116,6 +120,8 @@ def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
                 "cycles": cycle,
                 "base": base,
                 "changed": marks,
+                "done": names,
+                "step": len(done),
             }
             if previous is not None:
                 extra["previous"] = previous

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
 from graflow_fast._shared import segments
-from graflow_fast._worker import effects, lease, mutations, output
+from graflow_fast._tracebacks import user_lines
+from graflow_fast._worker import effects, lease, mutations, output, surroundings
 from graflow_fast._worker.bodies import Body, BodyContext
 from graflow_fast._worker.effects import EFFECTS, FAILED, PLAIN
 from graflow_fast._worker.mutations import Watch
@@ -35,6 +36,7 @@ def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
     output.install(link.running)
+    surroundings.install()
     link.watch_output()
     PlainTasks(worker).install()
     while (item := link.next(segments.used())) is not None:
@@ -114,6 +116,8 @@ class Worker:
             return FAILED | EFFECTS, crossing.NONE_BYTES, self.parts_of_failure(task_id, context, error)
         finally:
             registry.running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
         return effects.flags_of(parts), packed_result, parts
 
     def report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
@@ -128,6 +132,8 @@ class Worker:
     def _send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
         if segments.arena.fresh and segments.sent(result, record):
             flags |= SHARED
+        if segments.used() and not self.link.has_queued():
+            segments.rest()  # before the coordinator hears of it: what it sends next shall find the memory free
         self.link.report(ticket, flags, result, record)
 
     def _run_chunk(self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, chunk: Any) -> None:
@@ -141,6 +147,8 @@ class Worker:
             self.report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
         finally:
             registry.running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
 
     def parts(self, task_id: str, context: Any, directives: list[Any] | None, short: bool) -> Any:
         """Return the parts of the record of a body that returned (see `perform`)."""
@@ -225,14 +233,8 @@ class Worker:
 
 
 def _user_traceback(error: BaseException) -> str:
-    """Return the traceback as text, from the first frame that is not ours."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        name = trace.tb_frame.f_globals.get("__name__", "")
-        if not name.startswith("graflow_fast."):
-            break
-        trace = trace.tb_next
+    """Return the traceback as text, without our lines."""
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
+        return "".join(traceback.format_exception(type(error), error, user_lines(error.__traceback__)))
     except Exception:
         return f"{type(error).__name__} (its traceback could not be formatted: {sys.exc_info()[1]!r})"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: What the running task has said so far.
 pieces: list[Piece] = []
 
+_MARK: Piece = (STDOUT, "")
+
 #: The running task, by whose ticket the journal tells its pieces from others.
 _running: RunningTask
 
@@ -49,9 +51,14 @@ def take() -> list[Piece] | None:
     """Return what was kept since the last call, None when it is nothing."""
     if not pieces:
         return None
-    taken = pieces[:]
+    taken = [piece for piece in pieces if piece is not _MARK]
     pieces.clear()
-    return taken
+    return taken or None
+
+
+def mark() -> None:
+    """See to it that the running task's end is looked at as if it had said something."""
+    pieces.append(_MARK)
 
 
 class _Keeper:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
-from graflow_fast._worker import effects, output
+from graflow_fast._worker import effects, output, surroundings
 from graflow_fast._worker.bodies import BodyContext
 from graflow_fast._worker.remote import WorkerContext
 from graflow_fast.core import registry
@@ -104,6 +104,8 @@ class PlainTasks:
         """Report a plain task that printed something, did what has no short form, or ended with an exception."""
         worker = self._worker
         context = None if task_context is None else task_context.execution_context
+        if surroundings.changed:
+            surroundings.restore()
         try:
             if error is None:
                 packed = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)

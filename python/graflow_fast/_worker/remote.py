@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._run import crossing
 from graflow_fast._run.scope import BranchChannel
 from graflow_fast._worker.effects import pack_log
+from graflow_fast._worker.remote_graph import RemoteGraph
+from graflow_fast._worker.remote_state import RemoteCycles, RemoteState
 from graflow_fast.channels.base import Channel
-from graflow_fast.core.context import ExecutionContext
+from graflow_fast.core.context import seed_of
 from graflow_fast.core.cycle import CycleController
 from graflow_fast.core.retry import RetryController
-from graflow_fast.core.task import TaskReference
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
+    from graflow_fast._run.live_journal import Part
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.task_context import TaskExecutionContext
 
@@ -146,13 +148,18 @@ class RemoteChannel(Channel):
 class RemoteRoot(Channel):
     """The live values, which are always asked for."""
 
-    def __init__(self, link: WorkerLink, ticket: int) -> None:
+    def __init__(self, link: WorkerLink, ticket: int, part: Part) -> None:
         super().__init__("live")
         self.link = link
         self.ticket = ticket
+        #: Which body of the ticket asks, and how many operations it has done, so that none is done twice.
+        self._part = part
+        self._turn = 0
 
     def _do(self, operation: str, key: str, *arguments: Any) -> Any:
-        return ask(self.link, self.ticket, "live", operation, key, arguments)
+        answer = ask(self.link, self.ticket, "live", self._part, self._turn, operation, key, arguments)
+        self._turn += 1
+        return answer
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value that everybody sees now."""
@@ -216,20 +223,24 @@ class _NoGuard:
 class RemoteLive:
     """Which keys are live, kept fresh by the epoch that the coordinator shares with its workers."""
 
-    __slots__ = ("_epoch", "_keys", "link", "ticket")
+    __slots__ = ("_epoch", "_keys", "_part", "_root", "link", "ticket")
 
     guard = _NoGuard()
 
-    def __init__(self, link: WorkerLink, ticket: int) -> None:
+    def __init__(self, link: WorkerLink, ticket: int, part: Part) -> None:
         self.link = link
         self.ticket = ticket
+        self._part = part
+        self._root: RemoteRoot | None = None
         self._epoch = 0
         self._keys = _NO_KEYS
 
     @property
     def root(self) -> RemoteRoot:
         """The live values."""
-        return RemoteRoot(self.link, self.ticket)
+        if self._root is None:
+            self._root = RemoteRoot(self.link, self.ticket, self._part)
+        return self._root
 
     @property
     def keys(self) -> frozenset[str]:
@@ -248,77 +259,15 @@ class RemoteLive:
         ask(self.link, self.ticket, "touch", key, crossing.dumps(seen_by.read(key)) if written else None)  # type: ignore[attr-defined]
 
 
-class RemoteGraph:
-    """The run's graph: asking for a node gives a reference to it, for ``next_task`` and edges."""
-
-    def __init__(self, link: WorkerLink, ticket: int) -> None:
-        self._link = link
-        self._ticket = ticket
-
-    def get_node(self, task_id: str) -> TaskReference:
-        """Return a reference to a task of the graph.
-
-        Raises:
-            KeyError: there is no such task.
-        """
-        if not self._ask("can_get", task_id):
-            raise KeyError(f"Task {task_id} not found in graph")
-        return TaskReference(task_id)
-
-    def has_node(self, task_id: str) -> bool:
-        """Say whether the graph has a task of that name."""
-        return bool(self._ask("has_node", task_id))
-
-    @property
-    def nodes(self) -> list[str]:
-        """The names of the nodes."""
-        names: list[str] = self._ask("nodes")
-        return names
-
-    @property
-    def edges(self) -> list[tuple[str, str]]:
-        """All edges as (from, to)."""
-        return self.get_edges()
-
-    def get_edges(self) -> list[tuple[str, str]]:
-        """Return all edges as (from, to)."""
-        found: list[tuple[str, str]] = self._ask("get_edges")
-        return found
-
-    def successors(self, node: str) -> list[str]:
-        """Return what follows a node."""
-        found: list[str] = self._ask("successors", node)
-        return found
-
-    def predecessors(self, node: str) -> list[str]:
-        """Return what a node follows."""
-        found: list[str] = self._ask("predecessors", node)
-        return found
-
-    def get_start_nodes(self) -> list[str]:
-        """Return the nodes that can start a run."""
-        found: list[str] = self._ask("get_start_nodes")
-        return found
-
-    def get_parallel_group_members(self, group_id: str) -> list[str]:
-        """Return a group's members."""
-        found: list[str] = self._ask("get_parallel_group_members", group_id)
-        return found
-
-    def __str__(self) -> str:
-        return str(self._ask("draw"))
-
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        return ask(self._link, self._ticket, "graph", method, arguments)
-
-
-class WorkerContext(ExecutionContext):
+class WorkerContext(RemoteState):
     """The execution context of one body in a worker."""
 
     current_task_context: TaskExecutionContext | None = None
-    _run = None
+    _graph: RemoteGraph | None = None
     _cycles: CycleController | None = None
     _retries: RetryController | None = None
+    #: Which item of a map this is for.
+    _item: Part | None = None
 
     def __init__(
         self,
@@ -328,6 +277,7 @@ class WorkerContext(ExecutionContext):
         definition: Definition | None,
         task_id: str,
         extra: dict[str, Any] | None,
+        part: Part | None = None,
     ) -> None:
         # Deliberately without the base's constructor: a body pays only for what it uses.
         self._link = link
@@ -338,11 +288,29 @@ class WorkerContext(ExecutionContext):
         self._task_id = task_id
         self._channel: BranchChannel | None = None
         self._member: str = task_id if extra is None else extra.get("member", task_id)
+        if part is not None:
+            self._item = part
+
+    def ask(self, *question: Any) -> Any:
+        """Ask the coordinator and wait for the answer."""
+        return ask(self._link, self._ticket, *question)
+
+    def steps_before(self) -> list[str]:
+        """Return the tasks that completed in this worker without the coordinator knowing yet."""
+        return [] if self._extra is None else self._extra.get("done", [])
 
     def __reduce__(self) -> Any:
         raise TypeError(
             f"the context of task '{self._task_id}' means nothing outside of it; return what you read from it"
         )
+
+    @property
+    def _part(self) -> Part:
+        """Which of the bodies of its ticket this is."""
+        if self._item is not None:
+            return self._item
+        extra = self._extra
+        return (0, self._task_id) if extra is None else (extra.get("step", 0), extra.get("base", self._task_id))
 
     @property
     def channel(self) -> BranchChannel:  # type: ignore[override]
@@ -356,7 +324,7 @@ class WorkerContext(ExecutionContext):
             parent = RemoteChannel(self._link, self._ticket, values)
             if extra is not None and "changed" in extra:
                 parent.changed, parent.reborn = extra["changed"]
-            live: Any = RemoteLive(self._link, self._ticket)
+            live: Any = RemoteLive(self._link, self._ticket, self._part)
             found = self._channel = BranchChannel(self.session_id, parent, live)
         return found
 
@@ -374,7 +342,10 @@ class WorkerContext(ExecutionContext):
     @property
     def graph(self) -> Any:  # type: ignore[override]
         """The run's graph."""
-        return RemoteGraph(self._link, self._ticket)
+        found = self._graph
+        if found is None:
+            found = self._graph = RemoteGraph(lambda *question: ask(self._link, self._ticket, *question))
+        return found
 
     @property
     def session_id(self) -> str:  # type: ignore[override]
@@ -400,14 +371,21 @@ class WorkerContext(ExecutionContext):
         """This task's cycle count and limit."""
         found = self._cycles
         if found is None:
-            found = self._cycles = CycleController(self._view.default_max_cycles)
+            found = self._cycles = RemoteCycles(self._view.default_max_cycles, self.ask)
             base = self._task_id if self._extra is None else self._extra.get("base", self._task_id)
             count = 1 if self._extra is None else self._extra.get("cycles", 1)
-            limit = None if self._definition is None else self._definition.max_cycles
+            limit = self._limit("max_cycles")
             found.cycle_counts[base] = count
             if limit is not None:
                 found.set_node_max_cycles(base, limit)
         return found
+
+    def _limit(self, name: str) -> int | None:
+        """Return a limit of this task: what its definition says, else what the run's controllers were told."""
+        limit: int | None = None if self._definition is None else getattr(self._definition, name)
+        if limit is None and self._extra is not None:
+            limit = self._extra.get("limits", {}).get(name)
+        return limit
 
     @property
     def retry_controller(self) -> RetryController:  # type: ignore[override]
@@ -416,16 +394,16 @@ class WorkerContext(ExecutionContext):
         if found is None:
             found = self._retries = RetryController(self._view.default_max_retries)
             count = 0 if self._extra is None else self._extra.get("retries", 0)
-            limit = None if self._definition is None else self._definition.max_retries
+            limit = self._limit("max_retries")
             if count:
                 found.retry_counts[self._task_id] = count
             if limit is not None:
                 found.set_node_max_retries(self._task_id, limit)
         return found
 
-    @property
-    def _original_config(self) -> dict[str, Any]:  # type: ignore[override]
-        return {"seed": self._view.seed}
+    def seed_of(self, task_id: str) -> int:
+        """Return the seed of a task: reproducible within a workflow, whatever executes it."""
+        return seed_of(self._view.seed, self.scope_name, task_id)
 
     def group_name(self, task_id: str, serial: int) -> str:
         """Return the name of the next unnamed group made by this body."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 # A cold start waits for these: no more than what is needed, and nothing that imports much.
 import _socket
 import contextlib
+import errno
 import gc
 import marshal
 import os
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 MESSAGE_BYTES = 1 << 18
+#: What a worker is given: link, claims, stdout, stderr, journal.
+_DESCRIPTORS = 5
+#: Seconds for workers to leave by themselves when their links have ended, before they are asked to (SIGTERM).
+_LEAVE = 0.05
+#: Seconds for bodies to end after that when the program is gone.
+_LAST_GRACE = 0.3
 
 
 class _Template:
@@ -43,6 +50,7 @@ class _Template:
         # The socket may also be open in children that the user's program forked: watch the process itself, too.
         self.coordinator = os.pidfd_open(coordinator)
         self.poller.register(self.coordinator, select.POLLIN)
+        self.ending = False
         if os.getppid() != coordinator:
             os._exit(0)
 
@@ -54,7 +62,7 @@ class _Template:
                 if fd in self.children:
                     self._reap(fd)
                 elif fd == self.coordinator:
-                    ended = True
+                    ended, grace = True, _LAST_GRACE
                 elif (answer := self._take_request()) is not None:
                     ended, grace = True, answer
             self._kill_overdue()
@@ -69,12 +77,15 @@ class _Template:
 
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
-        data, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, _socket.CMSG_SPACE(5 * 4), _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = self.control.recvmsg(
+            MESSAGE_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * 4), _socket.MSG_CMSG_CLOEXEC
+        )
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
         if not data:
-            return 0.0
+            self.poller.unregister(self.control.fileno())
+            return 0.0 if self.ending else _LAST_GRACE
         request = marshal.loads(data)
-        if request[0] == "fork":
+        if request[0] == "fork" and not self.ending:
             self._fork(request[1], request[2], fds)
         elif request[0] == "kill":
             self._kill(request[1], request[2])
@@ -83,22 +94,28 @@ class _Template:
         return None
 
     def _fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
+        pid = 0
         try:
+            if len(fds) < _DESCRIPTORS:  # the system gives what there is room for
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             template = os.getpid()
             pid = os.fork()
             if pid == 0:
                 from graflow_fast._worker.main import main
 
                 main(template, boot, *fds)  # never returns
+            child = os.pidfd_open(pid)
         except OSError as error:
-            self._tell(("failed", number, str(error)))
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            self._tell(("failed", number, error.strerror))
             return
         finally:
             for fd in fds:
                 os.close(fd)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # as the child does: whoever comes first
-        child = os.pidfd_open(pid)
         self.children[child] = pid
         self.poller.register(child, select.POLLIN)
         self._tell(("forked", number, pid), child)
@@ -108,6 +125,7 @@ class _Template:
             return
         if grace > 0:
             _signal_group(pid, signal.SIGTERM)
+            _signal_group(pid, signal.SIGCONT)  # a stopped one would not hear it
             self.deadlines[pid] = time.monotonic() + grace
         else:
             _signal_group(pid, signal.SIGKILL)
@@ -134,13 +152,22 @@ class _Template:
             self.control.sendmsg([marshal.dumps(message)], ancillary)
 
     def _end(self, grace: float) -> None:
-        """Give workers (whose links have ended, too) a moment to leave by themselves, then kill what is left."""
-        self.poller.unregister(self.control.fileno())
+        """Let workers leave, whose links have ended; ask those that stay, and kill what is left after `grace`."""
+        self.ending = True
         self.poller.unregister(self.coordinator)
-        deadline = time.monotonic() + grace
-        while self.children and (left := deadline - time.monotonic()) > 0:
-            for fd, _ in self.poller.poll(left * 1000):
-                self._reap(fd)
+        begun = time.monotonic()
+        asked = False
+        while self.children and (left := begun + grace - time.monotonic()) > 0:
+            if not asked and time.monotonic() >= begun + _LEAVE:
+                asked = True
+                for pid in self.children.values():
+                    _signal_group(pid, signal.SIGTERM)
+                    _signal_group(pid, signal.SIGCONT)
+            for fd, _ in self.poller.poll(left * 1000 if asked else _LEAVE * 1000):
+                if fd in self.children:
+                    self._reap(fd)
+                elif (answer := self._take_request()) is not None:
+                    grace = answer  # somebody is in a hurry
         for pid in self.children.values():
             _signal_group(pid, signal.SIGKILL)
         for fd in list(self.children):
@@ -161,8 +188,7 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 
 def main(control_fd: int, coordinator: int) -> None:
-    """Serve until the coordinator is done or gone."""
-    gc.disable()  # until everything is imported: there is nothing to collect
+    """Serve until the coordinator is done or gone. The collector is off until everything is imported."""
     from graflow_fast._worker.main import close_descriptors, preload
 
     close_descriptors(keep={0, 1, 2, control_fd})

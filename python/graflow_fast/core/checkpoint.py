@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.exceptions import GraflowRuntimeError
 
@@ -128,6 +129,7 @@ class CheckpointManager:
             context.save(f"{base}.pkl")
         except Exception as error:
             context.checkpoint_metadata, context.last_checkpoint_path = outer[2], outer[3]
+            show_user_lines(error)
             raise GraflowRuntimeError(
                 f"The checkpoint '{base}.pkl' could not be written: something in the workflow or its channel "
                 f"can't be pickled ({error})",

@@ -1,8 +1,7 @@
 """The state of one run that users see: `ExecutionContext`, one per run and one per branch of it.
 
 Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not
-decide what
-runs next: `graflow_fast._run` does.
+decide what runs next: `graflow_fast._run` does.
 """
 
 from __future__ import annotations
@@ -69,8 +68,7 @@ class ExecutionContext:
         channel: what the tasks share.
         cycle_controller, retry_controller: the counters of loops and retries.
         stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``,
-        ``"max_steps"``,
-            or None before that.
+            ``"max_steps"``, or None before that.
         ctrl_message: the message of the terminate or cancel that ended it.
         checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
     """
@@ -115,9 +113,7 @@ class ExecutionContext:
             else channel
         )
         self.cycle_controller = CycleController(default_max_cycles)
-        from graflow_fast.core.retry import (
-            RetryController,
-        )  # when a context is made, for dataclasses are slow to import
+        from graflow_fast.core.retry import RetryController  # not before, for dataclasses are slow to import
 
         self.retry_controller: RetryController = RetryController(default_max_retries)
         self.current_task_context: TaskExecutionContext | None = None
@@ -131,7 +127,7 @@ class ExecutionContext:
         self._completed: set[str] = set()
         self.checkpoint_metadata: dict[str, Any] = {}
         self.last_checkpoint_path: str | None = None
-        #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.state`.
+        #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.resume`.
         self.pending = WaitingTasks([start_node] if start_node else [])
         #: What else a checkpoint left: iterations under way and half-filled joins.
         self.resume_state: dict[str, Any] | None = None
@@ -233,6 +229,8 @@ class ExecutionContext:
     def increment_step(self) -> None:
         """Count one more completed task."""
         self._steps += 1
+        if self._run is not None and self._run.context is self:
+            self._run.steps_before += 1
 
     def merge_results(self, sub_context: ExecutionContext) -> None:
         """Take over what a branch wrote, its steps and its loop counts."""
@@ -251,9 +249,9 @@ class ExecutionContext:
         """Do nothing: a place for subclasses to note that a branch has been merged."""
 
     def explain(self, task_id: str) -> str:
-        """Say in one sentence why a task ran, waits, was skipped or retried."""
+        """Say in one sentence why a task ran, waits, was skipped, failed or was never reached; also during the run."""
         if self._run is None:
-            return f"Task '{task_id}': this context has not been executed, so nothing has happened to it yet."
+            return f"Nothing is known of task '{task_id}': this context has not been executed in this process."
         sentence: str = self._run.explain(task_id)
         return sentence
 
@@ -272,7 +270,10 @@ class ExecutionContext:
         return self._original_config
 
     def add_to_queue(self, executable: Executable) -> None:
-        """Let a task run next, after those already waiting."""
+        """Let a task run after those already waiting; inside a running task, as its `next_task` does."""
+        if self.current_task_context is not None:
+            self.current_task_context.next_task(executable)
+            return
         self.pending.append(executable.task_id)
         self.tracer.on_task_queued(executable, self)
 
@@ -336,13 +337,18 @@ class ExecutionContext:
 
     @property
     def terminate_called(self) -> bool:
-        """Whether ``terminate_workflow`` was called."""
-        return self.stop_reason == "terminated" or "terminate" in self._control_called
+        """Whether ``terminate_workflow`` was called, by the running task or by one before."""
+        return self.stop_reason == "terminated" or "terminate" in self._control_called or self._asked("terminate")
 
     @property
     def cancel_called(self) -> bool:
-        """Whether ``cancel_workflow`` was called."""
-        return self.stop_reason == "canceled" or "cancel" in self._control_called
+        """Whether ``cancel_workflow`` was called, by the running task or by one before."""
+        return self.stop_reason == "canceled" or "cancel" in self._control_called or self._asked("cancel")
+
+    def _asked(self, kind: str) -> bool:
+        """Say whether the running task has asked for that."""
+        asked = None if self.current_task_context is None else self.current_task_context.directives
+        return any(directive[0] == kind for directive in asked or ())
 
     @property
     def goto_called(self) -> bool:
@@ -374,8 +380,7 @@ class ExecutionContext:
 
     def seed_of(self, task_id: str) -> int:
         """Return the seed of a task: reproducible within a workflow, whatever executes it."""
-        text = f"{self._original_config.get('seed', 0)}/{self.scope_name}/{task_id}".encode()
-        return zlib.crc32(text) << 32 | zlib.crc32(text, 0x5EED)
+        return seed_of(self._original_config.get("seed", 0), self.scope_name, task_id)
 
     def group_name(self, task_id: str, serial: int) -> str:
         """Return the name of the ``serial``-th unnamed group that the body of ``task_id`` makes."""
@@ -443,6 +448,12 @@ class ExecutionContext:
         if not isinstance(context, cls):
             raise TypeError(f"{path} holds a {type(context).__name__}, not an ExecutionContext")
         return context
+
+
+def seed_of(seed: Any, scope_name: str, task_id: str) -> int:
+    """Return the seed of a task of a run with that seed, in the branch of that name."""
+    text = f"{seed}/{scope_name}/{task_id}".encode()
+    return zlib.crc32(text) << 32 | zlib.crc32(text, 0x5EED)
 
 
 def create_execution_context(

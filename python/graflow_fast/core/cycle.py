@@ -5,6 +5,7 @@ Owns the counters of one run. Must not know how an iteration is carried out.
 
 from __future__ import annotations
 
+from graflow_fast._tracebacks import add_note
 from graflow_fast.exceptions import CycleLimitExceededError
 
 __all__ = ["CycleController"]
@@ -51,4 +52,7 @@ class CycleController:
             CycleLimitExceededError: It may not.
         """
         if not self.accept_next_cycle(node_id):
-            raise CycleLimitExceededError(node_id, self.get_cycle_count(node_id), self.get_max_cycles_for_node(node_id))
+            count, limit = self.get_cycle_count(node_id), self.get_max_cycles_for_node(node_id)
+            error = CycleLimitExceededError(node_id, count, limit)
+            add_note(error, "Raise the limit with @task(max_cycles=...), or ask ctx.can_iterate() before.")
+            raise error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
+from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task import TaskWrapper
+from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
     from graflow_fast.core.retry import RetryPolicy
@@ -59,21 +62,19 @@ def task(
 
     Args:
         id_or_func: the function, or the task's id.
-        id: the task's id; default: the function's name.
+        id: the task's id; default: the function's name, or for a callable without one a name with a random part.
         task_id: the same as ``id``.
         inject_context: pass a `TaskExecutionContext` as the first argument.
         inject_llm_client: refused; LLMs belong to ``graflow``.
         inject_llm_agent: refused; LLMs belong to ``graflow``.
-        handler: who runs the body: ``"direct"`` (the calling thread), ``"thread"``, ``"process"`` or a name
-        registered with
-            `WorkflowEngine.register_handler`; None (default) follows the run's ``executor``.
+        handler: who runs the body: ``"direct"`` (the calling thread), ``"thread"``, ``"process"`` or a name registered
+            with `WorkflowEngine.register_handler`; None (default) follows the run's ``executor``.
         resolve_keyword_args: fill open parameters from the channel (default True).
         max_cycles: how often the task may run in a loop; None (default): the run's limit, 10.
         max_retries: how often a failed attempt is repeated; None (default): the run's limit, 0.
         retry_policy: how long to wait before each repetition; gives ``max_retries`` too.
         timeout: seconds an attempt may take before its process is killed; None (default): no limit.
-        memory_limit: bytes, or a text such as ``"512MB"``, that an attempt's process may hold; None (default): no
-        limit.
+        memory_limit: bytes, or a text such as ``"512MB"``, that an attempt's process may hold; None (default): none.
         priority: who starts first under ``schedule="parallel"``; higher first, default 0.
         max_concurrency: how many attempts of this task may run at once; None (default): no limit.
 
@@ -86,9 +87,18 @@ def task(
         raise TypeError(f"@task got two different ids: {names[0]!r} and {names[1]!r}")
 
     def decorate(func: Callable[..., Any]) -> TaskWrapper:
+        try:
+            return make(func)
+        except (GraflowError, TypeError) as error:
+            show_user_lines(error)
+            raise
+
+    def make(func: Callable[..., Any]) -> TaskWrapper:
         if not callable(func):
             raise TypeError(f"@task decorates a function, not {type(func).__name__}")
-        name = names[0] if names else getattr(func, "__name__", type(func).__name__)
+        name = names[0] if names else getattr(func, "__name__", None)
+        if name is None:  # a partial or a callable object; there may be several of its kind
+            name = f"{type(func).__name__}_{os.urandom(4).hex()}"
         Definition.refuse_llm(name, inject_llm_client, inject_llm_agent)
         definition = Definition(
             func,

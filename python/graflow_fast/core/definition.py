@@ -80,10 +80,10 @@ class Definition:
         self.max_cycles = max_cycles
         self.max_retries = retry_policy.max_retries if retry_policy is not None else max_retries
         self.retry_policy = retry_policy
-        self.timeout = _positive(timeout, "timeout", "seconds")
+        self.timeout = positive(timeout, "timeout", "seconds")
         self.memory_limit = parse_bytes(memory_limit)
         self.priority = priority
-        self.max_concurrency = _positive(max_concurrency, "max_concurrency", "tasks")
+        self.max_concurrency = positive(max_concurrency, "max_concurrency", "tasks")
         self._parameters: tuple[Parameter, ...] | None = None
         self._takes_any = False
         #: What tasks show of the function, to be put into their dictionaries.
@@ -102,6 +102,16 @@ class Definition:
                 f"Task '{task_id}': {option} is not part of graflow_fast. Use graflow for LLM injection, "
                 "or create the client inside the task's body"
             )
+
+    def changed(self, options: dict[str, Any]) -> Definition:
+        """Return a copy with other options; a retry policy brings its ``max_retries``."""
+        other = Definition.__new__(Definition)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update(options)
+        if options.get("retry_policy") is not None:
+            other.max_retries = other.retry_policy.max_retries  # type: ignore[union-attr]
+        other._parameters = None
+        return other
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -154,8 +164,17 @@ def parse_bytes(limit: int | str | None) -> int | None:
     return int(size)
 
 
-def _positive(value: Any, name: str, unit: str) -> Any:
-    if value is not None and not value > 0:
+def positive(value: Any, name: str, unit: str) -> Any:
+    """Return a number, or None for none.
+
+    Raises:
+        ConfigError: it is no number, or not above 0.
+    """
+    try:
+        fine = value is None or value > 0
+    except TypeError:
+        fine = False
+    if not fine:
         raise ConfigError(f"{name}={value!r} must be a positive number of {unit}")
     return value
 

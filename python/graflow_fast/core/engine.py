@@ -7,6 +7,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.settings import Settings
+from graflow_fast._tracebacks import show_user_lines
+from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
     from graflow_fast._run.driver import Run
@@ -45,7 +47,11 @@ class WorkflowEngine:
         if start_task_id is not None:
             context.pending.appendleft(start_task_id)
         name, run = self._begin(context)
-        result = run.execute()
+        try:
+            result = run.execute()
+        except (GraflowError, KeyboardInterrupt) as error:
+            show_user_lines(error)
+            raise
         if context.parent_context is None:
             context.tracer.on_workflow_end(name, context, result=result)
         return result

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import import_extra
+from graflow_fast._hints import with_hint
+from graflow_fast._tracebacks import add_note
+from graflow_fast.core import registry
 from graflow_fast.exceptions import DuplicateTaskError
 
 if TYPE_CHECKING:
@@ -40,6 +43,14 @@ class NodeView(Mapping[str, dict[str, Any]]):
         return [(name, self[name]) for name in self._tasks] if data else self
 
 
+class EdgeView(list[tuple[str, str]]):
+    """A graph's edges as (from, to); calling it gives them as well (as in networkx)."""
+
+    def __call__(self) -> EdgeView:
+        """Return the edges."""
+        return self
+
+
 class TaskGraph:
     """Tasks by name and the edges between them.
 
@@ -68,15 +79,27 @@ class TaskGraph:
         if name in self._tasks:
             if skip_if_exists:
                 return
-            raise DuplicateTaskError(name)
+            error = DuplicateTaskError(name)
+            add_note(error, f"Give one of the two another id: @task(id=...), or task_id= for an instance of '{name}'.")
+            raise error
         self._tasks[name] = task
         if task.is_group:
             self._groups[name] = task
+        if registry.running.task_context is not None:
+            self._tell_run("node", name, task)
 
     def add_edge(self, from_node: str, to_node: str) -> None:
         """Let ``to_node`` run after ``from_node``; a second edge between the same two is the same edge."""
+        if registry.running.task_context is not None and to_node not in self._successors.get(from_node, ()):
+            self._tell_run("edge", from_node, to_node)
         self._successors.setdefault(from_node, {})[to_node] = None
         self._predecessors.setdefault(to_node, {})[from_node] = None
+
+    def _tell_run(self, *change: Any) -> None:
+        """A running body that changes its own workflow's graph means the run: it takes effect as directives do."""
+        task_context = registry.running.task_context
+        if getattr(task_context.execution_context, "graph", None) is self:
+            task_context.change_graph(*change)
 
     def get_node(self, task_id: str) -> Executable:
         """Return the task of that name: a node, a member of a group, or a free task of the workflow's module.
@@ -90,8 +113,13 @@ class TaskGraph:
         if task is None and self.find_free is not None:
             task = self.find_free(task_id)
         if task is None:
-            raise KeyError(f"Task {task_id} not found in graph")
+            raise with_hint(KeyError(f"Task {task_id} not found in graph"), task_id, self._known_names())
         return task
+
+    def _known_names(self) -> Iterator[str]:
+        yield from self._tasks
+        for group in self._groups.values():
+            yield from (member.task_id for member in group.tasks)
 
     def has_node(self, task_id: str) -> bool:
         """Say whether a node or a group's member has that name."""
@@ -103,9 +131,9 @@ class TaskGraph:
         return NodeView(self._tasks)
 
     @property
-    def edges(self) -> list[tuple[str, str]]:
+    def edges(self) -> EdgeView:
         """All edges as (from, to), by source in node order, then in the order they were added."""
-        return self.get_edges()
+        return EdgeView(self.get_edges())
 
     def get_edges(self) -> list[tuple[str, str]]:
         """Return all edges as (from, to) pairs."""
@@ -121,9 +149,9 @@ class TaskGraph:
         """
         predecessors = self._predecessors
         if self._successors or self._groups:
-            names = dict.fromkeys(name for name, targets in self._successors.items() if targets)
-            names.update(dict.fromkeys(self._groups))
-            roots = [name for name in names if not predecessors.get(name) and name in self._tasks]
+            roots = [name for name, targets in self._successors.items() if targets and not predecessors.get(name)]
+            roots += [name for name in self._groups if name not in roots and not predecessors.get(name)]
+            roots = [name for name in roots if name in self._tasks]
             if len(roots) > 1:  # in the order of the nodes
                 chosen = set(roots)
                 roots = [name for name in self._tasks if name in chosen]
@@ -166,7 +194,7 @@ class TaskGraph:
             ValueError: the new name is taken.
         """
         if old_task_id not in self._tasks:
-            raise KeyError(f"Task {old_task_id} not found in graph")
+            raise with_hint(KeyError(f"Task {old_task_id} not found in graph"), old_task_id, self._tasks)
         if old_task_id == new_task_id:
             return
         if new_task_id in self._tasks:

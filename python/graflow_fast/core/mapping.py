@@ -89,6 +89,10 @@ class MapTask(Executable):
         """The handler that the task asked for."""
         return self.task.handler_type
 
+    @handler_type.setter
+    def handler_type(self, name: str) -> None:
+        self.task.handler_type = name
+
     def rename_if_taken(self, taken: Any) -> None:
         """Take a free name if this one is in ``taken`` and was not given by the user."""
         if self.provisional_map_name and self._task_id in taken:

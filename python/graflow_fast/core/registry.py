@@ -1,9 +1,8 @@
 """Where a new task belongs: to the workflow being defined, or to none yet.
 
-Owns the current workflow of a thread of control, the edges between tasks that belong to no workflow
-("free" tasks), and the free
-tasks of each module. Knows workflows only as objects with a ``graph``; nothing of runs but whether one is executing
-a body here.
+Owns the current workflow of a thread of control, the edges between tasks that belong to no workflow ("free" tasks), and
+the free tasks of each module. Knows workflows only as objects with a ``graph``; nothing of runs but whether one is
+executing a body here.
 """
 
 from __future__ import annotations

@@ -48,7 +48,16 @@ class Executable(ABC):
     @property
     def handler_type(self) -> str:
         """Who runs the body: ``"direct"`` unless the task says otherwise."""
-        return "direct"
+        handler: str = self.__dict__.get("_handler_type", "direct")
+        return handler
+
+    @handler_type.setter
+    def handler_type(self, name: str) -> None:
+        self.__dict__["_handler_type"] = name
+
+    def _register_to_context(self) -> None:
+        """Join the workflow being defined; for subclasses, in their constructor."""
+        registry.register(self)
 
     def set_execution_context(self, context: ExecutionContext) -> None:
         """Set the context that `run` resolves arguments against; handlers and policies rely on it."""
@@ -76,13 +85,13 @@ class Executable(ABC):
         """``self >> other``: ``other`` runs after ``self``."""
         _check_executable(other, ">>")
         registry.connect(_last(self), _first(other))
-        return SequentialTask([*_chain_of(self), *_chain_of(other)])
+        return SequentialTask.joined(self, other)
 
     def __lshift__(self, other: Executable) -> SequentialTask:
         """``self << other``: ``self`` runs after ``other``."""
         _check_executable(other, "<<")
         registry.connect(_last(other), _first(self))
-        return SequentialTask([*_chain_of(other), *_chain_of(self)])
+        return SequentialTask.joined(other, self)
 
     def __or__(self, other: Executable) -> ParallelGroup:
         """``self | other``: both run in parallel, each with the chain that hangs on it."""
@@ -101,26 +110,51 @@ class Executable(ABC):
 
 
 class SequentialTask(Executable):
-    """A chain made by ``>>``: a handle on its tasks, not a node of the graph itself.
-
-    Attributes:
-        tasks: the tasks from first to last.
-    """
+    """A chain made by ``>>``: a handle on its tasks, not a node of the graph itself."""
 
     def __init__(self, tasks: list[Executable]) -> None:
         if not tasks:
             raise ValueError("SequentialTask requires at least one task")
-        self.tasks = list(tasks)
+        self._tasks: list[Executable] | None = list(tasks)
+        self._parts: tuple[Executable, Executable] | None = None
+        self._ends = (tasks[0], tasks[-1])
+
+    @classmethod
+    def joined(cls, left: Executable, right: Executable) -> SequentialTask:
+        """Return the chain of what ``left`` and ``right`` are chains of, without copying either."""
+        made = cls.__new__(cls)
+        made._tasks, made._parts = None, (left, right)
+        made._ends = (_first(left), _last(right))
+        return made
+
+    @property
+    def tasks(self) -> list[Executable]:
+        """The tasks from first to last."""
+        if self._tasks is None:
+            found: list[Executable] = []
+            todo: list[Executable] = [self]
+            while todo:
+                part = todo.pop()
+                if isinstance(part, SequentialTask) and part._tasks is None:
+                    assert part._parts is not None
+                    todo += reversed(part._parts)
+                else:
+                    found += _chain_of(part)
+            self._tasks, self._parts = found, None
+        return self._tasks
 
     @property
     def leftmost(self) -> Executable:
         """The first task."""
-        return self.tasks[0]
+        return self._ends[0]
 
     @property
     def rightmost(self) -> Executable:
         """The last task."""
-        return self.tasks[-1]
+        return self._ends[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_tasks": self.tasks, "_parts": None}
 
     @property
     def task_id(self) -> str:
@@ -256,11 +290,18 @@ class ParallelGroup(Executable):
         return self
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the members in this context's run; a group outside a workflow runs its members one after the other."""
-        for member in self.tasks:
-            if self._execution_context is not None:
-                member.set_execution_context(self._execution_context)
-            member.run()
+        """Run the members one after the other, here and now; with a context, their results go there.
+
+        Raises:
+            ParallelGroupError: the members' success does not satisfy the group's policy (with a context).
+        """
+        if self._execution_context is None:
+            for member in self.tasks:
+                member.run()
+            return
+        from graflow_fast._run.direct import run_group_directly
+
+        run_group_directly(self, self._execution_context)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the members."""
@@ -346,30 +387,68 @@ class TaskWrapper(Executable):
         """The handler asked for, ``"direct"`` when none was."""
         return self._definition.handler or "direct"
 
+    @handler_type.setter
+    def handler_type(self, name: str) -> None:
+        self._redefine(handler=name)
+
+    def _redefine(self, **options: Any) -> None:
+        """Change options of this task alone; instances made before keep theirs."""
+        self._definition = self._definition.changed(options)
+
     @property
     def inject_context(self) -> bool:
         """Whether the body gets a `TaskExecutionContext` as its first argument."""
         return self._definition.inject_context
+
+    @inject_context.setter
+    def inject_context(self, value: bool) -> None:
+        self._redefine(inject_context=value)
+
+    @property
+    def inject_llm_client(self) -> bool:
+        """False: LLMs belong to ``graflow``."""
+        return False
+
+    @property
+    def inject_llm_agent(self) -> str | None:
+        """None: LLMs belong to ``graflow``."""
+        return None
 
     @property
     def resolve_keyword_args(self) -> bool:
         """Whether open parameters are looked up in the channel."""
         return self._definition.resolve_keyword_args
 
+    @resolve_keyword_args.setter
+    def resolve_keyword_args(self, value: bool) -> None:
+        self._redefine(resolve_keyword_args=value)
+
     @property
     def max_cycles(self) -> int | None:
         """How often the task may run in a loop; None: the run's default."""
         return self._definition.max_cycles
+
+    @max_cycles.setter
+    def max_cycles(self, value: int | None) -> None:
+        self._redefine(max_cycles=value)
 
     @property
     def max_retries(self) -> int | None:
         """How often a failed attempt is repeated; None: the run's default."""
         return self._definition.max_retries
 
+    @max_retries.setter
+    def max_retries(self, value: int | None) -> None:
+        self._redefine(max_retries=value)
+
     @property
     def retry_policy(self) -> RetryPolicy | None:
         """The policy for waiting between attempts, if any."""
         return self._definition.retry_policy
+
+    @retry_policy.setter
+    def retry_policy(self, value: RetryPolicy | None) -> None:
+        self._redefine(retry_policy=value)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Call the body here and now, filling open parameters as a workflow would; for unit tests and handlers."""

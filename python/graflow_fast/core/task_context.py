@@ -209,6 +209,10 @@ class TaskExecutionContext:
         written: tuple[str, Any] = self.execution_context.checkpoint_now(self.task_id, enriched, path)
         return written
 
+    def change_graph(self, *change: Any) -> None:
+        """Note that the body has added a node or an edge to the graph that is running."""
+        self._direct(change)
+
     def _direct(self, directive: tuple[Any, ...]) -> None:
         if self.directives is None:
             self.directives = [directive]
@@ -231,6 +235,10 @@ class TaskExecutionContext:
     def get_result(self, node: str, default: Any = None) -> Any:
         """Return the result of a task that has run, else ``default``."""
         return self.execution_context.get_result(node, default)
+
+    def explain(self, task_id: str) -> str:
+        """Say in one sentence why a task ran, waits, was skipped or retried, as far as the run has come."""
+        return str(self.execution_context.explain(task_id))
 
     def next_group_name(self) -> str:
         """Return the name for the next unnamed group that this body makes."""

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._extras import without
+from graflow_fast._hints import did_you_mean
+from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core import registry
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.graph import TaskGraph
-from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, GraphCompilationError
+from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError, GraphCompilationError
 
 if TYPE_CHECKING:
     from graflow_fast.core.task import Executable
@@ -68,8 +70,7 @@ class WorkflowContext:
         return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None}
 
     def __enter__(self) -> WorkflowContext:
-        # A workflow defined inside a running body takes the definitions that follow, so the body steps aside until
-        # exit.
+        # A workflow defined inside a running body takes the definitions that follow: the body steps aside until exit.
         self._tokens.append((registry.current_workflow.set(self), registry.running.task_context))
         registry.running.task_context = None
         return self
@@ -137,11 +138,9 @@ class WorkflowContext:
             ret_context: return (result, `ExecutionContext`) instead.
             initial_channel: values to put into the channel before the start.
             **options: ``executor`` (``"auto"``, ``"inline"``, ``"thread"``, ``"process"``), ``max_workers``,
-                ``schedule``
-                (``"sequential"``, ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``, ``"live"``),
-                ``timeout``,
-                ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``); each default: the
-                workflow's own.
+                ``schedule`` (``"sequential"``, ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``,
+                ``"live"``), ``timeout``, ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``);
+                each default: the workflow's own.
 
         Raises:
             GraphCompilationError: there is no start, or more than one.
@@ -150,9 +149,13 @@ class WorkflowContext:
         """
         from graflow_fast.core.engine import WorkflowEngine
 
-        settings = self.settings.merged(options)
-        context = self._prepare(start_node, max_steps, initial_channel, settings)
-        result = WorkflowEngine().execute(context)
+        try:
+            settings = self.settings.merged(options)
+            context = self._prepare(start_node, max_steps, initial_channel, settings)
+            result = WorkflowEngine().execute(context)
+        except GraflowError as error:
+            show_user_lines(error)
+            raise
         return (result, context) if ret_context else result
 
     def stream(self, start_node: str | None = None, **options: Any) -> Iterator[Any]:
@@ -186,7 +189,7 @@ class WorkflowContext:
                 if free is None:
                     raise GraphCompilationError(
                         f"Start node '{start_node}' is neither in workflow '{self.name}' nor a task of the module that "
-                        f"built it. {_did_you_mean(start_node, list(self.graph.nodes))}"
+                        f"built it. {self._names_for(start_node)}"
                     )
                 registry.attach(free, self, skip_if_exists=True)
             return [start_node]
@@ -204,6 +207,14 @@ class WorkflowContext:
             f"No start node specified and no nodes with no predecessors found in workflow '{self.name}': "
             "every task follows another one (a cycle needs execute(start_node=...))"
         )
+
+    def _names_for(self, name: str) -> str:
+        """Return the tasks that a name which is none may have meant."""
+        free = [task.task_id for task in registry.free_tasks_of(self._module_globals).living()]
+        names = list(dict.fromkeys([*self.graph.nodes, *self.graph.member_ids(), *free]))
+        if hint := did_you_mean(name, names):
+            return hint
+        return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else "It has no tasks."
 
     def _adopt_only_task(self) -> str:
         """An empty workflow runs the one task of its module that no workflow has used."""
@@ -297,15 +308,6 @@ def set_current_workflow_context(context: WorkflowContext) -> None:
 def clear_workflow_context() -> None:
     """Leave the current workflow: what is defined from now on belongs to none."""
     registry.current_workflow.set(None)
-
-
-def _did_you_mean(name: str, names: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, names, n=3)
-    if close:
-        return f"Did you mean {' or '.join(repr(match) for match in close)}?"
-    return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else "It has no tasks."
 
 
 __getattr__ = without(

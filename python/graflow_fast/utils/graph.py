@@ -1,7 +1,7 @@
 """Looking at graphs: as text, as Mermaid, as pictures.
 
-Owns the functions that programs call. All but `build_graph` take a networkx ``DiGraph``, as ``TaskGraph.nx_graph()``
-gives it. Must not know how a graph is run.
+Owns the functions that programs call. All but `build_graph` take a `TaskGraph`, or a networkx ``DiGraph`` as
+``TaskGraph.nx_graph()`` gives it. Must not know how a graph is run.
 """
 
 from __future__ import annotations
@@ -92,17 +92,18 @@ def draw_task_graph(graph: networkx.DiGraph, title: str = "Task Graph") -> None:
     pyplot.show()
 
 
-def visualize_dependencies(graph: networkx.DiGraph) -> None:
+def visualize_dependencies(graph: networkx.DiGraph | TaskGraph) -> None:
     """Print each task with those that follow it."""
     print("=== Dependencies ===")
-    for node in graph:
+    for node in graph.nodes():
         successors = " >> ".join(map(str, graph.successors(node)))
         print(f"{node} >> {successors}" if successors else f"{node} (no dependencies)")
 
 
-def show_graph_info(graph: networkx.DiGraph) -> None:
+def show_graph_info(graph: networkx.DiGraph | TaskGraph) -> None:
     """Print nodes, edges and cycles."""
     networkx = import_extra("networkx", "graph", "show_graph_info")
+    graph = _as_networkx(graph)
     print("=== Graph Information ===")
     print(f"Nodes: {list(graph.nodes())}")
     print(f"Edges: {list(graph.edges())}")
@@ -110,11 +111,12 @@ def show_graph_info(graph: networkx.DiGraph) -> None:
     print(f"Cycles detected: {cycles}" if cycles else "No cycles detected")
 
 
-def draw_ascii(graph: networkx.DiGraph) -> str:
+def draw_ascii(graph: networkx.DiGraph | TaskGraph) -> str:
     """Draw the graph as text: tasks in boxes, groups as two boxes with double borders around their members.
 
     Needs the extra ``draw``, if the graph has edges.
     """
+    graph = _as_networkx(graph)
     if not graph:
         return "Empty graph"
     if not graph.edges():
@@ -124,7 +126,7 @@ def draw_ascii(graph: networkx.DiGraph) -> str:
 
 
 def draw_mermaid(
-    graph: networkx.DiGraph,
+    graph: networkx.DiGraph | TaskGraph,
     title: str = "Graph",
     *,
     with_styles: bool = True,
@@ -140,13 +142,14 @@ def draw_mermaid(
         node_colors: Node -> fill colour, for single nodes.
         wrap_label_n_words: Labels of edges are broken after this many words.
     """
+    graph = _as_networkx(graph)
     if not graph:
         return "graph TD;\n    EmptyGraph[Empty Graph];\n"
     return _mermaid.mermaid(graph, title, with_styles, node_colors, wrap_label_n_words)
 
 
 def create_agraph(
-    graph: networkx.DiGraph,
+    graph: networkx.DiGraph | TaskGraph,
     node_labels: dict[Any, str] | None = None,
     node_colors: dict[Any, str] | None = None,
 ) -> Any:
@@ -160,11 +163,11 @@ def create_agraph(
     Raises:
         ImportError: pygraphviz is not installed.
     """
-    return _graphviz.agraph(graph, node_labels, node_colors)
+    return _graphviz.agraph(_as_networkx(graph), node_labels, node_colors)
 
 
 def draw_dot(
-    graph: networkx.DiGraph,
+    graph: networkx.DiGraph | TaskGraph,
     node_labels: dict[Any, str] | None = None,
     node_colors: dict[Any, str] | None = None,
 ) -> str:
@@ -177,7 +180,7 @@ def draw_dot(
 
 
 def draw_png(
-    graph: networkx.DiGraph,
+    graph: networkx.DiGraph | TaskGraph,
     output_path: str | None = None,
     node_labels: dict[Any, str] | None = None,
     node_colors: dict[Any, str] | None = None,
@@ -214,3 +217,9 @@ def draw_mermaid_png(graph: networkx.DiGraph, output_path: str | None = None, **
 
 
 __getattr__ = without(__name__, VertexViewer="use draw_ascii", AsciiCanvas="use draw_ascii")
+
+
+def _as_networkx(graph: networkx.DiGraph | TaskGraph) -> networkx.DiGraph:
+    from graflow_fast.core.graph import TaskGraph
+
+    return graph.nx_graph() if isinstance(graph, TaskGraph) else graph

@@ -2,15 +2,16 @@
 //!
 //! Owns the averages. Must not know workers, queues or clocks.
 //!
-//! A worker is filled up to [`HIGH`] and again when it falls below [`LOW`], so that while it works on one millisecond
-//! the next one is already there. A function nobody has measured counts as [`HIGH`] (one task fills the worker);
+//! A worker is filled up to [`HIGH`] and again when it falls below half of that. It reports every [`BEAT`], so it never
+//! works off all it has before the coordinator has heard of it. A longer beat would wake the coordinator less often, and
+//! let what depends on a task wait longer. A function nobody has measured counts as [`HIGH`] (one task fills the worker);
 //! every measured task allows one more, so batches about double per round until the measured duration rules.
 use crate::tickets::NumberMap;
 
-/// Work in flight, in nanoseconds, below which a worker is given more.
-pub const LOW: u64 = 1_000_000;
+/// How long reports wait in a worker that has more to do, in nanoseconds.
+pub const BEAT: u64 = 2_000_000;
 /// Work in flight, in nanoseconds, up to which a worker is filled.
-pub const HIGH: u64 = 2 * LOW;
+pub const HIGH: u64 = 3 * BEAT;
 /// The weight of the newest task in an average, once there are enough of them.
 const WEIGHT: f64 = 0.1;
 /// One sample counts at most this many times the average: a rare long task must not stop batching.
@@ -43,7 +44,7 @@ impl Durations {
         let average = self.averages.entry(key).or_insert(Average { nanoseconds: 0.0, seen: 0 });
         let mut sample = nanoseconds as f64;
         if average.seen > 0 {
-            sample = sample.min((average.nanoseconds * OUTLIER).max(LOW as f64));
+            sample = sample.min((average.nanoseconds * OUTLIER).max(1e6));
         }
         average.seen = average.seen.saturating_add(1);
         let weight = WEIGHT.max(1.0 / f64::from(average.seen));
@@ -79,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_about_two_milliseconds() {
+    fn a_batch_holds_about_six_milliseconds() {
         let mut durations = Durations::default();
         for _ in 0..10_000 {
             durations.record(1, 10_000);
         }
-        assert_eq!(batch(&durations), 200);
+        assert_eq!(batch(&durations), 600);
         for _ in 0..200 {
-            durations.record(1, 5_000_000);
+            durations.record(1, 15_000_000);
         }
         assert_eq!(batch(&durations), 1);
     }

@@ -86,6 +86,12 @@ impl Inbox {
         Ok(Filled::Some)
     }
 
+    /// Adds bytes as if they had arrived.
+    #[cfg(any(test, fuzzing))]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
     /// The next complete frame, if there is one.
     pub fn take(&mut self) -> Result<Option<Frame>, FrameError> {
         let waiting = &self.buffer[self.start..];

@@ -10,6 +10,8 @@
 mod batch;
 mod claims;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handover;
 mod inbox;
 mod os;

@@ -138,6 +138,15 @@ pub fn kill(process: BorrowedFd<'_>) {
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) };
 }
 
+/// True if a process is stopped by a signal (and not by a debugger).
+pub fn is_stopped(pid: i32) -> bool {
+    // The state is the first word behind the name, which may hold anything, so it is looked for from the end.
+    std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let end = stat.iter().rposition(|byte| *byte == b')');
+        end.is_some_and(|end| stat.get(end + 2) == Some(&b'T'))
+    })
+}
+
 /// One descriptor that is ready.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {

@@ -13,7 +13,7 @@ use crate::handover::Place;
 use crate::os::{self, Wait};
 
 /// Reports wait at most about this long, in nanoseconds.
-pub const LINGER: u64 = 1_000_000;
+pub const LINGER: u64 = crate::batch::BEAT;
 /// Reports are sent once they are this many bytes.
 pub const FULL: usize = 64 * 1024;
 

@@ -55,6 +55,8 @@ pub struct Worker {
     pub timed: usize,
     /// The poller is asked about writing, too.
     pub wants_write: bool,
+    /// How often in a row it was seen with tasks in flight and none running.
+    pub quiet_looks: u8,
     flights: VecDeque<Flight>,
     free: Vec<u32>,
     load: u64,
@@ -77,6 +79,7 @@ impl Worker {
             known: NumberSet::default(),
             timed: 0,
             wants_write: false,
+            quiet_looks: 0,
             flights: VecDeque::new(),
             free: (0..SLOTS as u32).rev().collect(),
             load: 0,

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
 
-use crate::claims::ClaimTable;
+use crate::claims::{Claim, ClaimTable};
 use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
 use crate::handover::Place;
 use crate::inbox::{Filled, Frame, Inbox};
@@ -134,9 +134,21 @@ impl WorkerEnd {
         os::fork_generation() != self.generation
     }
 
-    /// True if another task is here already, so that asking for the next one will hardly wait.
+    /// True if another task is here already that has not been taken back, so asking for the next one will hardly wait.
     pub fn has_queued(&self) -> bool {
-        self.tasks.iter().any(|(frame, at)| *at < frame.bytes.len())
+        self.tasks.iter().any(|(frame, at)| {
+            let mut at = *at;
+            while at < frame.bytes.len() {
+                let Ok(record) = frame::read_task(&frame.bytes, at) else {
+                    return true; // whoever asks for the next task is told
+                };
+                if self.claims.look(record.slot, record.ticket) == Claim::Queued {
+                    return true;
+                }
+                at = record.payload.end;
+            }
+            false
+        })
     }
 
     /// The next task that could be claimed.

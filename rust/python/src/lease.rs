@@ -42,7 +42,7 @@ pub struct Plan {
     look_up: bool,
     parameters: Vec<Parameter>,
     max_cycles: Option<Py<PyInt>>,
-    /// Its retry policy must be noted for each step.
+    /// How often it may be retried must be noted for each step.
     retries: bool,
     /// How tracers call what runs it.
     handler: Py<PyString>,
@@ -78,9 +78,10 @@ pub struct Planner {
     pub cycle_counts: Py<PyDict>,
     pub cycle_limits: Py<PyDict>,
     pub retry_counts: Py<PyDict>,
+    pub retry_limits: Py<PyDict>,
     pub plans: HashMap<usize, Option<Plan>>,
-    /// Steps to send alone: a lease was lost, and it is not known which of its steps is to blame.
-    pub alone: usize,
+    /// Whether steps may be sent together.
+    pub leases: bool,
     pub most_steps: usize,
     /// The key of the view of the channel that the workflow's own branch has, once it is known.
     pub view: Option<u64>,
@@ -100,6 +101,7 @@ impl Planner {
         visit.call(&self.cycle_counts)?;
         visit.call(&self.cycle_limits)?;
         visit.call(&self.retry_counts)?;
+        visit.call(&self.retry_limits)?;
         visit.call(&self.helper)
     }
 
@@ -121,6 +123,9 @@ impl Planner {
         }
         let base: Bound<'_, PyString> = self.names.bind(py).get_item(node as usize)?.extract()?;
         let name = iteration.map_or(&base, |(name, _)| name.bind(py)).clone();
+        if self.is_limited_by_hand(py, identity, &base, &name)? {
+            return Ok(None);
+        }
         let call = match iteration {
             Some((_, Some(data))) => match self.packed_bytes(data.bind(py))? {
                 Some(bytes) => Some(bytes),
@@ -169,9 +174,7 @@ impl Planner {
         let mut definitions = plan.keys.clone();
         let mut follow_ups = Vec::new();
         let mut is_lease = false;
-        if self.alone > 0 {
-            self.alone = self.alone.saturating_sub(usize::from(self.alone != usize::MAX));
-        } else if leasable && scheduler.pending_work().is_empty() {
+        if self.leases && leasable && scheduler.pending_work().is_empty() {
             follow_ups = self.follow_ups(py, scheduler, node, identity, &mut definitions, &mut values)?;
             is_lease = inject || !follow_ups.is_empty();
         }
@@ -321,6 +324,10 @@ impl Planner {
             let Some(identity) = self.identity(py, &task)? else {
                 break;
             };
+            let name: Bound<'_, PyString> = self.names.bind(py).get_item(node as usize)?.extract()?;
+            if self.is_limited_by_hand(py, identity, &name, &name)? {
+                break;
+            }
             let bound = self.bound_of(py, &task)?;
             let Some(bound_bytes) = self.pack(py, &bound, true)? else {
                 break; // sent when its turn comes, if it comes
@@ -339,12 +346,29 @@ impl Planner {
                     }
                 }
             }
-            let name = self.names.bind(py).get_item(node as usize)?;
             let count = self.cycle_counts.bind(py).get_item(&name)?;
             let count = count.map_or(Ok(0), |count| count.extract::<i64>())? + 1;
-            found.push(FollowUp { name: name.extract()?, key: plan.keys[0], bound: bound_bytes, count });
+            found.push(FollowUp { name: name.unbind(), key: plan.keys[0], bound: bound_bytes, count });
         }
         Ok(found)
+    }
+
+    /// Whether a task has limits that its run's controllers were told of, not its definition: the general way sends them.
+    fn is_limited_by_hand(
+        &self,
+        py: Python<'_>,
+        identity: usize,
+        base: &Bound<'_, PyString>,
+        name: &Bound<'_, PyString>,
+    ) -> PyResult<bool> {
+        let Some(Some(plan)) = self.plans.get(&identity) else {
+            return Ok(false);
+        };
+        let (cycles, retries) = (self.cycle_limits.bind(py), self.retry_limits.bind(py));
+        if plan.max_cycles.is_none() && !cycles.is_empty() && cycles.contains(base)? {
+            return Ok(true);
+        }
+        Ok(!plan.retries && !retries.is_empty() && (retries.contains(base)? || retries.contains(name)?))
     }
 
     /// The address of a task's definition, if it has a plan; plans are made when first asked for.

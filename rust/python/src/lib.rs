@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 mod bodies;
 mod effects;
 mod fed_branches;
+mod inline_steps;
 mod lease;
 mod link;
 mod load;
@@ -19,6 +20,7 @@ mod steps;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<scheduler::PyScheduler>()?;
+    module.add_class::<inline_steps::InlineSteps>()?;
     module.add_class::<members::MemberFeed>()?;
     module.add_class::<steps::StepFeed>()?;
     module.add_class::<pool::Pool>()?;

@@ -20,6 +20,8 @@ pub(crate) struct NextTasks {
     /// key -> definition; raises `LookupError`.
     find: Py<PyAny>,
     loads: Py<PyAny>,
+    /// The arguments of all tasks that have none.
+    nothing: Py<PyDict>,
     /// By key: None when its tasks have options that matter to the scheduler.
     definitions: HashMap<u64, Option<Py<PyAny>>>,
 }
@@ -39,7 +41,8 @@ impl NextTasks {
         find: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
-        Ok(Self { plain, graph, ids, find, loads, definitions: HashMap::default() })
+        let nothing = PyDict::new(py).unbind();
+        Ok(Self { plain, graph, ids, find, loads, nothing, definitions: HashMap::default() })
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
@@ -54,7 +57,7 @@ impl NextTasks {
                 return Ok(None);
             };
             let bound = match wanted.bound {
-                [] => PyDict::new(py),
+                [] => self.nothing.bind(py).clone(), // there may be a million of them
                 bytes => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
                     Ok(bound) => bound.cast_into()?,
                     Err(_) => return Ok(None),

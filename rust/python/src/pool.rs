@@ -19,9 +19,21 @@ pub struct Pool {
     wake_fd: i32,
 }
 
+/// The system's error with its number, which Python code can ask for.
+fn system_error(error: std::io::Error) -> PyErr {
+    match error.raw_os_error() {
+        Some(number) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+            PyOSError::new_err((number, text))
+        }
+        None => PyOSError::new_err(error),
+    }
+}
+
 pub(crate) fn refused(error: PoolError) -> PyErr {
     match error {
-        PoolError::Io(error) => PyOSError::new_err(error),
+        PoolError::Io(error) => system_error(error),
         other => PyValueError::new_err(other.to_string()),
     }
 }
@@ -48,7 +60,7 @@ impl Pool {
 impl Pool {
     #[new]
     fn new() -> PyResult<Pool> {
-        let reactor = Reactor::new()?;
+        let reactor = Reactor::new().map_err(system_error)?;
         let wake_fd = reactor.wake_fd();
         Ok(Pool { reactor: Mutex::new(reactor), wake_fd })
     }

@@ -1,5 +1,5 @@
 //! `graflow_fast._core.Scheduler`: numbers in, numbers out. Decides nothing.
-use graflow_scheduler::{Action, CallError, Config, Directive, Event, Micros, Scheduler, Work};
+use graflow_scheduler::{Action, CallError, Config, Directive, Event, Micros, Scheduler, Standing, Work};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -236,6 +236,10 @@ impl PyScheduler {
 
     fn explain(&self, node: u32) -> PyResult<(&'static str, Vec<u32>)> {
         self.core.explain(node).map(|(reason, related)| (reason.code(), related)).map_err(mistake)
+    }
+
+    fn standing(&self, node: u32) -> PyResult<&'static str> {
+        self.core.standing(node).map(Standing::code).map_err(mistake)
     }
 
     fn check(&self) -> PyResult<()> {

@@ -98,6 +98,7 @@ impl StepFeed {
     ) -> PyResult<Self> {
         let channel = context.getattr("channel")?;
         let cycles = context.getattr("cycle_controller")?;
+        let retries = context.getattr("retry_controller")?;
         let data: Py<PyDict> = channel.getattr("data")?.extract()?;
         let books = Books {
             data: data.clone_ref(py),
@@ -116,9 +117,10 @@ impl StepFeed {
             expiring: channel.getattr("ttl_data")?.extract()?,
             cycle_counts: cycles.getattr("cycle_counts")?.extract()?,
             cycle_limits: cycles.getattr("node_max_cycles")?.extract()?,
-            retry_counts: context.getattr("retry_controller")?.getattr("retry_counts")?.extract()?,
+            retry_counts: retries.getattr("retry_counts")?.extract()?,
+            retry_limits: retries.getattr("node_max_retries")?.extract()?,
             plans: rustc_hash::FxHashMap::default(),
-            alone: if leases { 0 } else { usize::MAX },
+            leases,
             most_steps: crate::lease::FIRST_STEPS,
             view: None,
             helper: Some(helper),
@@ -162,11 +164,6 @@ impl StepFeed {
         self.planner.plans.clear();
     }
 
-    /// A worker died during a lease of so many steps: they are repeated one by one.
-    fn lost(&mut self, steps: usize) {
-        self.planner.alone = self.planner.alone.max(steps);
-    }
-
     /// Runs the step that an action asks for, and those of its lease. Gives `action` itself when it is not plain, the
     /// scheduler's next action (or None), a list of the pool's events that are the driver's, or the index of an outcome
     /// that is.
@@ -178,6 +175,7 @@ impl StepFeed {
         let Ok(node) = u32::try_from(node) else {
             return Ok(action.clone().into_any());
         };
+        self.current = None; // the one before may have become the driver's
         let Some(current) = self.submit(py, ticket as u64, node, tag, cause)? else {
             return Ok(action.clone().into_any());
         };

@@ -30,4 +30,4 @@ pub use error::{Broken, CallError};
 pub use event::{Directive, Event, Work};
 pub use ids::{BranchId, EdgeId, Micros, NodeId, Ticket, ROOT};
 pub use scheduler::{Config, Scheduler};
-pub use story::Reason;
+pub use story::{Reason, Standing};

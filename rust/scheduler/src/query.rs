@@ -1,12 +1,14 @@
 //! Questions about a run that change nothing: progress, checkpoints, explanations, size.
 //! Owns: reading. Must not know: how any of it came about.
 use crate::activation::Activation;
+use crate::branch::Branch;
 use crate::error::CallError;
 use crate::event::Work;
 use crate::graph::Graph;
 use crate::ids::{EdgeId, Micros, NodeId, NONE};
+use crate::marks::Marks;
 use crate::scheduler::Scheduler;
-use crate::story::Reason;
+use crate::story::{Reason, Standing};
 use crate::transition::EdgeState;
 
 impl Scheduler {
@@ -89,12 +91,11 @@ impl Scheduler {
     pub fn explain(&self, node: NodeId) -> Result<(Reason, Vec<NodeId>), CallError> {
         self.graph.require(node)?;
         let (reason, who) = self.story.reason(node);
-        let mark = self.root.marks.peek(node);
-        if mark.active > 0 && self.ended {
-            return Ok((Reason::Abandoned, Vec::new()));
-        }
-        if mark.active == 0 && mark.pending > 0 {
-            return Ok((Reason::WaitsFor, self.pending_sources(&self.graph, node)));
+        for branch in std::iter::once(&self.root).chain(self.branches.in_order()) {
+            let mark = branch.marks.peek(node);
+            if mark.active == 0 && mark.pending > 0 {
+                return Ok((Reason::WaitsFor, Self::pending_sources(&self.graph, &branch.marks, node)));
+            }
         }
         let related = match reason {
             Reason::Join | Reason::SkippedNoPredecessor if who.is_none() => self.graph.predecessors(node),
@@ -116,12 +117,28 @@ impl Scheduler {
         Ok((reason, related))
     }
 
-    fn pending_sources(&self, graph: &Graph, node: NodeId) -> Vec<NodeId> {
+    /// Whether a node is under way now, in any branch.
+    pub fn standing(&self, node: NodeId) -> Result<Standing, CallError> {
+        self.graph.require(node)?;
+        if self.tickets.in_order().iter().any(|attempt| attempt.activation.node == node) {
+            return Ok(Standing::Running);
+        }
+        let waits_in = |branch: &Branch| {
+            if branch.delayed.in_order().any(|activation| activation.node == node) {
+                return Some(Standing::Delayed);
+            }
+            branch.queue.in_order().iter().any(|activation| activation.node == node).then_some(Standing::Queued)
+        };
+        let mut branches = std::iter::once(&self.root).chain(self.branches.in_order());
+        Ok(branches.find_map(waits_in).unwrap_or_default())
+    }
+
+    fn pending_sources(graph: &Graph, marks: &Marks, node: NodeId) -> Vec<NodeId> {
         let mut found = Vec::new();
         let mut next = graph.first_in(node);
         while next != NONE {
             let edge = graph.edge(next);
-            match self.root.marks.peek_edge(next) {
+            match marks.peek_edge(next) {
                 EdgeState::Pending | EdgeState::PendingFired => found.push(edge.source),
                 EdgeState::Idle | EdgeState::Fired => {}
             }

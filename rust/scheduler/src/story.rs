@@ -60,6 +60,32 @@ impl Reason {
     }
 }
 
+/// Whether a node is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not.
+    #[default]
+    Idle,
+    /// It waits for its turn.
+    Queued,
+    /// It failed, and waits until it may be tried again.
+    Delayed,
+    /// An attempt of it is running, or (a group) its members are.
+    Running,
+}
+
+impl Standing {
+    /// The name that `standing` gives.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Queued => "queued",
+            Self::Delayed => "delayed",
+            Self::Running => "running",
+        }
+    }
+}
+
 /// One line of the latest events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {

@@ -295,3 +295,26 @@ fn explain_names_the_reason() {
     run.gives("run a try 1").finishes("a");
     assert_eq!(run.explains("b"), "successor a");
 }
+
+#[test]
+fn standing_tells_who_is_under_way() {
+    let mut run = Run::of("a >> b; a >> c").start("a");
+    assert_eq!(run.stands("a"), "queued");
+    run.gives("run a");
+    assert_eq!((run.stands("a"), run.stands("b")), ("running", "idle"));
+    run.retries("a", 10);
+    assert_eq!(run.stands("a"), "delayed");
+    run.at(10).gives("run a try 1").finishes("a");
+    run.gives("run b after a");
+    assert_eq!((run.stands("a"), run.stands("b"), run.stands("c")), ("idle", "running", "queued"));
+}
+
+#[test]
+fn the_story_outlives_the_run() {
+    let mut run = Run::of("a >> b; a >> c; b >> d; c >> d").start("a");
+    run.gives("run a").finishes("a");
+    run.gives("run b after a").fails("b");
+    assert_eq!(run.explains("b"), "successor a");
+    assert_eq!((run.explains("c"), run.stands("c")), ("successor a".to_owned(), "queued"));
+    assert_eq!(run.explains("d"), "waits_for b c");
+}

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._hints import with_hint
 from graflow_fast.exceptions import ParallelGroupError
 
 if TYPE_CHECKING:
@@ -275,7 +276,8 @@ def resolve_group_policy(policy: str | Mapping[str, Any] | GroupExecutionPolicy)
 def _from_name(given: str) -> GroupExecutionPolicy:
     name = given.lower()
     if name not in POLICY_REGISTRY:
-        raise ValueError(f"Unknown group execution policy '{given}'. Available policies: {sorted(POLICY_REGISTRY)}")
+        error = ValueError(f"Unknown group execution policy '{given}'. Available policies: {sorted(POLICY_REGISTRY)}")
+        raise with_hint(error, given, POLICY_REGISTRY)
     try:
         return POLICY_REGISTRY[name]()
     except TypeError as error:

@@ -9,6 +9,7 @@ mod intake;
 mod lone;
 #[cfg(test)]
 mod lone_tests;
+mod stopped;
 #[cfg(test)]
 mod tests;
 
@@ -62,8 +63,9 @@ pub struct Reactor {
     latest_worker: usize,
     latest_function: u64,
     live_epoch: u64,
-    window: u64,  // work in flight per worker, in nanoseconds
-    left_at: u64, // when the caller was last let go
+    window: u64,    // work in flight per worker, in nanoseconds
+    left_at: u64,   // when the caller was last let go
+    next_look: u64, // for workers that are stopped
     lone: Lone,
 }
 
@@ -90,6 +92,7 @@ impl Reactor {
             window: HIGH,
             left_at: u64::MAX,
             lone: Lone::new(),
+            next_look: 0,
         })
     }
 
@@ -306,6 +309,7 @@ impl Reactor {
     fn run(&mut self, deadline: Option<u64>) -> Result<Woken, PoolError> {
         loop {
             let now = os::now();
+            self.replace_stopped(now);
             self.hand_out(now);
             let next_timeout = self.check_timeouts(now);
             let until = [deadline, next_timeout, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);

@@ -69,9 +69,11 @@ fn an_idle_worker_gets_what_waits_behind_a_busy_one() {
     submit(&mut reactor, [1, 2]);
     step(&mut reactor);
     assert_eq!(claim(&mut busy), Some(1));
+    assert!(busy.has_queued());
     let mut idle = add(&mut reactor);
     step(&mut reactor);
     assert_eq!(claim(&mut idle), Some(2));
+    assert!(!busy.has_queued(), "what was taken back is still in its queue, and is none of it");
     finish(&mut busy, 1);
     assert_eq!(claim(&mut busy), None);
 }

@@ -263,6 +263,12 @@ impl Run {
         format!("{} {}", reason.code(), names.join(" ")).trim().to_owned()
     }
 
+    /// `standing` in words.
+    pub fn stands(&mut self, name: &str) -> &'static str {
+        let id = self.id(name);
+        self.scheduler.standing(id).unwrap().code()
+    }
+
     /// Completes everything in order until the end; gives what ran, in order.
     pub fn runs_out(&mut self) -> String {
         let mut ran = Vec::new();

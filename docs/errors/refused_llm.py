@@ -1,0 +1,11 @@
+"""LLM injection.
+
+It belongs to `graflow`.
+"""
+
+from graflow_fast import task
+
+
+@task(inject_llm_client=True)
+def summarize(llm, text):
+    return llm.completion(text)

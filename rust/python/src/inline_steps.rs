@@ -1,0 +1,373 @@
+//! `_core.InlineSteps`: the short way for plain steps, bodies of the workflow's own branch run in the calling thread.
+//!
+//! Does exactly what the driver does for such a step, with nothing in between. What is not plain (an iteration, a repeated
+//! attempt, a directive, an exception, another placement) goes back to the driver. Must not know pools or other branches.
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use graflow_pool::Reactor;
+use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyType};
+use rustc_hash::FxHashMap as HashMap;
+
+use crate::scheduler::{mistake, to_tuple, ActionTuple, PyScheduler};
+
+const RUN: i64 = 0;
+/// Steps between two looks for signals: a body that is Python code looks itself.
+const STEPS_PER_LOOK: u32 = 256;
+
+/// How to run the bodies of one definition.
+struct Plan {
+    function: Py<PyAny>,
+    inject: bool,
+    /// The name, `<name>.__result__`, and whether there is no default.
+    parameters: Vec<(Py<PyString>, Py<PyString>, bool)>,
+    /// Whether open parameters are looked up in the channel.
+    looks_up: bool,
+    /// What may be bound; None for anything.
+    names: Option<Py<PyFrozenSet>>,
+    /// `(task name)`: sets the definition's limits of loops and retries; None when it has none.
+    limit: Option<Py<PyAny>>,
+}
+
+/// Runs plain steps of one run.
+#[pyclass(frozen, module = "graflow_fast._core")]
+pub struct InlineSteps {
+    scheduler: Py<PyScheduler>,
+    tasks: Py<PyList>,
+    names: Py<PyList>,
+    plain: Py<PyType>,
+    /// What the driver answers and does.
+    driver: Py<PyAny>,
+    plans: Mutex<HashMap<usize, Option<Arc<Plan>>>>,
+    /// The node whose body is running and since when, in seconds since the epoch, as bits.
+    node: AtomicU32,
+    started: AtomicU64,
+}
+
+/// What the steps of one streak read and write.
+struct Tables<'py> {
+    channel: Bound<'py, PyAny>,
+    /// The channel's values and expiries, when setting a value is nothing more than to put it there.
+    data: Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>,
+    cycle_counts: Bound<'py, PyDict>,
+    retry_counts: Bound<'py, PyDict>,
+    completed: Bound<'py, PySet>,
+    completed_list: Bound<'py, PyList>,
+    /// Called with (name, started, ended), if anybody wants to know.
+    note: Option<Bound<'py, PyAny>>,
+    /// Stands for the context of a step that takes none.
+    marker: Bound<'py, PyAny>,
+}
+
+/// How a step ended.
+enum Ended<'py> {
+    /// Well, and nothing was asked for.
+    Returned(Bound<'py, PyAny>),
+    /// With directives: (its context, the result).
+    Asked(Bound<'py, PyAny>, Bound<'py, PyAny>),
+    /// With an exception: (its context, the exception).
+    Raised(Bound<'py, PyAny>, PyErr),
+}
+
+#[pymethods]
+impl InlineSteps {
+    #[new]
+    fn new(
+        scheduler: Py<PyScheduler>,
+        tasks: Py<PyList>,
+        names: Py<PyList>,
+        plain: Py<PyType>,
+        driver: Py<PyAny>,
+    ) -> Self {
+        let (node, started) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { scheduler, tasks, names, plain, driver, plans: Mutex::default(), node, started }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.tasks)?;
+        visit.call(&self.names)?;
+        visit.call(&self.driver)
+    }
+
+    /// The name of the task whose body is running.
+    #[getter]
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.names.bind(py).get_item(self.node.load(Ordering::Relaxed) as usize)
+    }
+
+    /// When it started, in seconds since the epoch.
+    #[getter]
+    fn started(&self) -> f64 {
+        f64::from_bits(self.started.load(Ordering::Relaxed))
+    }
+
+    /// Runs plain steps from `action` on; the first action that is none (`action` itself if nothing was run), or None.
+    fn go_on<'py>(&self, py: Python<'py>, action: Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let driver = self.driver.bind(py);
+        let first: ActionTuple = action.extract()?;
+        if self.plan_for(py, first)?.is_none() {
+            return Ok(Some(action));
+        }
+        let tables = Tables::of(&driver.call_method0(intern!(py, "begin"))?)?;
+        let mut last = None;
+        let outcome = self.streak(py, first, &tables, &mut last);
+        driver.call_method1(intern!(py, "end"), (last.is_some(), last))?;
+        let (action, ended) = outcome?;
+        let following = match ended {
+            None => return action.map(|action| Ok(action.into_pyobject(py)?.into_any())).transpose(),
+            Some(Ended::Returned(_)) => return Ok(None),
+            Some(Ended::Asked(context, result)) => {
+                driver.call_method1(intern!(py, "returned"), (action, context, result))?
+            }
+            Some(Ended::Raised(context, error)) => {
+                driver.call_method1(intern!(py, "raised"), (action, context, error.into_value(py)))?
+            }
+        };
+        Ok(Some(following))
+    }
+}
+
+impl InlineSteps {
+    /// Runs steps; the action that none was made of, with how it ended if its body has run.
+    fn streak<'py>(
+        &self,
+        py: Python<'py>,
+        first: ActionTuple,
+        tables: &Tables<'py>,
+        last: &mut Option<Bound<'py, PyAny>>,
+    ) -> PyResult<(Option<ActionTuple>, Option<Ended<'py>>)> {
+        let names = self.names.bind(py);
+        let mut steps = 0_u32;
+        let mut action = first;
+        loop {
+            let Some((task, plan)) = self.plan_for(py, action)? else {
+                return Ok((Some(action), None));
+            };
+            let (_, ticket, node, _, _, _, cause) = action;
+            let name = names.get_item(node as usize)?.cast_into::<PyString>()?;
+            self.node.store(node as u32, Ordering::Relaxed);
+            let result = match self.step(py, &plan, &task, &name, cause, tables)? {
+                Ended::Returned(result) => result,
+                ended => return Ok((Some(action), Some(ended))),
+            };
+            tables.store(&name, &result)?;
+            if let Some(note) = &tables.note {
+                note.call1((&name, self.started(), now()))?;
+            }
+            *last = Some(result);
+            let now = Reactor::now() / 1000;
+            let following = {
+                let core = &mut self.scheduler.bind(py).borrow_mut().core;
+                core.complete(ticket as u64, &[], now).map_err(mistake)?;
+                core.next(now)
+            };
+            match following {
+                Some(following) => action = to_tuple(following),
+                None => return Ok((None, None)),
+            }
+            steps += 1;
+            if steps % STEPS_PER_LOOK == 0 {
+                py.check_signals()?;
+            }
+        }
+    }
+
+    /// Runs one body.
+    fn step<'py>(
+        &self,
+        py: Python<'py>,
+        plan: &Plan,
+        task: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+        cause: i64,
+        tables: &Tables<'py>,
+    ) -> PyResult<Ended<'py>> {
+        if let Some(limit) = &plan.limit {
+            limit.call1(py, (name,))?;
+        }
+        let count = tables.cycle_counts.get_item(name)?.map_or(Ok(0), |count| count.extract::<u64>())?;
+        tables.cycle_counts.set_item(name, count + 1)?;
+        if !tables.retry_counts.is_empty() && tables.retry_counts.contains(name)? {
+            tables.retry_counts.del_item(name)?;
+        }
+        self.started.store(now().to_bits(), Ordering::Relaxed);
+        let driver = self.driver.bind(py);
+        let context = if plan.inject { Some(driver.call_method0(intern!(py, "new_context"))?) } else { None };
+        let called = self.call(py, plan, task, name, cause, (tables, context.as_ref()));
+        match called {
+            Ok(result) => {
+                // What takes no context may have asked for something through the run's.
+                let made = tables.marker.getattr(intern!(py, "_made"))?;
+                if made.is_none() {
+                    return Ok(Ended::Returned(result));
+                }
+                if made.getattr(intern!(py, "directives"))?.is_none() {
+                    tables.marker.call_method0(intern!(py, "forget"))?;
+                    return Ok(Ended::Returned(result));
+                }
+                Ok(Ended::Asked(driver.call_method0(intern!(py, "context"))?, result))
+            }
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                Ok(Ended::Raised(driver.call_method0(intern!(py, "context"))?, error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        plan: &Plan,
+        task: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+        cause: i64,
+        (tables, context): (&Tables<'py>, Option<&Bound<'py, PyAny>>),
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
+        let bound = bound.cast::<PyDict>()?;
+        let arguments = if plan.parameters.is_empty() && bound.is_empty() {
+            None
+        } else {
+            match plan.fill(bound, tables)? {
+                Filled::Nothing => None,
+                Filled::With(arguments) => Some(arguments),
+                Filled::Unsure => {
+                    let fill = intern!(py, "fill_arguments");
+                    let arguments = self.driver.bind(py).call_method1(fill, (task, name, cause))?;
+                    Some(arguments.cast_into::<PyDict>()?)
+                }
+            }
+        };
+        let function = plan.function.bind(py);
+        match context {
+            Some(context) => function.call((context,), arguments.as_ref()),
+            None => function.call((), arguments.as_ref()),
+        }
+    }
+
+    /// The task and the plan of an action that is a plain step.
+    fn plan_for<'py>(&self, py: Python<'py>, action: ActionTuple) -> PyResult<Option<(Bound<'py, PyAny>, Arc<Plan>)>> {
+        let (kind, _, node, branch, attempt, tag, _) = action;
+        if kind != RUN || branch != 0 || attempt != 0 || tag != 0 {
+            return Ok(None);
+        }
+        let task = self.tasks.bind(py).get_item(node as usize)?;
+        if !task.get_type().is(self.plain.bind(py)) {
+            return Ok(None);
+        }
+        let definition = task.getattr(intern!(py, "_definition"))?.as_ptr() as usize;
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&definition).cloned();
+        let plan = match known {
+            Some(known) => known,
+            None => self.make_plan(py, &task, definition)?,
+        };
+        Ok(plan.map(|plan| (task, plan)))
+    }
+
+    fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>, definition: usize) -> PyResult<Option<Arc<Plan>>> {
+        type Parameters = Vec<(Py<PyString>, Py<PyString>, bool)>;
+        type Answer = Option<(Py<PyAny>, bool, Parameters, bool, Option<Py<PyFrozenSet>>, Option<Py<PyAny>>)>;
+        let answer: Answer = self.driver.bind(py).call_method1(intern!(py, "plan_of"), (task,))?.extract()?;
+        let plan = answer.map(|(function, inject, parameters, looks_up, names, limit)| {
+            Arc::new(Plan { function, inject, parameters, looks_up, names, limit })
+        });
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(definition, plan.clone());
+        Ok(plan)
+    }
+}
+
+/// The arguments of a body.
+enum Filled<'py> {
+    Nothing,
+    With(Bound<'py, PyDict>),
+    /// The driver finds out, or says what is missing.
+    Unsure,
+}
+
+impl Plan {
+    fn fill<'py>(&self, bound: &Bound<'py, PyDict>, tables: &Tables<'py>) -> PyResult<Filled<'py>> {
+        let py = bound.py();
+        let Some((data, expiries)) = &tables.data else {
+            return Ok(Filled::Unsure);
+        };
+        if !expiries.is_empty() {
+            return Ok(Filled::Unsure);
+        }
+        if let Some(names) = &self.names {
+            for name in bound.keys() {
+                if !names.bind(py).contains(name)? {
+                    return Ok(Filled::Unsure);
+                }
+            }
+        }
+        let arguments = if bound.is_empty() { None } else { Some(bound.copy()?) };
+        let mut arguments = arguments;
+        for (name, result_key, required) in &self.parameters {
+            let name = name.bind(py);
+            if !bound.is_empty() && bound.contains(name)? {
+                continue;
+            }
+            let key = match self.looks_up {
+                true if data.contains(result_key)? => Some(result_key.bind(py)),
+                true if data.contains(name)? => Some(name),
+                _ => None,
+            };
+            match key {
+                Some(key) => {
+                    let value = tables.channel.call_method1(intern!(py, "get"), (key,))?;
+                    arguments.get_or_insert_with(|| PyDict::new(py)).set_item(name, value)?;
+                }
+                None if *required => return Ok(Filled::Unsure),
+                None => {}
+            }
+        }
+        Ok(arguments.map_or(Filled::Nothing, Filled::With))
+    }
+}
+
+impl<'py> Tables<'py> {
+    fn of(streak: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = streak.py();
+        let get = |name: &Bound<'py, PyString>| streak.getattr(name);
+        let data = get(intern!(py, "data"))?;
+        let note = get(intern!(py, "note"))?;
+        Ok(Self {
+            channel: get(intern!(py, "channel"))?,
+            data: if data.is_none() {
+                None
+            } else {
+                Some((data.cast_into()?, get(intern!(py, "expiries"))?.cast_into()?))
+            },
+            cycle_counts: get(intern!(py, "cycle_counts"))?.cast_into()?,
+            retry_counts: get(intern!(py, "retry_counts"))?.cast_into()?,
+            completed: get(intern!(py, "completed"))?.cast_into()?,
+            completed_list: get(intern!(py, "completed_list"))?.cast_into()?,
+            note: (!note.is_none()).then_some(note),
+            marker: get(intern!(py, "marker"))?,
+        })
+    }
+
+    /// Keeps a result, and notes that its task has completed.
+    fn store(&self, name: &Bound<'py, PyString>, result: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = name.py();
+        let key = name.add(intern!(py, ".__result__"))?;
+        match &self.data {
+            Some((data, expiries)) if expiries.is_empty() => data.set_item(key, result)?,
+            _ => drop(self.channel.call_method1(intern!(py, "set"), (key, result))?),
+        }
+        if !self.completed.contains(name)? {
+            self.completed.add(name)?;
+            self.completed_list.append(name)?;
+        }
+        Ok(())
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
