@@ -279,6 +279,8 @@ class Run:
         place = self.placement.of(task, branch, self.parallel)
         if place == INLINE:
             return self._run_inline(attempt)
+        if place == PROCESS and self.processes is None and self.process_side().steps is not None:
+            return self._carry_out((RUN, ticket, node, branch_id, number, tag, cause))  # there is a short way now
         self.prepare(attempt)
         self.running[ticket] = attempt
         if place == PROCESS:

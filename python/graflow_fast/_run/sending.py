@@ -36,7 +36,7 @@ class Sending:
         #: By ticket: the shared memory that a running attempt may still ask for.
         self._held: dict[int, list[Any]] = {}
         self.copies = Copies()
-        #: Arguments that kept a member from the short way, as bytes: the driver asks for them next.
+        #: Arguments that kept a member or step from the short way, as bytes: the driver asks for them next.
         self._refused: tuple[dict[str, Any], bytes] | None = None
         self._bodies_seen = 0
 
@@ -61,9 +61,13 @@ class Sending:
         """Pack a plain member's arguments; with arguments in shared memory, which must be held, it is not plain."""
         data = crossing.dumps(bound, self.copies_for(None))
         if data[0] == crossing.SHARED_MARK:
-            self._refused = (bound, data)
+            self.refuse(bound, data)
             raise NotPlain
         return data
+
+    def refuse(self, bound: dict[str, Any], data: bytes) -> None:
+        """Keep the bytes of arguments that are too much for a short way: they are asked for next."""
+        self._refused = (bound, data)
 
     def pack_bound(self, task_id: str, bound: dict[str, Any], branch: Branch) -> bytes:
         if self._refused is not None:

@@ -249,4 +249,8 @@ class PoolSteps:
             data = crossing.dumps(value, self.processes.sending.copies_for(self.run.root))
         except Exception:
             return None  # the general way says what can't be pickled
-        return None if data[0] == crossing.SHARED_MARK else data
+        if data[0] != crossing.SHARED_MARK:
+            return data
+        if not ahead:
+            self.processes.sending.refuse(value, data)  # not to be copied once more
+        return None

@@ -76,7 +76,6 @@ def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
     previous = extra.get("previous")
     perform, now = worker.perform, time.time
     began = started = now()
-    last = began + LONGEST
     done = []
     names: list[str] = []
     while True:
@@ -84,7 +83,7 @@ def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
         ended = now()
         done.append((task_id, flags, result, parts, started, ended))
         names.append(task_id)
-        if flags & FAILED or ended > last:
+        if flags & FAILED or ended - began > LONGEST:
             return done
         directives = None
         if parts is not None:
