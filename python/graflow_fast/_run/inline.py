@@ -72,7 +72,13 @@ class InlineSteps:
 
     def new_context(self) -> TaskExecutionContext:
         """Return the context of a step that takes one."""
-        return self.marker.made()
+        made = registry.running.task_context = self.run.context.current_task_context = self.marker.made()
+        return made
+
+    def renew(self) -> None:
+        """Stand for the next step, which may take no context."""
+        self.marker.forget()
+        registry.running.task_context = self.run.context.current_task_context = self.marker  # type: ignore[assignment]
 
     def context(self) -> TaskExecutionContext:
         """Return the context of the step that ended."""
