@@ -67,6 +67,7 @@ class InlineSteps:
     def end(self, any_completed: bool, last_result: Any) -> None:
         """Let the thread be where it was before; note what the last step gave, if one completed."""
         registry.running.task_context, self.run.context.current_task_context = self._outer.pop()
+        self.run.body_ran_here()
         if any_completed:
             self.run.last_result = last_result
 
