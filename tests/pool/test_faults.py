@@ -167,6 +167,13 @@ def test_a_loop_that_cannot_be_imported(start):
         driver.until(lambda: False, seconds=3)
 
 
+def test_a_loop_that_fails_before_its_first_task(start):
+    """A program that was updated while it ran may have such workers: replacing them would never end."""
+    driver = start(1, loop="broken_loop:run")
+    with pytest.raises(RuntimeError, match=r"(?s)workers cannot start.*the loop of another version"):
+        driver.until(lambda: False, seconds=3)
+
+
 def test_kill_grace(driver):
     ticket = driver.submit(b"s30")
     driver.core.poll(0)

@@ -19,11 +19,10 @@ from typing import Any
 from graflow_fast._pool.output import memory_file
 
 # Nothing is garbage while modules are imported, and nobody waits for a first result as long as for these.
-_BOOT = """import gc, sys
-gc.disable()
-sys.path[:] = sys.argv[3:]
-from graflow_fast._worker.template import main
-main({}, {})"""
+_BOOT = (
+    "import gc, sys; gc.disable(); sys.path[:] = sys.argv[3:]; "
+    "from graflow_fast._worker.template import main; main({}, {})"
+)
 _CONTROL = 3  # the template's descriptor
 _MESSAGE_BYTES = 1 << 16
 #: Seconds for the template to answer, and to end once its workers have had theirs.

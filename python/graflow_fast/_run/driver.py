@@ -84,7 +84,7 @@ class Run:
         self.handlers = handlers
         self.failures = Failures()
         self.running: dict[int, Attempt] = {}
-        #: How many bodies have run in this thread, the short way aside.
+        #: How often bodies have run in this process: what they changed, later ones in the pool must capture.
         self.bodies_here = 0
         self.last_result: Any = None
         #: Whether it has ended, however.
@@ -306,7 +306,7 @@ class Run:
 
     def _run_inline(self, attempt: Attempt) -> Any:
         context = self.prepare(attempt)
-        self.bodies_here += 1
+        self.body_ran_here()
         branch = attempt.branch
         task_context = TaskExecutionContext(attempt.task_id, context, attempt.base_id)
         attempt.started = task_context.start_time
@@ -370,6 +370,12 @@ class Run:
             context.retry_controller.set_node_policy(task_id, definition.retry_policy)
         elif definition.max_retries is not None:
             context.retry_controller.set_node_max_retries(task_id, definition.max_retries)
+
+    def body_ran_here(self) -> None:
+        """Note that a body ran in this process, so what others have captured is looked at again before it is sent."""
+        self.bodies_here += 1
+        if self.processes is not None:
+            self.processes.table.epoch += 1
 
     def step_failed(self, action: Any, task_context: TaskExecutionContext, error: Exception) -> Any:
         """Note that a step run the short way raised; return the next action."""

@@ -67,12 +67,19 @@ class InlineSteps:
     def end(self, any_completed: bool, last_result: Any) -> None:
         """Let the thread be where it was before; note what the last step gave, if one completed."""
         registry.running.task_context, self.run.context.current_task_context = self._outer.pop()
+        self.run.body_ran_here()
         if any_completed:
             self.run.last_result = last_result
 
     def new_context(self) -> TaskExecutionContext:
         """Return the context of a step that takes one."""
-        return self.marker.made()
+        made = registry.running.task_context = self.run.context.current_task_context = self.marker.made()
+        return made
+
+    def renew(self) -> None:
+        """Stand for the next step, which may take no context."""
+        self.marker.forget()
+        registry.running.task_context = self.run.context.current_task_context = self.marker  # type: ignore[assignment]
 
     def context(self) -> TaskExecutionContext:
         """Return the context of the step that ended."""

@@ -92,6 +92,7 @@ class Threads:
         def done(outcome: tuple[Any, BaseException | None, Any], pieces: Pieces) -> None:
             result, raised, directives = outcome
             context.current_task_context = None
+            run.body_ran_here()
             del run.running[attempt.ticket]
             attempt.branch.output.write(pieces)
             if raised is not None:

@@ -293,8 +293,10 @@ def mapping(path: str, token: Token, size: int) -> Any:
             from graflow_fast._shared.windows import lease
 
             found = lease(fd, token, size)
-        except BaseException:
+        except BaseException as error:
             os.close(fd)
+            if isinstance(error, OSError) and is_out_of_descriptors(error):
+                return read_with_spare(path, token, size)
             raise
         _leased[token] = found
         if arena.awaits_arrival:

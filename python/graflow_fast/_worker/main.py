@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 DEFAULT_LOOP = "graflow_fast._worker.loop:run"
-#: The exit code of a worker whose loop could not even be imported: a new worker would fare no better.
+#: The exit code of a worker whose loop can not be imported or fails before any task: a new one would fare no better.
 CANNOT_START = 70
 #: The exit code of a worker that can't reach the coordinator any more, because a task closed its descriptors.
 LINK_BROKEN = 71
@@ -66,8 +66,11 @@ def main(
         _take_surroundings(boot)
         module, _, name = boot["loop"].partition(":")
         run = getattr(importlib.import_module(module), name)
-        code = 1
-        run(_core.WorkerLink(link, claims))
+        worker_link = _core.WorkerLink(link, claims)
+        try:
+            run(worker_link)
+        finally:
+            code = 1 if worker_link.running.ticket else CANNOT_START
         atexit._run_exitfuncs()
         code = 0
     except OSError:

@@ -115,22 +115,27 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
     Raises:
         DuplicateTaskError: another task has its name there, unless ``skip_if_exists`` is true.
     """
+    graph = workflow.graph
+    if task._links is None and not (task.is_group or task.is_map):  # of these there may be a million
+        if task._owner is not graph:
+            if graph._tasks.get(task.task_id) is not task:
+                graph.add_node(task, skip_if_exists=skip_if_exists)
+            task._owner = graph
+        return
     component = linked_component(task)
     for member in component:
-        if member._owner is workflow.graph:
+        if member._owner is graph:
             continue
         if member.provisional_name:
             member.provisional_name = False
             member._task_id = workflow.get_next_group_name()  # type: ignore[attr-defined]
-        taken = workflow.graph.nodes.get(member.task_id)
+        taken = graph.nodes.get(member.task_id)
         if member.is_map and taken is not None and taken["task"] is not member:
-            member.rename_if_taken(workflow.graph.nodes)  # type: ignore[attr-defined]
-        if member.task_id in workflow.graph.nodes and workflow.graph.nodes[member.task_id]["task"] is member:
-            member._owner = workflow.graph
-            continue
-        workflow.graph.add_node(member, member.task_id, skip_if_exists=skip_if_exists)
-        member._owner = workflow.graph
-    add_free_edges(component, workflow.graph.add_edge)
+            member.rename_if_taken(graph.nodes)  # type: ignore[attr-defined]
+        if graph._tasks.get(member.task_id) is not member:
+            graph.add_node(member, member.task_id, skip_if_exists=skip_if_exists)
+        member._owner = graph
+    add_free_edges(component, graph.add_edge)
 
 
 def linked_component(task: Executable) -> list[Executable]:

@@ -332,7 +332,7 @@ class TaskWrapper(Executable):
     """A task made from a function by ``@task``, or an instance of one with bound parameters."""
 
     # Of these there may be millions; what only some have is in the dictionary.
-    __slots__ = ("_bound_kwargs", "_definition", "_task_id")
+    __slots__ = ("_bound_kwargs", "_definition", "_owner", "_task_id")
 
     _task_id: str
     _definition: Definition
@@ -353,6 +353,7 @@ class TaskWrapper(Executable):
         retry_policy: RetryPolicy | None = None,
     ) -> None:
         self._task_id = task_id
+        self._owner = None
         if isinstance(func, Definition):
             self._definition = func
         else:
@@ -477,6 +478,7 @@ class TaskWrapper(Executable):
             raise TypeError(f"task_id must be a str, not {type(task_id).__name__} ({task_id!r})")
         instance: TaskWrapper = TaskWrapper.__new__(type(self))
         instance._task_id = task_id
+        instance._owner = None
         instance._definition = self._definition
         instance._bound_kwargs = {**self._bound_kwargs, **kwargs} if self._bound_kwargs else kwargs
         self.is_template = True
@@ -568,6 +570,7 @@ def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], e
     """Make the task anew where it was unpickled, registered nowhere."""
     task = TaskWrapper.__new__(TaskWrapper)
     task._task_id = task_id
+    task._owner = None
     task._definition = definition
     task._bound_kwargs = bound
     task.__dict__.update(definition.__dict__.get("shown", ()))

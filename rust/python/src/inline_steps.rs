@@ -207,7 +207,7 @@ impl InlineSteps {
                     return Ok(Ended::Returned(result));
                 }
                 if made.getattr(intern!(py, "directives"))?.is_none() {
-                    tables.marker.call_method0(intern!(py, "forget"))?;
+                    driver.call_method0(intern!(py, "renew"))?;
                     return Ok(Ended::Returned(result));
                 }
                 Ok(Ended::Asked(driver.call_method0(intern!(py, "context"))?, result))

@@ -66,6 +66,7 @@ impl NextTasks {
             let plain = self.plain.bind(py);
             let task = plain.call_method1(intern!(py, "__new__"), (plain,))?;
             task.setattr(intern!(py, "_task_id"), wanted.name)?;
+            task.setattr(intern!(py, "_owner"), py.None())?;
             task.setattr(intern!(py, "_definition"), definition)?;
             task.setattr(intern!(py, "_bound_kwargs"), bound)?;
             made.push(task);
