@@ -2,11 +2,14 @@
 
 import os
 import signal
+import time
 
+import psutil
 import pytest
 
-from graflow_fast import chain, parallel, task, workflow
-from graflow_fast.exceptions import GraflowRuntimeError
+from graflow_fast import ExecutionContext, RetryPolicy, chain, parallel, task, workflow
+from graflow_fast.core import registry
+from graflow_fast.exceptions import CycleLimitExceededError, GraflowRuntimeError
 
 LONG = 1500  # more steps than one lease has
 
@@ -180,3 +183,62 @@ def test_steps_around_groups(capsys):
         )
 
     assert outcome_of(build, "process", capsys) == outcome_of(build, "inline", capsys)
+
+
+def test_a_worker_that_is_stopped_between_two_steps_is_replaced():
+    """Both while it looks for the next task, and once it sleeps."""
+
+    @task(handler="process")
+    def where(stopped=None):
+        return os.getpid()
+
+    @task(handler="direct")
+    def stop(pause, where_from):
+        time.sleep(pause)
+        pid = registry.running.task_context.get_result(where_from)
+        os.kill(pid, signal.SIGSTOP)
+        while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+            pass
+        return pid
+
+    with workflow("stopped") as flow:
+        chain(
+            where(task_id="w0"),
+            stop(task_id="s0", pause=0.0, where_from="w0"),
+            where(task_id="w1"),
+            stop(task_id="s1", pause=0.05, where_from="w1"),
+            where(task_id="w2"),
+        )
+    began = time.monotonic()
+    _, context = flow.execute(max_workers=1, ret_context=True)
+    assert len({context.get_result(name) for name in ("w0", "w1", "w2")}) == 3
+    assert time.monotonic() - began < 5
+
+
+@task(inject_context=True)
+def short_limits(ctx):
+    """Names nothing of the run, so it may be part of a lease."""
+    try:
+        ctx.next_iteration()
+    except CycleLimitExceededError:
+        return ctx.max_cycles, ctx.max_retries, ctx.cycle_count
+    return "goes on"
+
+
+@task(inject_context=True, retry_policy=RetryPolicy(max_retries=4, initial_interval=0.0))
+def patient(ctx):
+    return ctx.max_retries
+
+
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_limits_that_were_set_by_hand_hold_in_a_chain(executor, monkeypatch):
+    monkeypatch.setenv("GRAFLOW_FAST_EXECUTOR", executor)
+    with workflow("limits") as flow:
+        chain(one, *[short_limits(task_id=f"s{number}") for number in range(4)], patient(task_id="p"), one(task_id="z"))
+    context = ExecutionContext.create(flow.graph, "one", default_max_cycles=7)
+    context.cycle_controller.set_node_max_cycles("s2", 3)
+    context.retry_controller.set_node_max_retries("s1", 5)
+    context.execute()
+    results = {f"s{number}": context.get_result(f"s{number}") for number in range(4)}
+    assert results == {"s0": (7, 0, 7), "s1": (7, 5, 7), "s2": (3, 0, 3), "s3": (7, 0, 7)}
+    assert context.get_result("p") == 4

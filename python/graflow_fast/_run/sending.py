@@ -198,8 +198,11 @@ def limits_set_by_hand(context: Any, definition: Any, task_id: str, base_id: str
     cycles, retries = context.cycle_controller, context.retry_controller
     if definition.max_cycles is None and base_id in cycles.node_max_cycles:
         limits["max_cycles"] = cycles.node_max_cycles[base_id]
-    if definition.max_retries is None and (task_id in retries.node_max_retries or retries.get_policy_for_node(task_id)):
-        limits["max_retries"] = retries.get_max_retries_for_node(task_id)
+    if definition.max_retries is None:
+        for name in (task_id, base_id):
+            if name in retries.node_max_retries or retries.get_policy_for_node(name):
+                limits["max_retries"] = retries.get_max_retries_for_node(name)
+                break
     return limits
 
 

@@ -223,13 +223,10 @@ class PoolSteps:
     def plan(self, task: TaskWrapper) -> StepPlan | None:
         """Return how a task's definition is sent, None when its steps are not plain."""
         run, processes = self.run, self.processes
-        definition = task._definition
-        if definition.retry_policy is not None and definition.max_retries is None:
-            return None  # the worker must be told how often that is, which only the general way does
         if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
             return None
         try:
-            return StepPlan(task, processes.table.keys_for(definition, task.task_id))
+            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
         except TaskSerializationError:
             return None  # the general way fails the attempt
 
