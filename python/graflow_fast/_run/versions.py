@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from graflow_fast._run.scope import LiveStore, Operation, replay
+from graflow_fast._run.scope import LiveStore, Operation, ReadOnlyChannel, replay
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
@@ -84,7 +84,7 @@ class Versions:
         return channel.data.get(key, _MISSING) if isinstance(channel, MemoryChannel) else channel.get(key)
 
 
-class SnapshotChannel(Channel):
+class SnapshotChannel(ReadOnlyChannel):
     """The channel as it was when this was made. It can only be read: writes go to the overlay above it."""
 
     def __init__(self, versions: Versions) -> None:
@@ -135,27 +135,3 @@ class SnapshotChannel(Channel):
             for key, value in self._version.before.items():
                 old.setdefault(key, value)
             self._version = self._version.following
-
-    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
-        """Refuse: writes go to the overlay."""
-        raise NotImplementedError
-
-    def delete(self, key: str) -> bool:
-        """Refuse: writes go to the overlay."""
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        """Refuse: writes go to the overlay."""
-        raise NotImplementedError
-
-    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
-        """Refuse: writes go to the overlay."""
-        raise NotImplementedError
-
-    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
-        """Refuse: writes go to the overlay."""
-        raise NotImplementedError
-
-    def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
-        """Refuse: live operations go to the live store."""
-        raise NotImplementedError

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
-from graflow_fast._run.scope import BranchChannel
+from graflow_fast._run.scope import BranchChannel, ReadOnlyChannel
 from graflow_fast._worker.effects import pack_log
 from graflow_fast._worker.remote_graph import RemoteGraph
 from graflow_fast._worker.remote_state import RemoteCycles, RemoteState
@@ -80,7 +80,7 @@ class View:
         self.values = values
 
 
-class RemoteChannel(Channel):
+class RemoteChannel(ReadOnlyChannel):
     """The channel as the coordinator has it for one task: reading asks, once for each key."""
 
     #: What earlier steps of the same lease did to keys: key -> whether it is there; and those set anew.
@@ -117,32 +117,6 @@ class RemoteChannel(Channel):
         if packed is _ABSENT:
             packed = self.values[key] = ask(self.link, self.ticket, "get", key)
         return packed  # type: ignore[no-any-return]
-
-    # A branch keeps its writes to itself, so none of these is ever called.
-
-    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
-        """Refuse: writes go through the branch's log."""
-        raise NotImplementedError
-
-    def delete(self, key: str) -> bool:
-        """Refuse: writes go through the branch's log."""
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        """Refuse: writes go through the branch's log."""
-        raise NotImplementedError
-
-    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
-        """Refuse: writes go through the branch's log."""
-        raise NotImplementedError
-
-    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
-        """Refuse: writes go through the branch's log."""
-        raise NotImplementedError
-
-    def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
-        """Refuse: live operations go to the live store."""
-        raise NotImplementedError
 
 
 class RemoteRoot(Channel):

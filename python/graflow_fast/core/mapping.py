@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.core import registry
+from graflow_fast.core._execution import update_execution
 from graflow_fast.core.task import Executable, TaskWrapper
 from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, GraphCompilationError
 
@@ -111,18 +112,7 @@ class MapTask(Executable):
         Raises:
             ConfigError: the backend is REDIS.
         """
-        from graflow_fast.core.handlers.group_policy import canonicalize_group_policy
-
-        if backend is not None:
-            if getattr(backend, "name", str(backend)).upper() == "REDIS":
-                raise ConfigError(
-                    f"Map '{self.task_id}': the REDIS backend is not part of graflow_fast; "
-                    "use CoordinationBackend.PROCESS (worker processes on this machine) instead"
-                )
-            self._execution_config["backend"] = backend
-        if backend_config:
-            self._execution_config["backend_config"].update(backend_config)
-        self._execution_config["policy"] = canonicalize_group_policy(policy)
+        update_execution(self._execution_config, f"Map '{self.task_id}'", backend, backend_config, policy)
         return self
 
     def open_items(self, value: Any) -> tuple[Iterator[Any], int | None]:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.core import registry
+from graflow_fast.core._execution import update_execution
 from graflow_fast.core.definition import Definition
-from graflow_fast.exceptions import ConfigError, GraflowRuntimeError
+from graflow_fast.exceptions import GraflowRuntimeError
 
 if TYPE_CHECKING:
     from graflow_fast.coordination.coordinator import CoordinationBackend
@@ -275,18 +276,7 @@ class ParallelGroup(Executable):
         Raises:
             ConfigError: the backend is REDIS.
         """
-        from graflow_fast.core.handlers.group_policy import canonicalize_group_policy
-
-        if backend is not None:
-            if getattr(backend, "name", str(backend)).upper() == "REDIS":
-                raise ConfigError(
-                    f"Group '{self.task_id}': the REDIS backend is not part of graflow_fast; "
-                    "use CoordinationBackend.PROCESS (worker processes on this machine) instead"
-                )
-            self._execution_config["backend"] = backend
-        if backend_config:
-            self._execution_config["backend_config"].update(backend_config)
-        self._execution_config["policy"] = canonicalize_group_policy(policy)
+        update_execution(self._execution_config, f"Group '{self.task_id}'", backend, backend_config, policy)
         return self
 
     def run(self, *args: Any, **kwargs: Any) -> Any:

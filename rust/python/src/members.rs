@@ -100,7 +100,7 @@ impl MemberFeed {
     fn add_next_tasks(
         &mut self,
         py: Python<'_>,
-        plain: Py<PyType>,
+        plain: &Bound<'_, PyType>,
         graph: Py<PyDict>,
         ids: Py<PyDict>,
         find: Py<PyAny>,

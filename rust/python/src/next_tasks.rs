@@ -3,7 +3,7 @@
 //! Owns no state but which definitions are known to be simple. What is not simple is left to the driver.
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::effects::Next;
@@ -11,8 +11,8 @@ use crate::scheduler::{mistake, PyScheduler};
 
 /// Where new tasks go.
 pub(crate) struct NextTasks {
-    /// The class of plain tasks.
-    plain: Py<PyType>,
+    /// Makes an empty task of the class of plain tasks.
+    new_task: Py<PyAny>,
     /// name -> task, the user's graph.
     graph: Py<PyDict>,
     /// name -> node.
@@ -26,6 +26,9 @@ pub(crate) struct NextTasks {
     definitions: HashMap<u64, Option<Py<PyAny>>>,
 }
 
+/// A task that is not yet added, and its name.
+type Made<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
+
 /// The tables by node.
 pub(crate) struct Tables<'a, 'py> {
     pub names: &'a Bound<'py, PyList>,
@@ -35,21 +38,24 @@ pub(crate) struct Tables<'a, 'py> {
 impl NextTasks {
     pub(crate) fn new(
         py: Python<'_>,
-        plain: Py<PyType>,
+        plain: &Bound<'_, PyType>,
         graph: Py<PyDict>,
         ids: Py<PyDict>,
         find: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
         let nothing = PyDict::new(py).unbind();
-        Ok(Self { plain, graph, ids, find, loads, nothing, definitions: HashMap::default() })
+        let new = py.import("builtins")?.getattr("object")?.getattr("__new__")?;
+        let new_task = py.import("functools")?.call_method1("partial", (new, plain))?.unbind();
+        Ok(Self { new_task, graph, ids, find, loads, nothing, definitions: HashMap::default() })
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
-    pub(crate) fn make<'py>(&mut self, py: Python<'py>, next: &[Next<'_>]) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    pub(crate) fn make<'py>(&mut self, py: Python<'py>, next: &[Next<'_>]) -> PyResult<Option<Vec<Made<'py>>>> {
         let mut made = Vec::with_capacity(next.len());
         for (position, wanted) in next.iter().enumerate() {
-            let known = self.ids.bind(py).contains(wanted.name)? || self.graph.bind(py).contains(wanted.name)?;
+            let name = PyString::new(py, wanted.name);
+            let known = self.ids.bind(py).contains(&name)? || self.graph.bind(py).contains(&name)?;
             if known || next[..position].iter().any(|other| other.name == wanted.name) {
                 return Ok(None);
             }
@@ -63,13 +69,12 @@ impl NextTasks {
                     Err(_) => return Ok(None),
                 },
             };
-            let plain = self.plain.bind(py);
-            let task = plain.call_method1(intern!(py, "__new__"), (plain,))?;
-            task.setattr(intern!(py, "_task_id"), wanted.name)?;
+            let task = self.new_task.bind(py).call0()?;
+            task.setattr(intern!(py, "_task_id"), &name)?;
             task.setattr(intern!(py, "_owner"), py.None())?;
             task.setattr(intern!(py, "_definition"), definition)?;
             task.setattr(intern!(py, "_bound_kwargs"), bound)?;
-            made.push(task);
+            made.push((name, task));
         }
         Ok(Some(made))
     }
@@ -79,13 +84,12 @@ impl NextTasks {
         &self,
         scheduler: &mut PyScheduler,
         tables: &Tables<'_, '_>,
-        made: Vec<Bound<'_, PyAny>>,
+        made: Vec<Made<'_>>,
     ) -> PyResult<Vec<u32>> {
         let py = tables.names.py();
         let mut nodes = Vec::with_capacity(made.len());
-        for task in made {
+        for (name, task) in made {
             let node = scheduler.core.add_nodes(1).map_err(mistake)?;
-            let name = task.getattr(intern!(py, "_task_id"))?;
             self.ids.bind(py).set_item(&name, node)?;
             self.graph.bind(py).set_item(&name, &task)?;
             tables.names.append(name)?;
