@@ -72,6 +72,11 @@ class DefinitionTable:
             entry = self._refresh(definition, task_id)
         return entry.keys
 
+    def is_stable(self, definition: Definition) -> bool:
+        """Say whether the keys of a definition stay what they are, since it captures nothing that can change."""
+        entry = self._entries.get(definition)
+        return entry is not None and entry.stable and bool(entry.digest)
+
     def find(self, key: int) -> Definition:
         """Return the definition with that key, for pickles from workers that name it.
 

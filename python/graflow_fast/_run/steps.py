@@ -39,10 +39,22 @@ Outcome = tuple[str, int, bytes, Any, float, float]
 class StepPlan:
     """How steps of one definition are sent; read by `StepFeed`."""
 
-    __slots__ = ("handler", "inject", "keys", "leasable", "look_up", "max_cycles", "parameters", "retries")
+    __slots__ = (
+        "definition",
+        "handler",
+        "inject",
+        "keys",
+        "leasable",
+        "look_up",
+        "max_cycles",
+        "parameters",
+        "retries",
+        "stable",
+    )
 
-    def __init__(self, task: TaskWrapper, keys: tuple[int, ...]) -> None:
-        definition = task._definition
+    def __init__(self, task: TaskWrapper, keys: tuple[int, ...], stable: bool) -> None:
+        definition = self.definition = task._definition
+        self.stable = stable
         self.keys = keys
         self.inject = definition.inject_context
         self.look_up = definition.resolve_keyword_args
@@ -226,7 +238,8 @@ class PoolSteps:
         if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
             return None
         try:
-            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
+            keys = processes.table.keys_for(task._definition, task.task_id)
+            return StepPlan(task, keys, processes.table.is_stable(task._definition))
         except TaskSerializationError:
             return None  # the general way fails the attempt
 
