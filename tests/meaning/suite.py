@@ -41,8 +41,8 @@ class Differs(AssertionError):
         self.program, self.why = program, why
 
 
-def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9) -> None:
-    """Give `check` this shard's programs; the first it objects to is made small and raised as `Differs`."""
+def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9, shrink: bool = True) -> None:
+    """Give `check` this shard's programs; the first it objects to is made small (or not) and raised as `Differs`."""
     wrong: list[tuple[Program, str]] = []
 
     @seed(SEED + shard)
@@ -68,6 +68,8 @@ def explore(check: Check, shard: int, examples: int = SHARD, most: int = 9) -> N
         explored()
     if wrong:
         program, why = wrong[0]
+        if not shrink:
+            raise Differs(program, why, shard)
         small = minimize(program, lambda program: bool(complaint(check, program)))
         raise Differs(small, complaint(check, small) or f"now and then (not when repeated): {why}", shard)
 
