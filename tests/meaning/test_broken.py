@@ -188,4 +188,5 @@ def test_a_damaged_engine_is_found(
 
     damage(monkeypatch)
     with pytest.raises(Differs):
-        explore(check, 0, 3000)
+        # A damaged engine may run some program for minutes, which says nothing: not one of these.
+        explore(check, 0, 3000, first_seed=2)

@@ -9,9 +9,10 @@ import builtins
 import hashlib
 import io
 import types
+from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, finalize
 
 from graflow_fast._run import crossing
 from graflow_fast._run.serialization import explain_unpicklable
@@ -23,17 +24,15 @@ if TYPE_CHECKING:
 
 
 class Entry:
-    """What is known of one definition: its key, the digest of what was sent, and the definitions it names."""
+    """What is known of one definition: its key, and the digest of what was sent."""
 
-    __slots__ = ("digest", "epoch", "key", "keys", "names", "stable")
+    __slots__ = ("digest", "epoch", "key", "keys", "stable")
 
     def __init__(self, key: int, stable: bool) -> None:
         self.key = key
         self.stable = stable
         self.digest = b""
         self.epoch = -1
-        #: The definitions named in the blob.
-        self.names: list[Definition] = []
         #: This definition's key and those of all it names, directly or not.
         self.keys: tuple[int, ...] = (key,)
 
@@ -51,6 +50,8 @@ class DefinitionTable:
         self.keys = count(1)
         self._entries: WeakKeyDictionary[Definition, Entry] = WeakKeyDictionary()
         self._by_key: WeakValueDictionary[int, Definition] = WeakValueDictionary()
+        #: Entries of definitions that are gone; the collector adds to it, in any thread and at any moment.
+        self._gone: deque[Entry] = deque()
         self.epoch = 0
 
     @staticmethod
@@ -59,7 +60,13 @@ class DefinitionTable:
         table = _tables.get(pool)
         if table is None:
             table = _tables[pool] = DefinitionTable(pool.core)
+        table.forget_gone()
         return table
+
+    def forget_gone(self) -> None:
+        """Have the pool and its workers forget the definitions that are gone; for its user's thread."""
+        while self._gone:
+            self._core.forget(self._gone.popleft().key)
 
     def keys_for(self, definition: Definition, task_id: str) -> tuple[int, ...]:
         """Return the keys of a definition and of all it names, sent or ready to be sent.
@@ -93,6 +100,7 @@ class DefinitionTable:
         if entry is None:
             entry = self._entries[definition] = Entry(next(self.keys), _captures_nothing_mutable(definition.func))
             self._by_key[entry.key] = definition
+            finalize(definition, self._gone.append, entry).atexit = False
         return entry
 
     def _refresh(self, definition: Definition, task_id: str) -> Entry:
@@ -107,7 +115,7 @@ class DefinitionTable:
             entry = self._entry(current)
             if entry.epoch != self.epoch and not (entry.stable and entry.digest):
                 self._pickle(current, entry, task_id)
-            todo.extend(entry.names)
+            todo.extend(current.named)
         entry = self._entries[definition]
         for found in reached.values():
             inner = self._entries[found]
@@ -118,10 +126,11 @@ class DefinitionTable:
         seen: dict[int, None] = {}
         todo = [definition]
         while todo:
-            entry = self._entries[todo.pop()]
+            current = todo.pop()
+            entry = self._entries[current]
             if entry.key not in seen:
                 seen[entry.key] = None
-                todo.extend(entry.names)
+                todo.extend(current.named)
         return list(seen)
 
     def _pickle(self, definition: Definition, entry: Entry, task_id: str) -> None:
@@ -144,7 +153,7 @@ class DefinitionTable:
             crossing.here.find_key = outer
         digest = hashlib.blake2b(blob, digest_size=16).digest()
         entry.epoch = self.epoch
-        entry.names = named
+        definition.named = named
         if digest == entry.digest:
             return
         if entry.digest:

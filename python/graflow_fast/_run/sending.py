@@ -176,6 +176,7 @@ class Sending:
         self.views[key] = held
         # User code may have run since the last fork, so captured state is looked at again.
         self.table.epoch += 1
+        self.table.forget_gone()
         return key
 
     def forget_view(self, key: int) -> None:

@@ -86,6 +86,8 @@ class Definition:
         self.max_concurrency = positive(max_concurrency, "max_concurrency", "tasks")
         self._parameters: tuple[Parameter, ...] | None = None
         self._takes_any = False
+        #: The definitions that the function names, as found when it was last sent to a worker: they live as long as it.
+        self.named: list[Definition] = []
         #: What tasks show of the function, to be put into their dictionaries.
         self.shown: dict[str, Any] = {
             name: value
@@ -134,6 +136,7 @@ class Definition:
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state["_parameters"] = None
+        state["named"] = []
         return state
 
 
