@@ -155,16 +155,22 @@ def hold(row: Row, log: Callable[[str], None], patience: float = 60) -> list[Out
     reference = [index for index in light[:2] if outcomes[index].error is None]
     for index in heavy:
         _take_turns(row, [*reference, index], outcomes, log, patience)
+    _level(outcomes)
     return outcomes
+
+
+def _level(outcomes: list[Outcome]) -> None:
+    """Let every entry have a place for each repetition, so that those of one repetition can be paired."""
+    most = max((len(outcome.values) for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        outcome.values.extend([None] * (most - len(outcome.values)))
 
 
 def _take_turns(
     row: Row, members: list[int], outcomes: list[Outcome], log: Callable[[str], None], patience: float
 ) -> None:
     seats: dict[int, Seat] = {}
-    before = max((len(outcome.values) for outcome in outcomes), default=0)
-    for outcome in outcomes:
-        outcome.values.extend([None] * (before - len(outcome.values)))
+    _level(outcomes)
     try:
         for index in members:
             entry = row.entries[index]

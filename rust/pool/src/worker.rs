@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::claims::{Claim, ClaimTable, SLOTS};
 use crate::inbox::Inbox;
@@ -51,6 +52,8 @@ pub struct Worker {
     pub outbox: Outbox,
     pub standing: Standing,
     pub known: NumberSet,
+    /// What the latest task named, while the worker knows all of it.
+    pub latest_definitions: Option<Arc<[u64]>>,
     /// Tasks in flight that have a timeout.
     pub timed: usize,
     /// The poller is asked about writing, too.
@@ -77,6 +80,7 @@ impl Worker {
             outbox: Outbox::default(),
             standing: Standing::Open,
             known: NumberSet::default(),
+            latest_definitions: None,
             timed: 0,
             wants_write: false,
             quiet_looks: 0,

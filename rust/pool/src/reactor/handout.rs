@@ -1,5 +1,6 @@
 //! What goes out: which worker gets which task, and what is taken back from whom.
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use super::Reactor;
 use crate::batch::HIGH;
@@ -78,13 +79,17 @@ impl Reactor {
             if !worker.has_room(cost, entry.payload.bytes().len(), self.window) {
                 break;
             }
-            for key in &entry.definitions {
+            let is_latest = worker.latest_definitions.as_ref().is_some_and(|l| Arc::ptr_eq(l, &entry.definitions));
+            for key in if is_latest { &[][..] } else { &entry.definitions[..] } {
                 if worker.known.insert(*key) {
                     if let Some(blob) = self.definitions.get(key) {
                         let _ = worker.outbox.numbered(Kind::Define, *key, Some(blob));
                         // its size was checked
                     }
                 }
+            }
+            if !is_latest {
+                worker.latest_definitions = Some(Arc::clone(&entry.definitions));
             }
             worker.give(ticket, &entry.payload, cost);
             worker.timed += usize::from(entry.timeout.is_some());

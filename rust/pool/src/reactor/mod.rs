@@ -16,6 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 pub use events::{Cancelled, Event, PoolError, Woken};
 
@@ -34,7 +35,8 @@ const WAKE: u64 = u64::MAX;
 
 struct Entry {
     payload: Payload,
-    definitions: Box<[u64]>,
+    /// Shared by tasks that follow each other and name the same ones.
+    definitions: Arc<[u64]>,
     timeout: Option<u64>,
     worker: Option<usize>,
     cancelled: bool,
@@ -55,6 +57,7 @@ pub struct Reactor {
     queue: VecDeque<u64>, // may hold tickets that were cancelled; `queued` counts the others
     queued: usize,
     definitions: NumberMap<Payload>,
+    latest_definitions: Option<Arc<[u64]>>, // what the task before named, while all of it is defined
     durations: Durations,
     events: VecDeque<Event>,
     poller: Poller,
@@ -81,6 +84,7 @@ impl Reactor {
             queue: VecDeque::new(),
             queued: 0,
             definitions: NumberMap::default(),
+            latest_definitions: None,
             durations: Durations::default(),
             events: VecDeque::new(),
             poller,
@@ -165,8 +169,10 @@ impl Reactor {
     pub fn define(&mut self, key: u64, blob: Payload) -> Result<(), PoolError> {
         check_size(blob.bytes().len())?;
         if self.definitions.insert(key, blob).is_some() {
+            self.latest_definitions = None;
             for worker in self.workers.iter_mut().flatten() {
                 worker.known.remove(&key); // what it has is out of date
+                worker.latest_definitions = None;
             }
         }
         Ok(())
@@ -175,8 +181,10 @@ impl Reactor {
     /// Drops a blob here and in the workers.
     pub fn forget(&mut self, key: u64) {
         self.definitions.remove(&key);
+        self.latest_definitions = None;
         self.durations.forget(key);
         for worker in self.workers.iter_mut().flatten() {
+            worker.latest_definitions = None;
             if worker.known.remove(&key) {
                 // A frame of eight bytes always fits.
                 let _ = worker.outbox.numbered(Kind::Forget, key, None);
@@ -194,14 +202,19 @@ impl Reactor {
         urgent: bool,
     ) -> Result<(), PoolError> {
         check_size(payload.bytes().len())?;
-        if let Some(key) = definitions.iter().find(|key| !self.definitions.contains_key(key)) {
-            return Err(PoolError::Undefined(*key));
-        }
+        let definitions = match &self.latest_definitions {
+            Some(latest) if **latest == *definitions => Arc::clone(latest),
+            _ => {
+                if let Some(key) = definitions.iter().find(|key| !self.definitions.contains_key(key)) {
+                    return Err(PoolError::Undefined(*key));
+                }
+                Arc::clone(self.latest_definitions.insert(definitions.into()))
+            }
+        };
         if ticket >= MAX_TICKET || self.entries.contains_key(&ticket) {
             return Err(PoolError::BadTicket(ticket));
         }
-        let entry =
-            Entry { payload, definitions: definitions.into(), timeout, worker: None, cancelled: false, unheard: 0 };
+        let entry = Entry { payload, definitions, timeout, worker: None, cancelled: false, unheard: 0 };
         self.latest_function = entry.function();
         self.entries.insert(ticket, entry);
         self.queued += 1;
