@@ -43,7 +43,8 @@ pub struct InlineSteps {
     plain: Py<PyType>,
     /// What the driver answers and does.
     driver: Py<PyAny>,
-    plans: Mutex<HashMap<usize, Option<Arc<Plan>>>>,
+    /// By the address of a definition, which is held so that no other one gets it.
+    plans: Mutex<HashMap<usize, (Py<PyAny>, Option<Arc<Plan>>)>>,
     /// The node whose body is running and since when, in seconds since the epoch, as bits.
     node: AtomicU32,
     started: AtomicU64,
@@ -260,8 +261,11 @@ impl InlineSteps {
         if !task.get_type().is(self.plain.bind(py)) {
             return Ok(None);
         }
-        let definition = task.getattr(intern!(py, "_definition"))?.as_ptr() as usize;
-        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&definition).cloned();
+        let definition = task.getattr(intern!(py, "_definition"))?;
+        let address = definition.as_ptr() as usize;
+        let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = plans.get(&address).map(|(_, plan)| plan.clone());
+        drop(plans);
         let plan = match known {
             Some(known) => known,
             None => self.make_plan(py, &task, definition)?,
@@ -269,14 +273,20 @@ impl InlineSteps {
         Ok(plan.map(|plan| (task, plan)))
     }
 
-    fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>, definition: usize) -> PyResult<Option<Arc<Plan>>> {
+    fn make_plan<'py>(
+        &self,
+        py: Python<'py>,
+        task: &Bound<'py, PyAny>,
+        definition: Bound<'py, PyAny>,
+    ) -> PyResult<Option<Arc<Plan>>> {
         type Parameters = Vec<(Py<PyString>, Py<PyString>, bool)>;
         type Answer = Option<(Py<PyAny>, bool, Parameters, bool, Option<Py<PyFrozenSet>>, Option<Py<PyAny>>)>;
         let answer: Answer = self.driver.bind(py).call_method1(intern!(py, "plan_of"), (task,))?.extract()?;
         let plan = answer.map(|(function, inject, parameters, looks_up, names, limit)| {
             Arc::new(Plan { function, inject, parameters, looks_up, names, limit })
         });
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(definition, plan.clone());
+        let (address, held) = (definition.as_ptr() as usize, definition.unbind());
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(address, (held, plan.clone()));
         Ok(plan)
     }
 }

@@ -47,7 +47,8 @@ pub struct MemberFeed {
     names: Py<PyList>,
     /// What the driver answers and takes over; None once the run has ended.
     driver: Option<Driver>,
-    plans: HashMap<usize, Option<Plan>>,
+    /// By the address of a definition, which is held so that no other one gets it.
+    plans: HashMap<usize, (Py<PyAny>, Option<Plan>)>,
     forks: Vec<OpenFork>,
     tracked: HashMap<u64, Tracked>,
     /// What branches have done whose end has not come yet.
@@ -113,6 +114,7 @@ impl MemberFeed {
     fn end(&mut self) {
         self.driver = None;
         self.next = None;
+        self.plans.clear();
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -299,9 +301,9 @@ impl MemberFeed {
         let identity = definition.as_ptr() as usize;
         if !self.plans.contains_key(&identity) {
             let plan = self.make_plan(py, &task)?;
-            self.plans.insert(identity, plan);
+            self.plans.insert(identity, (definition.clone().unbind(), plan));
         }
-        let Some(Some(plan)) = self.plans.get_mut(&identity) else {
+        let Some((_, Some(plan))) = self.plans.get_mut(&identity) else {
             return Ok(false);
         };
         let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
