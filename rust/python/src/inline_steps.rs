@@ -34,6 +34,9 @@ struct Plan {
     limit: Option<Py<PyAny>>,
 }
 
+/// A definition, and how its bodies are run; None when the driver runs them.
+type Known = (Py<PyAny>, Option<Arc<Plan>>);
+
 /// Runs plain steps of one run.
 #[pyclass(frozen, module = "graflow_fast._core")]
 pub struct InlineSteps {
@@ -44,7 +47,7 @@ pub struct InlineSteps {
     /// What the driver answers and does.
     driver: Py<PyAny>,
     /// By the address of a definition, which is held so that no other one gets it.
-    plans: Mutex<HashMap<usize, (Py<PyAny>, Option<Arc<Plan>>)>>,
+    plans: Mutex<HashMap<usize, Known>>,
     /// The node whose body is running and since when, in seconds since the epoch, as bits.
     node: AtomicU32,
     started: AtomicU64,
