@@ -18,7 +18,7 @@ import pytest
 #: S1: a step of a chain, a leaf member of a group with 1024 in flight.
 TRANSITIONS = {"chain": 1_180, "group": 3_950}
 #: S3: a no-op member in the coordinator (execute, not building), and in the worker.
-COORDINATOR = 21_300
+COORDINATOR = 20_800
 WORKER = 3_490
 
 ROOT = Path(__file__).resolve().parents[2]
