@@ -124,7 +124,7 @@ pub(crate) struct Replay<'a, 'py> {
     pub counts: &'a Bound<'py, PyDict>,
     /// Makes a value of bytes that are not to be loaded yet.
     pub pack: &'a Bound<'py, PyAny>,
-    /// The channel itself, `append(key, value)` and `prepend(key, value)`, where the value under a key is no plain list.
+    /// The channel itself, for `delete`, and for `append` and `prepend` where the value under a key is no plain list.
     pub channel: &'a Bound<'py, PyAny>,
 }
 
@@ -160,7 +160,8 @@ impl<'py> Replay<'_, 'py> {
             return self.data.set_item(key, value);
         }
         if operation != APPEND && operation != PREPEND {
-            return if self.data.contains(key)? { self.data.del_item(key) } else { Ok(()) };
+            // By the channel, which forgets the key's limit, too: another member's write may have made one.
+            return self.channel.call_method1(OPERATIONS[usize::from(operation)], (key,)).map(drop);
         }
         let bad = || PyValueError::new_err(format!("what was added to '{key}' is no plain value"));
         let value = scalar_value(py, value)?.ok_or_else(bad)?;

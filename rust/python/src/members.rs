@@ -6,6 +6,7 @@
 
 use graflow_pool::{Event, Payload, Reactor, Woken};
 use graflow_scheduler::{Action, Directive, Micros, Outcome};
+use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -325,10 +326,14 @@ impl MemberFeed {
         } else if let Some(packed) = self.scalar.of_dictionary(bound)? {
             packed
         } else {
-            // When that fails the driver packs it again, and says what is wrong with it.
-            let packed = self.driver.as_ref().and_then(|driver| driver.pack_bound.call1(py, (bound,)).ok());
-            let Some(packed) = packed else {
+            let Some(driver) = &self.driver else {
                 return Ok(false);
+            };
+            let packed = match driver.pack_bound.call1(py, (bound,)) {
+                Ok(packed) => packed,
+                // The driver packs it again, and says what is wrong with it. Ctrl-C is no fault of the argument's.
+                Err(error) if error.is_instance_of::<PyException>(py) => return Ok(false),
+                Err(error) => return Err(error),
             };
             general = packed.extract(py)?;
             &general

@@ -1,6 +1,7 @@
 //! Tasks that plain bodies enqueue: made part of the graph, the tables and the scheduler as the driver would do it.
 //!
 //! Owns no state but which definitions are known to be simple. What is not simple is left to the driver.
+use pyo3::exceptions::PyLookupError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
@@ -103,8 +104,10 @@ impl NextTasks {
         if let Some(known) = self.definitions.get(&key) {
             return Ok(known.as_ref().map(|definition| definition.bind(py).clone()));
         }
-        let Ok(definition) = self.find.bind(py).call1((key,)) else {
-            return Ok(None);
+        let definition = match self.find.bind(py).call1((key,)) {
+            Ok(definition) => definition,
+            Err(error) if error.is_instance_of::<PyLookupError>(py) => return Ok(None),
+            Err(error) => return Err(error),
         };
         let has_options = definition.getattr(intern!(py, "priority"))?.is_truthy()?
             || !definition.getattr(intern!(py, "max_concurrency"))?.is_none();
