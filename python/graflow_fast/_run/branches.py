@@ -15,11 +15,11 @@ from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.memory_channel import MemoryChannel
-from graflow_fast.core.handler import TaskResult
 
 if TYPE_CHECKING:
     from graflow_fast.channels.base import Channel
     from graflow_fast.core.context import ExecutionContext
+    from graflow_fast.core.handler import TaskResult
 
 
 class Branch:
@@ -198,6 +198,8 @@ class Fork:
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
+        from graflow_fast.core.handler import TaskResult  # a dataclass: slow to import
+
         now = time.time()
         return {
             name: TaskResult(

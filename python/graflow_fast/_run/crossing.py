@@ -5,13 +5,18 @@ Used on both sides. Owns the pickling rules; knows nothing of pipes, runs or sco
 
 from __future__ import annotations
 
-import pickle
+# A worker waits for these before its first task. `pickle` itself imports much more than what it takes from here.
+import _pickle as pickle
+import marshal
 import sys
-import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from _thread import _local
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FunctionType, ModuleType
+    from typing import Any
+
     from graflow_fast._shared.values import Copies
     from graflow_fast.core.definition import Definition
 
@@ -25,7 +30,7 @@ SHARED_MARK = 0x01
 NONE_BYTES = pickle.dumps(None, protocol=PROTOCOL)
 
 
-class Finders(threading.local):
+class Finders(_local):
     """How definitions get keys and keys definitions, for each thread: two runs in two threads have tables of their own.
 
     What is set on the class holds for all threads that have nothing of their own (a worker has one table).
@@ -119,3 +124,31 @@ def pack(message: Any, held: list[Any]) -> bytes:
     data, found = values.pack(message)
     held.extend(found)
     return data  # type: ignore[no-any-return]
+
+
+# --- what `plain_functions` writes is loaded by these
+
+
+def made_function(code: bytes, module_globals: dict[str, Any]) -> FunctionType:
+    """Return a function with that marshalled code; the rest comes with `fill_function`."""
+    module_globals["__builtins__"] = __builtins__
+    made: FunctionType = _Function(marshal.loads(code), module_globals)
+    return made
+
+
+def fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]) -> None:
+    """Give a function the globals that it names, its attributes, and what stands in its dictionary."""
+    named, attributes, dictionary = state
+    function.__globals__.update(named)
+    for name, value in attributes.items():
+        setattr(function, name, value)
+    function.__dict__.update(dictionary)
+
+
+def module_of(name: str) -> ModuleType:
+    """Return the module of that name."""
+    __import__(name)
+    return sys.modules[name]
+
+
+_Function: Any = type(module_of)

@@ -6,16 +6,14 @@ Owned by a warm pool, so keys survive from run to run. Knows nothing of runs.
 from __future__ import annotations
 
 import builtins
-import hashlib
-import io
 import types
+from _blake2 import blake2b  # as `hashlib` would give it, which is slow to import
 from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, finalize
 
-from graflow_fast._run import crossing
-from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._run import crossing, plain_functions
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task import Executable
 
@@ -140,18 +138,22 @@ class DefinitionTable:
             named.append(inner)
             return self._entry(inner).key
 
-        from graflow_fast._run.pickling import CrossingPickler
-
         outer, crossing.here.find_key = crossing.here.find_key, name
         try:
-            buffer = io.BytesIO()
-            CrossingPickler(buffer, protocol=crossing.PROTOCOL).dump(definition.__getstate__())
-            blob = buffer.getvalue()
+            state = definition.__getstate__()
+            blob = plain_functions.dump(state)
+            if blob is None:
+                from graflow_fast._run.pickling import dump_definition
+
+                named.clear()
+                blob = dump_definition(state)
         except Exception as error:
+            from graflow_fast._run.serialization import explain_unpicklable
+
             raise explain_unpicklable(task_id, "function", definition.func, error) from error
         finally:
             crossing.here.find_key = outer
-        digest = hashlib.blake2b(blob, digest_size=16).digest()
+        digest = blake2b(blob, digest_size=16).digest()
         entry.epoch = self.epoch
         definition.named = named
         if digest == entry.digest:

@@ -8,14 +8,23 @@ Nothing is done here for tasks that say nothing.
 
 from __future__ import annotations
 
+import _pickle as pickle
 import os
-import pickle
 import struct
 import zlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+if TYPE_CHECKING:
+    #: What a task said at once: (kind, content).
+    Piece = tuple[int, Any]
 
 _HEAD = struct.Struct("<QBII")  # ticket, kind, length, checksum
-_TEXT_KINDS = 2  # standard output and error, whose content is text
+#: The kinds of pieces: what was printed, to standard output and error, logged, and warned of.
+STDOUT, STDERR, LOG, WARNING = range(4)
+_TEXT_KINDS = 2  # the first of them are text
 #: A file that has grown beyond this is cut when the next task starts to write.
 _KEEP = 1 << 20
 

@@ -6,14 +6,16 @@ task may keep to itself (modules, loggers, random generators, caches of function
 
 from __future__ import annotations
 
+import _pickle as pickle
 import array
 import collections
-import dis
 import os
-import pickle
 import sys
 import types
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: What to do about it: warn, error or ignore.
 MODE = os.environ.get("GRAFLOW_FAST_LOST_MUTATION", "warn").lower()
@@ -120,9 +122,13 @@ def _names_used(code: types.CodeType) -> set[str]:
 
 
 def _names(code: types.CodeType, operations: set[str]) -> set[str]:
+    import opcode
+
     found: set[str] = set()
     # Taking a body apart costs a millisecond, so only one that has such an operation at all is.
-    if any(dis.opmap[operation] in code.co_code[::2] for operation in operations if operation in dis.opmap):
+    if any(opcode.opmap[operation] in code.co_code[::2] for operation in operations if operation in opcode.opmap):
+        import dis
+
         instructions = dis.get_instructions(code)
         found = {str(instruction.argval) for instruction in instructions if instruction.opname in operations}
     for constant in code.co_consts:

@@ -123,7 +123,7 @@ impl Bodies {
         running: Py<PyAny>,
         marker: Py<PyAny>,
     ) -> PyResult<Self> {
-        let loads = py.import("pickle")?.getattr("loads")?.unbind();
+        let loads = py.import("_pickle")?.getattr("loads")?.unbind();
         let (known, scalar) = (HashMap::default(), ScalarPickle::default());
         Ok(Self { body_of, finish, effects_of, loads, pieces, running, marker, known, scalar })
     }

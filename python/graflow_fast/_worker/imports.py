@@ -1,0 +1,67 @@
+"""Being told when a module is imported: what must be done to it costs nothing as long as nobody needs it."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+_awaited: dict[str, Callable[[ModuleType], None]] = {}
+
+
+def when_imported(name: str, call: Callable[[ModuleType], None]) -> None:
+    """Call that with the module of that name: now if it is there, else as soon as it has been imported."""
+    module = sys.modules.get(name)
+    if module is not None:
+        call(module)
+        return
+    _awaited[name] = call
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
+
+
+class _Finder:
+    """Finds awaited modules as the other finders do, and has their loaders tell of them."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name not in _awaited:
+            return None
+        for finder in sys.meta_path:
+            find = None if finder is _Finder else getattr(finder, "find_spec", None)
+            spec = None if find is None else find(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader)
+                found: ModuleSpec = spec
+                return found
+        return None
+
+
+class _Loader:
+    """Stands in front of a module's own loader until the module is there."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        call = _awaited.pop(module.__name__, None)
+        if not _awaited and _Finder in sys.meta_path:
+            sys.meta_path.remove(_Finder)
+        if call is not None:
+            call(module)
