@@ -6,7 +6,6 @@ Owns processes and their descriptors. Must not know tasks; what travels to worke
 import contextlib
 import errno
 import os
-import resource
 import signal
 import sys
 import time
@@ -331,6 +330,8 @@ class ProcessPool:
         reason = str(getattr(error, "strerror", None) or error)
         text = f"A pool of {self.size} worker processes can't be started: {reason}."
         if reason == os.strerror(errno.EMFILE):
+            import resource
+
             limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             text += (
                 f" This program may have {limit} files open, and needs {_OWN_DESCRIPTORS} for a pool and "

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._run.driver import Run
 from graflow_fast._run.settings import Settings
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Run
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.handler import TaskHandler
@@ -85,8 +85,6 @@ class WorkflowEngine:
             from graflow_fast._pool.registry import prestart
 
             prestart(context.settings.resolved_workers())
-        from graflow_fast._run.driver import Run  # while the pool starts: there is much behind it
-
         return name, Run(context, self._handlers)
 
     def execute_with_cycles(self, graph: TaskGraph, start_node: str, max_steps: int = 10) -> None:
