@@ -12,7 +12,7 @@ import threading
 import warnings
 from typing import Any
 
-from graflow_fast._worker.journal import LOG, STDERR, STDOUT, WARNING
+from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
 from graflow_fast.exceptions import LostMutationWarning
 
 __all__ = ["LOG", "STDERR", "STDOUT", "WARNING", "Piece"]

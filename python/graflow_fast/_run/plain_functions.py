@@ -1,93 +1,120 @@
-"""The pickler of plain functions: those that need nothing of cloudpickle, which takes longer to import than all else.
+"""Plain functions as bytes: those that need nothing of cloudpickle, which takes longer to import than all else.
 
-A function is plain when it captures nothing but modules, classes and functions that can be imported, scalars and
-containers of these, and functions that are plain themselves. What arrives is what cloudpickle would have made of it;
-everything else is left to cloudpickle, whole, so no pickle is made by both.
+A function is plain when it captures nothing but modules, classes and functions that can be imported, scalars, and
+functions that are plain themselves. What arrives is what cloudpickle would have made of it. All others are left to
+cloudpickle, whole: a definition is packed by the one or the other.
 """
 
 from __future__ import annotations
 
-import _pickle
-import io
-import marshal
 import opcode
 import sys
 from types import BuiltinFunctionType, CodeType, FunctionType, GenericAlias, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
-from graflow_fast.core.definition import Definition, Parameter
+from graflow_fast._worker.functions import (
+    ALIAS,
+    ATTRIBUTES,
+    ATTRIBUTES_BY_NAME,
+    FUNCTION,
+    MEMBER,
+    MODULE,
+    VALUE,
+)
 
-#: Without references between equal parts, which depend on who else holds them: the same code shall give the same bytes.
-_MARSHAL_VERSION = 2
+if TYPE_CHECKING:
+    from graflow_fast._worker.functions import Described, Value
+
 _GLOBAL_OPERATIONS = frozenset(opcode.opmap[name] for name in ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL"))
 _LOAD_GLOBAL = opcode.opmap["LOAD_GLOBAL"]
 #: Its argument has a flag in the lowest bit since Python 3.11.
 _LOAD_GLOBAL_SHIFT = 1 if sys.version_info >= (3, 11) else 0
-_ATTRIBUTES = ("__name__", "__qualname__", "__annotations__", "__kwdefaults__", "__defaults__", "__module__", "__doc__")
-#: What `pickle` itself does right, as long as their parts are plain.
-_BY_THEMSELVES = frozenset((GenericAlias, Parameter))
 _MODULE_NAMES = ("__package__", "__name__", "__path__", "__file__")
+_SCALARS = frozenset((int, float, complex, bool, str, bytes, type(None)))
 
 
-def dump(value: Any) -> bytes | None:
-    """Return a value as bytes, None when something in it is not plain (or can't be pickled at all)."""
+def dump(state: dict[str, Any]) -> bytes | None:
+    """Return a definition's state as bytes, None when something in it is not plain (or can't be pickled at all)."""
     cloudpickle = sys.modules.get("cloudpickle")
     if cloudpickle is not None and cloudpickle.list_registry_pickle_by_value():
         return None
-    out = io.BytesIO()
+    fields = {name: value for name, value in state.items() if type(value) in _SCALARS}
+    parameters = tuple((each.name, each.required, each.takes_mapping) for each in state["_parameters"])
+    if fields.keys() | {"func", "_parameters", "named", "shown"} != state.keys() or state["named"]:
+        return None
     try:
-        _PlainPickler(out, crossing.PROTOCOL).dump(value)
+        functions = _Functions()
+        first = functions.describe(state["func"])
+        shown = dict(state["shown"])
+        annotations = functions.describe_all(shown.pop("__annotations__", {}))
+        content = fields, parameters, first, shown, annotations, tuple(functions.all), tuple(functions.globals)
+        return crossing.marshalled(content)
     except Exception:  # cloudpickle knows what to do, or says it
         return None
-    return out.getvalue()
 
 
 class _NotPlain(Exception):
     """Something is for cloudpickle."""
 
 
-class _PlainPickler(_pickle.Pickler):
-    def __init__(self, file: io.BytesIO, protocol: int) -> None:
-        super().__init__(file, protocol)
-        #: By the identity of the globals of functions: those they will have, which they share as they do here.
-        self._globals: dict[int, dict[str, Any]] = {}
+class _Functions:
+    """The plain functions that one definition needs."""
 
-    def reducer_override(self, obj: Any) -> Any:
-        """Say how anything but the builtin scalars and containers is pickled."""
-        kind = type(obj)
-        if kind is FunctionType:
-            return NotImplemented if _is_importable(obj) else self._reduce_function(obj)
-        if kind is Definition:
-            key = crossing.here.find_key(obj)
-            if key is not None:
-                return crossing.definition_of, (key,)
-        elif kind is ModuleType:
+    def __init__(self) -> None:
+        self.all: list[Described | None] = []
+        self.globals: list[dict[str, Any]] = []
+        self._numbers: dict[int, int] = {}
+        self._globals_numbers: dict[int, int] = {}
+
+    def describe(self, value: Any) -> Value:
+        """Return what stands for a value."""
+        kind = type(value)
+        if kind in _SCALARS:
+            return VALUE, value
+        if kind is tuple and all(type(item) in _SCALARS for item in value):
+            return VALUE, value
+        if kind is FunctionType and not _is_importable(value):
+            return FUNCTION, self._number(value)
+        if kind is FunctionType or (kind is type and _is_importable(value)):
+            return MEMBER, (value.__module__, value.__qualname__)
+        if kind is BuiltinFunctionType and type(value.__self__) is ModuleType and _is_importable(value):
+            return MEMBER, (value.__module__, value.__qualname__)
+        if kind is ModuleType:
+            name: str = vars(value).get("__name__", "__main__")
             # Of a package it depends on the code which of its modules are needed.
-            name: str = vars(obj).get("__name__", "__main__")
-            if name != "__main__" and sys.modules.get(name) is obj and not hasattr(obj, "__path__"):
-                return crossing.module_of, (name,)
-        elif kind is type:
-            if _is_importable(obj):
-                return NotImplemented
-        elif kind in _BY_THEMSELVES or (kind is BuiltinFunctionType and type(obj.__self__) is ModuleType):
-            return NotImplemented
+            if name != "__main__" and sys.modules.get(name) is value and not hasattr(value, "__path__"):
+                return MODULE, name
+        if kind is GenericAlias:
+            return ALIAS, (self.describe(value.__origin__), tuple(map(self.describe, value.__args__)))
         raise _NotPlain
 
-    def _reduce_function(self, function: FunctionType) -> Any:
+    def describe_all(self, values: dict[str, Any]) -> dict[str, Value]:
+        """Return what stands for values by name."""
+        return {name: self.describe(value) for name, value in values.items()}
+
+    def _number(self, function: FunctionType) -> int:
+        number = self._numbers.get(id(function))
+        if number is None:
+            number = self._numbers[id(function)] = len(self.all)
+            self.all.append(None)
+            self.all[number] = self._described(function)
+        return number
+
+    def _described(self, function: FunctionType) -> Described:
         if function.__closure__ is not None:
             raise _NotPlain
-        module_globals = function.__globals__
-        base = self._globals.get(id(module_globals))
-        if base is None:
-            base = {name: module_globals[name] for name in _MODULE_NAMES if name in module_globals}
-            self._globals[id(module_globals)] = base
-        code = function.__code__
+        module_globals, code = function.__globals__, function.__code__
+        number = self._globals_numbers.get(id(module_globals))
+        if number is None:
+            number = self._globals_numbers[id(module_globals)] = len(self.globals)
+            self.globals.append({name: module_globals[name] for name in _MODULE_NAMES if name in module_globals})
         named = {name: module_globals[name] for name in _global_names(code) if name in module_globals}
-        attributes = {name: getattr(function, name) for name in _ATTRIBUTES}
-        state = named, attributes, function.__dict__
-        made = marshal.dumps(code, _MARSHAL_VERSION), base
-        return crossing.made_function, made, state, None, None, crossing.fill_function
+        if function.__dict__:
+            raise _NotPlain
+        attributes = {name: getattr(function, name) for name in ATTRIBUTES}
+        by_name = {name: self.describe_all(getattr(function, name) or {}) for name in ATTRIBUTES_BY_NAME}
+        return code, number, self.describe_all(named), self.describe_all(attributes), by_name
 
 
 def _is_importable(obj: Any) -> bool:

@@ -7,12 +7,16 @@ coordinator applies it without loading what nobody asks for.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from graflow_fast._run import crossing
+from graflow_fast._worker.imports import import_late
 from graflow_fast.core import registry
 from graflow_fast.core.task import Executable, SequentialTask, TaskReference
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
+
+PICKLING = "graflow_fast._run.pickling"
 
 #: Flags of a report: nothing but a result, a body that raised, a record of effects.
 PLAIN, FAILED, EFFECTS = 0, 1, 2
@@ -135,6 +139,9 @@ def _pack(task_id: str, what: str, value: Any, name: str) -> bytes:
     try:
         return crossing.dumps(value)
     except Exception as error:
+        if PICKLING not in sys.modules:  # a body may have left no descriptor for the import
+            import_late(PICKLING)
+            return _pack(task_id, what, value, name)
         from graflow_fast._run.serialization import explain_unpicklable
 
         raise explain_unpicklable(task_id, what, value, error, name) from error

@@ -1,7 +1,11 @@
-"""Being told when a module is imported: what must be done to it costs nothing as long as nobody needs it."""
+"""Importing what a first result does not wait for: later, and whatever bodies have done to this process meanwhile.
+
+Owns also being told when a module is imported: what must be done to it costs nothing as long as nobody needs it.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -11,7 +15,52 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+#: The search path as it was, and a descriptor to be closed when no other is left, with what identifies it.
+_path: list[str] = []
+_spare: tuple[int, int] | None = None
 _awaited: dict[str, Callable[[ModuleType], None]] = {}
+
+
+def prepare() -> None:
+    """Take the search path as it is now for that of `import_late`, and put a descriptor by."""
+    _path[:] = sys.path
+    _put_by()
+
+
+def import_late(name: str) -> Any:
+    """Return the module of that name, imported now if it is not there yet."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return module
+    _use_spare()
+    outer, sys.path[:] = sys.path[:], _path or sys.path
+    try:
+        __import__(name)
+    finally:
+        sys.path[:] = outer
+        _put_by()
+    return sys.modules[name]
+
+
+def _put_by() -> None:
+    global _spare
+    try:
+        fd = os.memfd_create("graflow-spare")
+        _spare = fd, os.fstat(fd).st_ino
+    except OSError:
+        _spare = None
+
+
+def _use_spare() -> None:
+    """Close it, unless a body has, and something else has its number now."""
+    global _spare
+    if _spare is not None:
+        (fd, inode), _spare = _spare, None
+        try:
+            if os.fstat(fd).st_ino == inode:
+                os.close(fd)
+        except OSError:
+            pass
 
 
 def when_imported(name: str, call: Callable[[ModuleType], None]) -> None:

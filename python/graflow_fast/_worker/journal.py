@@ -8,23 +8,14 @@ Nothing is done here for tasks that say nothing.
 
 from __future__ import annotations
 
-import _pickle as pickle
 import os
+import pickle
 import struct
 import zlib
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-if TYPE_CHECKING:
-    #: What a task said at once: (kind, content).
-    Piece = tuple[int, Any]
+from typing import Any
 
 _HEAD = struct.Struct("<QBII")  # ticket, kind, length, checksum
-#: The kinds of pieces: what was printed, to standard output and error, logged, and warned of.
-STDOUT, STDERR, LOG, WARNING = range(4)
-_TEXT_KINDS = 2  # the first of them are text
+_TEXT_KINDS = 2  # standard output and error, whose content is text
 #: A file that has grown beyond this is cut when the next task starts to write.
 _KEEP = 1 << 20
 

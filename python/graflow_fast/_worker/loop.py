@@ -6,12 +6,12 @@ A first result waits for what is imported here, so there is no more than what a 
 
 from __future__ import annotations
 
-import _pickle as pickle
 import sys
 
 from graflow_fast._run import crossing
 from graflow_fast._worker import mutations, output, surroundings
-from graflow_fast._worker.imports import when_imported
+from graflow_fast._worker.functions import definition_state
+from graflow_fast._worker.imports import import_late, prepare, when_imported
 from graflow_fast._worker.plain import PlainTasks
 from graflow_fast._worker.view import View
 from graflow_fast.core.definition import Definition
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from graflow_fast._worker.mutations import Watch
     from graflow_fast._worker.tasks import Tasks
 
+_EFFECTS = "graflow_fast._worker.effects"
+_TASKS = "graflow_fast._worker.tasks"
 _SEGMENTS = "graflow_fast._shared.segments"
 
 
 def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
+    if _TASKS not in sys.modules:
+        prepare()
     output.install(link.running)
     surroundings.install()
     when_imported(_SEGMENTS, _await_arrival)
@@ -72,9 +76,7 @@ class Worker:
     def tasks(self) -> Tasks:
         """Return what runs tasks that are not plain."""
         if self._tasks is None:
-            from graflow_fast._worker.tasks import Tasks
-
-            self._tasks = Tasks(self)
+            self._tasks = import_late(_TASKS).Tasks(self)
         return self._tasks
 
     def definition(self, key: int) -> Definition:
@@ -84,16 +86,15 @@ class Worker:
             return found
         blob = self.blobs.get(key) or self.link.definition(key)
         if blob is None:
-            raise pickle.UnpicklingError(f"definition {key} was never sent to this worker")
+            raise LookupError(f"definition {key} was never sent to this worker")
         # Made before its content is loaded, for the content may name it (a task that enqueues itself).
         made = self.definitions[key] = Definition.__new__(Definition)
         try:
-            made.__dict__.update(crossing.loads(blob))
+            content = crossing.loads(blob)
+            made.__dict__.update(definition_state(content) if type(content) is tuple else content)
         except BaseException as error:
             del self.definitions[key]
-            from graflow_fast._worker.effects import unloadable
-
-            raise unloadable(error) from error
+            raise import_late(_EFFECTS).unloadable(error) from error
         self.keys[made] = key
         watch = self.watches[key] = mutations.watch(made.func)
         if watch is not None:
@@ -112,6 +113,6 @@ class Worker:
             self.blobs.pop(forgotten, None)
         blob = self.link.definition(key)
         if blob is None:
-            raise pickle.UnpicklingError(f"view {key} was never sent to this worker")
-        made = self.views[key] = View(*pickle.loads(blob))
+            raise LookupError(f"view {key} was never sent to this worker")
+        made = self.views[key] = View(*crossing.loads(blob))
         return made

@@ -64,9 +64,9 @@ def main(
         os.setpgid(0, 0)
         _arrange_descriptors({link, claims, journal}, stdout, stderr)
         from graflow_fast import _core
-        from graflow_fast._worker import journal as journals
+        from graflow_fast._worker import output
 
-        journals.use(journal)
+        output.use_journal(journal)
 
         if not _core.die_with_parent(template):
             os._exit(0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 
-from graflow_fast._worker import journal
-from graflow_fast._worker.imports import when_imported
-from graflow_fast._worker.journal import LOG, STDERR, STDOUT, WARNING
+from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
+from graflow_fast._worker.imports import import_late, when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +14,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from graflow_fast._core import RunningTask
-    from graflow_fast._worker.journal import Piece
+
+    #: What a task said at once: (kind, content).
+    Piece = tuple[int, Any]
 
 #: What the running task has said so far.
 pieces: list[Piece] = []
 
 _MARK: Piece = (STDOUT, "")
+
+_JOURNAL = "graflow_fast._worker.journal"
 
 #: The running task, by whose ticket the journal tells its pieces from others.
 _running: RunningTask
@@ -28,7 +31,12 @@ _running: RunningTask
 
 def _keep(kind: int, content: Any) -> None:
     pieces.append((kind, content))
-    journal.write(_running.ticket, kind, content)
+    import_late(_JOURNAL).write(_running.ticket, kind, content)
+
+
+def use_journal(fd: int) -> None:
+    """Keep in this file, too, what bodies say: it is there when this process is not any more."""
+    when_imported(_JOURNAL, lambda journal: journal.use(fd))
 
 
 def install(running: RunningTask) -> None:

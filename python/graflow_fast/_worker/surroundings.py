@@ -6,19 +6,17 @@ tasks share a worker is a matter of timing, and must not show. Tasks that change
 
 from __future__ import annotations
 
-import copyreg
-import functools
 import os
 import sys
-import types
 
-from graflow_fast._run.crossing import module_of
 from graflow_fast._worker import output
+from graflow_fast._worker.imports import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Any
 else:
     import _signal
@@ -60,7 +58,7 @@ def install() -> None:
     if "signal" in sys.modules:  # else it takes these when it is imported
         signal = sys.modules["signal"]
         signal.alarm, signal.setitimer = _signal.alarm, _signal.setitimer  # type: ignore[attr-defined]
-    copyreg.pickle(_NotingSys, _reduce)  # type: ignore[arg-type]  # the class of what it returns is sys's own there
+    when_imported("copyreg", lambda copyreg: copyreg.pickle(_NotingSys, _reduce))
     sys.__class__ = _NotingSys
 
 
@@ -91,7 +89,7 @@ def restore() -> None:
     changed = False
 
 
-class _NotingSys(types.ModuleType):
+class _NotingSys(type(sys)):  # type: ignore[misc]
     """The class of `sys` here: somebody who puts another standard stream in place is noticed."""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -100,8 +98,10 @@ class _NotingSys(types.ModuleType):
         super().__setattr__(name, value)
 
 
-def _reduce(module: types.ModuleType) -> tuple[Callable[..., types.ModuleType], tuple[str]]:
-    return module_of, (module.__name__,)
+def _reduce(module: ModuleType) -> tuple[Callable[..., ModuleType], tuple[str]]:
+    from importlib import import_module
+
+    return import_module, (module.__name__,)
 
 
 def _note() -> None:
@@ -112,20 +112,26 @@ def _note() -> None:
 
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
     def noting(*arguments: Any, **options: Any) -> Any:
         _note()
         return function(*arguments, **options)
 
-    return noting
+    return _named_as(function, noting)
 
 
 def _noting_handlers(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
     def noting(signalnum: Any, handler: Any) -> Any:
         previous = function(signalnum, handler)
         _note()
         _handlers.setdefault(int(signalnum), previous)
         return previous
 
+    return _named_as(function, noting)
+
+
+def _named_as(function: Callable[..., Any], noting: Callable[..., Any]) -> Callable[..., Any]:
+    """Do what `functools.wraps` would, which is slow to import."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(noting, name, getattr(function, name))
+    noting.__wrapped__ = function  # type: ignore[attr-defined]
     return noting

@@ -11,6 +11,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast import _exception_pickling  # noqa: F401  # not when a body has used up all descriptors
 from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
 from graflow_fast._shared import segments
@@ -18,6 +19,7 @@ from graflow_fast._tracebacks import user_lines
 from graflow_fast._worker import effects, lease, mutations, output, surroundings
 from graflow_fast._worker.bodies import Body, BodyContext
 from graflow_fast._worker.effects import EFFECTS, FAILED, PLAIN
+from graflow_fast._worker.imports import import_late
 from graflow_fast.core.running import running
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import LostMutationError, LostMutationWarning, TaskSerializationError
@@ -142,6 +144,7 @@ class Tasks:
             raise
 
     def parts_of_failure(self, task_id: str, context: Any, error: BaseException) -> Any:
+        import_late(effects.PICKLING)
         try:
             log = context.writes() if context is not None else None
             return effects.parts(task_id, log, None, output.take(), effects.pack_error(error, user_traceback(error)))
