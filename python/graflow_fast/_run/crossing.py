@@ -121,7 +121,7 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value))
     if kind is dict:
         return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
-    return kind in _SCALARS or kind is bytes or kind is _CODE
+    return kind in _MARSHALLED
 
 
 def _dumps(value: Any, protocol: int) -> bytes:
@@ -177,4 +177,4 @@ def pack(message: Any, held: list[Any]) -> bytes:
     return data  # type: ignore[no-any-return]
 
 
-_CODE = type(_is_plain.__code__)
+_MARSHALLED = _SCALARS | {bytes, type(...), type(_is_plain.__code__)}

@@ -31,7 +31,7 @@ _LOAD_GLOBAL = opcode.opmap["LOAD_GLOBAL"]
 #: Its argument has a flag in the lowest bit since Python 3.11.
 _LOAD_GLOBAL_SHIFT = 1 if sys.version_info >= (3, 11) else 0
 _MODULE_NAMES = ("__package__", "__name__", "__path__", "__file__")
-_SCALARS = frozenset((int, float, complex, bool, str, bytes, type(None)))
+_SCALARS = frozenset((int, float, bool, str, bytes, type(None), type(...)))
 
 
 def dump(state: dict[str, Any]) -> bytes | None:
