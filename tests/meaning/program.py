@@ -173,7 +173,9 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                 ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix, pace), goto=goto
             )
 
-        attaches = spawn if any(step[0] in ("next", "share") for step in steps) else None  # else it need not cross, either
+        attaches = (
+            spawn if any(step[0] in ("next", "share") for step in steps) else None
+        )  # else it need not cross, either
 
         def body(ctx: Any, data: Any = None) -> Any:
             where = name, ctx.cycle_count, ctx.retry_count
