@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import types  # while the class of `sys` is still its own: this module takes it for that of all modules
 
 from graflow_fast._worker import output
 from graflow_fast._worker.imports import when_imported
@@ -16,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable
-    from types import ModuleType
     from typing import Any
 else:
     import _signal
@@ -89,7 +89,7 @@ def restore() -> None:
     changed = False
 
 
-class _NotingSys(type(sys)):  # type: ignore[misc]
+class _NotingSys(types.ModuleType):
     """The class of `sys` here: somebody who puts another standard stream in place is noticed."""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -98,7 +98,7 @@ class _NotingSys(type(sys)):  # type: ignore[misc]
         super().__setattr__(name, value)
 
 
-def _reduce(module: ModuleType) -> tuple[Callable[..., ModuleType], tuple[str]]:
+def _reduce(module: types.ModuleType) -> tuple[Callable[..., types.ModuleType], tuple[str]]:
     from importlib import import_module
 
     return import_module, (module.__name__,)
