@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from graflow_fast._run import crossing
 from graflow_fast._worker import output, surroundings
+from graflow_fast._worker.imports import import_late
 from graflow_fast.core.running import running
 
 TYPE_CHECKING = False
@@ -105,9 +106,9 @@ class PlainTasks:
         task_context: TaskExecutionContext | None,
     ) -> None:
         """Report a plain task that printed something, did what has no short form, or ended with an exception."""
+        tasks = self._worker.tasks()
         from graflow_fast._worker import effects
 
-        tasks = self._worker.tasks()
         context = None if task_context is None else task_context.execution_context
         if surroundings.changed:
             surroundings.restore()
@@ -136,8 +137,7 @@ class RunningPlainTask:
 
     def _context(self) -> TaskExecutionContext:
         if self._ticket != self._running.ticket:
-            from graflow_fast._worker.bodies import BodyContext
-
+            BodyContext = import_late("graflow_fast._worker.bodies").BodyContext
             object.__setattr__(self, "_ticket", self._running.ticket)
             running = self._running
             made = BodyContext(self._worker, running.ticket, running.name, running.view, None, None)
