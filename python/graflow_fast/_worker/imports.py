@@ -46,6 +46,7 @@ def _put_by() -> None:
     global _spare
     try:
         fd = os.memfd_create("graflow-spare")
+        os.fchmod(fd, 0o600)
         _spare = fd, os.fstat(fd).st_ino
     except OSError:
         _spare = None
