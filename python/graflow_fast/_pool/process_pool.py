@@ -20,7 +20,6 @@ from graflow_fast._pool.fork_server import ForkServer, _path
 from graflow_fast._pool.memory import buffers
 from graflow_fast._pool.output import Stream, memory_file
 from graflow_fast._pool.signals import postponed_signals
-from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 
 #: What the coordinator has open for a pool, and for each of its workers, while they are started.
@@ -193,12 +192,20 @@ class ProcessPool:
     def pieces_of(self, worker: int, ticket: int, at: int = 0) -> tuple[list[tuple[int, Any]], int]:
         """What a task has printed, logged and warned so far in a worker, from a place on; and where that ends."""
         found = self._workers.get(worker)
-        return ([], at) if found is None else journal.read(found.journal.fd, ticket, at)
+        if found is None:
+            return [], at
+        from graflow_fast._worker import journal
+
+        return journal.read(found.journal.fd, ticket, at)
 
     def speaker(self, worker: int) -> int | None:
         """The ticket of the task that said something last in a worker, if any did."""
         found = self._workers.get(worker)
-        return None if found is None else journal.speaker(found.journal.fd)
+        if found is None:
+            return None
+        from graflow_fast._worker import journal
+
+        return journal.speaker(found.journal.fd)
 
     def worker_memory(self, worker: int, enough: int) -> int:
         """The memory that a worker and its children have resident, in bytes, without shared buffers; 0 if it is gone.

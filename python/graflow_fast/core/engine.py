@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._pool.registry import prestart
 from graflow_fast._run.driver import Run
 from graflow_fast._run.settings import Settings
 from graflow_fast._tracebacks import show_user_lines
@@ -82,8 +83,6 @@ class WorkflowEngine:
         if context.parent_context is None:
             context.tracer.on_workflow_start(name, context)
         if context.parent_context is None and _needs_pool(context):
-            from graflow_fast._pool.registry import prestart
-
             prestart(context.settings.resolved_workers())
         return name, Run(context, self._handlers)
 
