@@ -106,8 +106,13 @@ class ProcessPool:
         assert self._core is not None
         return self._core
 
-    def start(self) -> None:
-        """Begin starting the workers, without waiting for them."""
+    def start(self, needs_everything: Callable[[], bool] = lambda: False) -> None:
+        """Begin starting the workers, without waiting for them.
+
+        Args:
+            needs_everything: says whether the first tasks need more than what runs a plain task, so that this is
+                imported once for all workers; asked when the first process is on its way.
+        """
         self._check()
         if self._core is not None:
             return
@@ -118,6 +123,8 @@ class ProcessPool:
             except OSError as error:
                 self._core = None
                 raise self._cannot_start(error) from error
+            if needs_everything():
+                self._server.complete()
             self._fork_missing()
 
     def refill(self) -> list[int]:

@@ -25,6 +25,9 @@ STDOUT, STDERR, LOG, WARNING = range(4)
 
 #: Without bytes, which may be large.
 _SCALARS = frozenset({int, str, float, bool, type(None)})
+_CONTAINERS = frozenset({dict, list, tuple})
+#: More are not looked at one by one.
+_FEW = 64
 #: How bytes start that name shared memory; a pickle starts with 0x80.
 SHARED_MARK = 0x01
 
@@ -63,7 +66,7 @@ def definition_of(key: int) -> Definition:
 
 
 def dumps(value: Any, copies: Copies | None = None) -> bytes:
-    """Return a value as bytes: plain pickle when it is made of plain scalars, else cloudpickle's rules.
+    """Return a value as bytes: plain pickle when it is made of a few plain scalars, else cloudpickle's rules.
 
     Large buffers in it go through shared memory; the bytes then name it and hold it (`SharedBytes`). With ``copies``
     a buffer that was sent lately is not sent again.
@@ -71,22 +74,30 @@ def dumps(value: Any, copies: Copies | None = None) -> bytes:
     kind = type(value)
     if kind in _SCALARS:
         return _dumps(value, PROTOCOL)
-    if kind is dict and len(value) < 32:
-        for item in value.values():
-            if type(item) not in _SCALARS:
-                break
-        else:
-            if all(type(key) is str for key in value):
-                return _dumps(value, PROTOCOL)
-    elif (kind is tuple or kind is list) and len(value) < 32:
-        for item in value:
-            if type(item) not in _SCALARS:
-                break
-        else:
-            return _dumps(value, PROTOCOL)
+    if kind in _CONTAINERS and _is_simple(value, _FEW):
+        return _dumps(value, PROTOCOL)
     from graflow_fast._run.pickling import dump
 
     return dump(value, copies)
+
+
+def _is_simple(value: Any, most: int) -> int:
+    """Say whether a container has at most so many scalars in it, and nothing but these; 0 if not, else 1 + the rest."""
+    if type(value) is dict:
+        for key in value:
+            if type(key) not in _SCALARS:
+                return 0
+        value = value.values()
+    most -= len(value)
+    if most < 0:
+        return 0
+    for item in value:
+        kind = type(item)
+        if kind not in _SCALARS:
+            if kind not in _CONTAINERS or not (left := _is_simple(item, most)):
+                return 0
+            most = left - 1
+    return most + 1
 
 
 def loads(data: bytes) -> Any:
