@@ -83,7 +83,7 @@ class Losses:
         self.processes.sending.release(ticket)
         self.processes.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
-        attempt = self.run.take(ticket)
+        attempt = self.run.attempts.take(ticket)
         error: Any = self._killed_for.pop(ticket, None)
         journal = self.processes.requests.journal
         if attempt is None:
@@ -99,7 +99,7 @@ class Losses:
         journal.forget(ticket)
         attempt.branch.output.write(pieces)
         if error is not None:
-            self.run.failed(attempt, error)
+            self.run.outcomes.failed(attempt, error)
         else:
             self._crashed(attempt, info, why, pieces)
 
@@ -115,7 +115,7 @@ class Losses:
         if attempt.ticket >= MAP_TICKETS:
             attempt.map.lost(attempt, failure)  # type: ignore[attr-defined]
         else:
-            self.run.failed(attempt, failure)
+            self.run.outcomes.failed(attempt, failure)
 
     def unheard(self, attempt: Attempt, worker: int) -> None:
         """Have a body run anew whose worker ended with its result: no fault of the body but if it is always so."""
@@ -134,9 +134,9 @@ class Losses:
         poison = deaths >= most_deaths(info)
         error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths if poison else 0)
         if poison:
-            self.run.failed_for_good(attempt, error)
+            self.run.outcomes.failed_for_good(attempt, error)
         else:
-            self.run.failed(attempt, error, _QUARANTINE * deaths)
+            self.run.outcomes.failed(attempt, error, _QUARANTINE * deaths)
 
     def _count_death(self, attempt: Attempt) -> int:
         where = (attempt.branch.id, attempt.node)
@@ -153,7 +153,7 @@ class Losses:
             assert self.processes.steps is not None
             self.processes.steps.lost(attempt)
             attempt.lease = 0
-        self.run.running[attempt.ticket] = attempt
+        self.run.attempts.running[attempt.ticket] = attempt
         self.processes.submit(attempt)
 
     def _lost_chunk(
@@ -169,7 +169,7 @@ class Losses:
 
     def timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         """Stop an attempt that has been running for too long."""
-        attempt = self.run.running.get(ticket)
+        attempt = self.run.attempts.running.get(ticket)
         if attempt is None or ticket in self._killed_for:
             return
         definition = attempt.task._definition  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ class Losses:
             if worker < 0 or ticket in self._killed_for:
                 continue
             used = self.pool.worker_memory(worker, limit)
-            attempt = self.run.running.get(ticket)
+            attempt = self.run.attempts.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
                 self._killed_workers.add(worker)
@@ -223,9 +223,9 @@ class Losses:
     def stop_all(self, interrupted: bool) -> None:
         """Stop whatever is still running."""
         grace = _GRACE_WHEN_INTERRUPTED if interrupted else 0.0
-        for attempt in list(self.run.running.values()):
+        for attempt in list(self.run.attempts.running.values()):
             self.abandon(attempt)
-        self.run.running.clear()
+        self.run.attempts.running.clear()
         while self.given_up:
             self.kill_given_up(time.monotonic(), grace)
             if self.given_up:

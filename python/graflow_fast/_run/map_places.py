@@ -30,7 +30,7 @@ class ItemsBranch:
         self.fork = parent.fork
         self.failure: BaseException | None = None
         self.output = parent.output
-        self.channel: Any = found.run.seen_by(found.attempt)
+        self.channel: Any = found.attempt.branch.channel
         if prior:
             self.channel = BranchChannel(f"{self.channel.name}_item", self.channel, found.run.live)
             replay(prior, self.channel, found.run.live)
@@ -62,7 +62,7 @@ class Place:
 
     def abandon(self, chunk: Chunk) -> None:
         """Stop a chunk whose outcome no longer matters."""
-        self.run.running.pop(chunk.ticket, None)
+        self.run.attempts.running.pop(chunk.ticket, None)
 
     def replay(self, log: list[Operation]) -> None:
         """Do the items' writes on the channel of the map's branch."""
@@ -75,7 +75,7 @@ class Place:
         """Return how the body is called in this process."""
         found = self.map
         task = found.task.task
-        channel = found.run.seen_by(found.attempt)
+        channel = found.attempt.branch.channel
         parent = found.attempt.branch.context
         prior = chunk.batch.prior.get(chunk.position) if chunk.size == 1 else None
 
@@ -90,7 +90,7 @@ class Place:
             return context
 
         explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"
-        previous = self.run.previous_of(found.attempt) if explicit else NOTHING
+        previous = self.run.bodies.previous_of(found.attempt) if explicit else NOTHING
         handler = self.run.handlers.get(task.handler_type)
         return Body(found.definition, found.name, lambda: dict(task._bound_kwargs), context_of, previous, handler)
 
@@ -140,7 +140,7 @@ class ThreadPlace(Place):
     def __init__(self, found: MapRun) -> None:
         super().__init__(found)
         self.workers = self.run.settings.resolved_workers()
-        self.threads = self.run._thread_side()
+        self.threads = self.run.thread_side()
 
     def has_room(self, under_way: int) -> bool:
         """As many as there are threads."""
@@ -149,7 +149,7 @@ class ThreadPlace(Place):
     def start(self, chunk: Chunk) -> bool:
         """Have a thread run the chunk."""
         found = self.map
-        self.run.running[chunk.ticket] = chunk  # type: ignore[assignment]
+        self.run.attempts.running[chunk.ticket] = chunk  # type: ignore[assignment]
         items = list(chunk.items)
         first = chunk.batch.first + chunk.position
         body = self.body(chunk)
@@ -160,7 +160,7 @@ class ThreadPlace(Place):
             return outcome, time.monotonic() - started
 
         def done(result: tuple[Outcome, float], _: Pieces) -> None:
-            del self.run.running[chunk.ticket]
+            del self.run.attempts.running[chunk.ticket]
             outcome, seconds = result
             found.measured(chunk.size, seconds, 0)
             found.report(chunk, outcome)
@@ -231,7 +231,7 @@ class PoolPlace(Place):
         processes.losses.limit_memory(chunk.ticket, memory_limit)
         if processes.live_output is not None and chunk.size > 1:
             processes.live_output.later.add(chunk.ticket)
-        run.running[chunk.ticket] = chunk  # type: ignore[assignment]
+        run.attempts.running[chunk.ticket] = chunk  # type: ignore[assignment]
         chunk.started = time.time()
         # The view is this map's own, so the pool measures its chunks apart from other tasks of the function.
         processes.core.submit(chunk.ticket, payload, (self._view, *keys), timeout)

@@ -175,7 +175,7 @@ class MapRun:
             return attempt.branch.channel.get(key)
         if type(source).__name__ != "_Previous":
             return None
-        previous = self.run.previous_of(attempt)
+        previous = self.run.bodies.previous_of(attempt)
         if previous is NOTHING:
             raise GraflowRuntimeError(
                 f"Map '{self.name}' has no items: none were given, and no single task before it returned a value"
@@ -484,20 +484,20 @@ class MapRun:
     def _finish(self) -> None:
         run, attempt = self.run, self.attempt
         self.maps.ended(self)
-        run.running.pop(attempt.ticket, None)
+        run.attempts.running.pop(attempt.ticket, None)
         exits = [error for _, error, _ in self.failed if not isinstance(error, Exception)]
         if exits:
-            run.failed(attempt, exits[0])
+            run.outcomes.failed(attempt, exits[0])
             return
         if self.raised is not None:
-            run.failed_for_good(attempt, self.raised)  # type: ignore[arg-type]
+            run.outcomes.failed_for_good(attempt, self.raised)  # type: ignore[arg-type]
             return
         self.place.replay(self.log)
         error = judge(self)
         if error is not None:
-            run.failed_for_good(attempt, error)
+            run.outcomes.failed_for_good(attempt, error)
             return
-        run.reported(attempt, self.results, self.directives or None)
+        run.outcomes.returned(attempt, self.results, self.directives or None)
 
     def abandon(self) -> None:
         """Stop everything that is under way."""
@@ -523,12 +523,15 @@ class Maps:
     def start(self, attempt: Attempt) -> None:
         """Begin a map."""
         run = self.run
+        run.attempts.prepare(attempt)
+        attempt.started = time.time()
+        run.attempts.running[attempt.ticket] = attempt
         place = run.placement.of_items(attempt.task, attempt.branch)
         try:
             found = MapRun(self, attempt, place)
         except Exception as error:
-            run.running.pop(attempt.ticket, None)
-            run.failed_for_good(attempt, error)
+            run.attempts.running.pop(attempt.ticket, None)
+            run.outcomes.failed_for_good(attempt, error)
             return
         if self.streamed is not None and self.streamed[0] is attempt.task:
             found.sink, found.keeps = self.streamed[1], self.streamed[2]

@@ -161,8 +161,8 @@ class Processes:
                 bound = self.sending.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self.sending.extra(attempt, definition)
         except TaskSerializationError as error:
-            run.running.pop(attempt.ticket, None)
-            run.failed(attempt, error)
+            run.attempts.running.pop(attempt.ticket, None)
+            run.outcomes.failed(attempt, error)
             return
         view = self.sending.view(attempt.branch)
         held: list[Any] = []
@@ -212,7 +212,7 @@ class Processes:
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
     ) -> None:
         run = self.run
-        attempt = run.take(ticket)
+        attempt = run.attempts.take(ticket)
         killed = self.losses.reported(ticket)
         self.sending.release(ticket)
         if self.requests.locks:
@@ -248,7 +248,7 @@ class Processes:
             if ticket >= MAP_TICKETS:
                 attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
             else:
-                run.failed(attempt, killed)
+                run.outcomes.failed(attempt, killed)
             self.requests.journal.forget(ticket)
             return
         if ticket >= MAP_TICKETS:
@@ -278,7 +278,7 @@ class Processes:
         run = self.run
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if parts is None:
-            run.reported(attempt, value, None)
+            run.outcomes.returned(attempt, value, None)
             return
         log, directives, pieces, error = parts
         if self.live_output is not None:
@@ -291,12 +291,12 @@ class Processes:
             if directives is not None:
                 directives = [self._restored(item) for item in directives]
         except Exception as unloadable:
-            run.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
+            run.outcomes.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
             return
         if flags & FAILED:
-            run.failed(attempt, effects.unpack_error(attempt.task_id, error))
+            run.outcomes.failed(attempt, effects.unpack_error(attempt.task_id, error))
             return
-        run.reported(attempt, value, directives)
+        run.outcomes.returned(attempt, value, directives)
 
     def apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
         """Do the writes that a worker logged."""
@@ -352,7 +352,7 @@ class Processes:
         """
         try:
             for ticket in [] if self.feed is None else self.feed.tickets():
-                self.run.attempt(ticket)
+                self.run.attempts.find(ticket)
             self.losses.stop_all(interrupted)
             self.requests.close()
             self.sending.close()
