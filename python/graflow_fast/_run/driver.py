@@ -296,7 +296,7 @@ class Run:
     def map_side(self) -> Any:
         """Return what runs this run's maps."""
         if self._maps is None:
-            from graflow_fast._run.mapping import Maps
+            from graflow_fast._run.maps.maps import Maps
 
             self._maps = Maps(self)
         return self._maps

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._pool.process_pool import CannotStart, ExitInfo
 from graflow_fast._run.crashes import crash_report, most_deaths, without_own_frames
-from graflow_fast._run.mapping import MAP_TICKETS
+from graflow_fast._run.maps.batches import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
 from graflow_fast.exceptions import GraflowRuntimeError, TaskMemoryError, TaskSerializationError, TaskTimeoutError
 

@@ -20,8 +20,8 @@ from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.live_output import INTERVAL, LiveOutput
 from graflow_fast._run.losses import Losses
-from graflow_fast._run.map_places import report_chunk
-from graflow_fast._run.mapping import MAP_TICKETS
+from graflow_fast._run.maps.batches import MAP_TICKETS
+from graflow_fast._run.maps.places import report_chunk
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.scope import clear_own, replay
