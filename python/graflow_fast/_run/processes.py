@@ -243,6 +243,8 @@ class Processes:
             self.requests.journal.forget(ticket)
             return
         self.growth.after_task(worker, ended - started)
+        if self.losses.deaths.streaks:
+            self.losses.survived(attempt)
         if killed is not None:  # it ended while it was being stopped
             self.pool.kill(worker, grace=0.0)
             if ticket >= MAP_TICKETS:

@@ -92,7 +92,7 @@ class Chunk:
     """Items of a batch that are being run: all of them, or one again. Stands among the run's running attempts."""
 
     __slots__ = (
-        "base_id", "batch", "branch", "call", "cause", "deaths", "ended", "handled", "map", "node", "number",
+        "base_id", "batch", "branch", "call", "cause", "ended", "handled", "map", "node", "number",
         "position", "size", "started", "tag", "task", "task_id", "ticket",
     )  # fmt: skip
 

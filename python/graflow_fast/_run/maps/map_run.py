@@ -19,14 +19,10 @@ from graflow_fast._run.maps.results import Results
 from graflow_fast._run.maps.source import Source, items_value
 from graflow_fast._run.placement import INLINE, THREAD
 from graflow_fast.core.mapping import MapTask
-from graflow_fast.exceptions import WorkerCrashedError
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.maps.maps import Maps
-
-#: After so many deaths of the worker an item is taken for the cause, whatever its retry policy says.
-_POISON_AFTER = 3
 
 _PLACES: dict[str, type[Place]] = {INLINE: InlinePlace, THREAD: ThreadPlace}
 
@@ -107,8 +103,8 @@ class MapRun:
 
     # --- what comes back
 
-    def report(self, chunk: Chunk, outcome: Outcome) -> None:
-        """Take in what became of a chunk."""
+    def report(self, chunk: Chunk, outcome: Outcome, least_delay: float = 0.0) -> None:
+        """Take in what became of a chunk; items that failed run again after ``least_delay`` seconds or later."""
         self.chunks.pop(chunk.ticket, None)
         batch, offset = chunk.batch, chunk.position
         if self.run.live_output:
@@ -121,10 +117,18 @@ class MapRun:
             if position not in failed and ends_the_map(asked):
                 self._stop(chunk.first + position + 1)
         for position in sorted(failed):
-            self._item_failed(batch, offset + position, failed[position], chunk.number)
+            self._item_failed(batch, offset + position, failed[position], chunk.number, least_delay)
         self.results.release()
 
-    def fail(self, chunk: Chunk, error: BaseException, pieces: Any = None, hopeless: bool = False) -> None:
+    def fail(
+        self,
+        chunk: Chunk,
+        error: BaseException,
+        pieces: Any = None,
+        *,
+        hopeless: bool = False,
+        least_delay: float = 0.0,
+    ) -> None:
         """Take in that a chunk of a single item failed as a whole.
 
         Args:
@@ -132,6 +136,7 @@ class MapRun:
             error: what its item fails with.
             pieces: what it had printed.
             hopeless: whether another attempt would only repeat it.
+            least_delay: seconds to wait before it is repeated, if its policy does not ask for more.
         """
         outcome = Outcome()
         outcome.results.append(None)
@@ -142,9 +147,9 @@ class MapRun:
             outcome.times = [(chunk.started, time.time())]
         if hopeless:
             self._hopeless.add(chunk.task_id)
-        self.report(chunk, outcome)
+        self.report(chunk, outcome, least_delay)
 
-    def _item_failed(self, batch: Batch, position: int, error: BaseException, number: int) -> None:
+    def _item_failed(self, batch: Batch, position: int, error: BaseException, number: int, least_delay: float) -> None:
         """Try an item again if its policy says so, else it counts as failed."""
         index = batch.first + position
         item_id = f"{self.name}[{index}]"
@@ -163,24 +168,24 @@ class MapRun:
             delay = run.failures.retry_delay(context, item_id, error)
         if delay is not None:
             batch.open += 1
-            heapq.heappush(self._waiting, (time.monotonic() + delay, index, batch, position, number + 1))
+            when = time.monotonic() + max(delay, least_delay)
+            heapq.heappush(self._waiting, (when, index, batch, position, number + 1))
             return
         batch.failed[position] = (error, run.failures.final_error(context, item_id, error))
         if self.task.fail_fast:
             self._stop(index + 1)
 
-    def lost(self, chunk: Chunk, error: Exception | None) -> None:
-        """Note that a chunk's worker died: a single item is charged with the error, if there is one.
+    def lost(self, chunk: Chunk, error: Exception | None, *, hopeless: bool = False, least_delay: float = 0.0) -> None:
+        """Note that a chunk was lost with its worker: a single item is charged with the error, if there is one.
 
-        Of several each is run again on its own.
+        Of several each is run again on its own. For the others see `fail`.
         """
         if chunk.size > 1 or error is None:
             self.size.begin_anew()
             chunk.batch.live.update(self.run.processes.requests.journal.take(chunk.ticket))
             self.run_one_by_one(chunk)
             return
-        poison = chunk.number + 1 >= _POISON_AFTER and isinstance(error, WorkerCrashedError)
-        self.fail(chunk, error, hopeless=poison)
+        self.fail(chunk, error, hopeless=hopeless, least_delay=least_delay)
 
     def run_one_by_one(self, chunk: Chunk) -> None:
         """Run the items of a chunk anew, each alone; it is still the same attempt of them."""
