@@ -50,12 +50,10 @@ class StepPlan:
         "max_cycles",
         "parameters",
         "retries",
-        "stable",
     )
 
-    def __init__(self, task: TaskWrapper, keys: tuple[int, ...], stable: bool) -> None:
+    def __init__(self, task: TaskWrapper, keys: tuple[int, ...]) -> None:
         definition = self.definition = task._definition
-        self.stable = stable
         self.keys = keys
         self.inject = definition.inject_context
         self.look_up = definition.resolve_keyword_args
@@ -237,8 +235,7 @@ class PoolSteps:
         if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
             return None
         try:
-            keys = processes.table.keys_for(task._definition, task.task_id)
-            return StepPlan(task, keys, processes.table.is_stable(task._definition))
+            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
         except TaskSerializationError:
             return None  # the general way fails the attempt
 
