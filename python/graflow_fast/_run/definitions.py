@@ -85,8 +85,12 @@ class DefinitionTable:
             TaskSerializationError: the function can't be pickled.
         """
         entry = self._entries.get(definition)
-        if entry is None or entry.epoch != self.epoch:
-            entry = self._refresh(definition, task_id)
+        if entry is None:
+            return self._refresh(definition, task_id).keys
+        if entry.epoch != self.epoch:
+            if entry.bindings is None or entry.changed or not still_hold(entry.bindings, definition.func):
+                return self._refresh(definition, task_id).keys
+            entry.epoch = entry.looked = self.epoch  # and it names no other
         return entry.keys
 
     def find(self, key: int) -> Definition:
