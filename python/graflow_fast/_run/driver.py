@@ -287,9 +287,9 @@ class Run:
             if self.processes is not None:
                 self.processes.close(interrupted)
 
-    def explain(self, task_id: str) -> str:
-        """Say in one sentence why a task ran, waits or was skipped."""
-        return explain.sentence(self, task_id)
+    def explain(self, task_id: str, context: ExecutionContext) -> str:
+        """Say in one sentence why a task ran, waits or was skipped; ``context`` is that of the branch that asks."""
+        return explain.sentence(self, task_id, self.branches.branch_of(context))
 
     # --- who runs bodies, made when they are needed
 
