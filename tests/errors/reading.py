@@ -1,6 +1,6 @@
 """What the tests of messages share: they read the language's errors as its user does.
 
-Which task, what happened, why, what to do. Errors of worker processes are tested in tests/trust; how all of them look on
+Which task, what happened, why, what to do. Errors of worker processes are tested in tests/trust; how all look on
 a terminal is in docs/errors.md.
 """
 
