@@ -86,7 +86,7 @@ def _fresh(program: str) -> str:
 
 
 class Import:
-    """Wall time of a fresh interpreter that imports `module` (and these names), less one that imports nothing run just before: ms."""
+    """Wall time of a fresh interpreter that imports `module` (and names), less one that doesn't: ms."""
 
     def __init__(self, module: str, names: str = "") -> None:
         if importlib.util.find_spec(module) is None:

@@ -11,7 +11,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
 
-use crate::lease::{Plan, Planner};
+use crate::lease::Planner;
 use crate::pool::{convert, refused, Pool};
 use crate::scheduler::{to_tuple, ActionTuple, PyScheduler};
 
@@ -141,7 +141,7 @@ impl StepFeed {
 
     /// Forgets what is known of definitions: what they captured may have changed.
     fn renew(&mut self) {
-        self.planner.plans.retain(|_, plan| plan.as_ref().is_some_and(Plan::is_stable));
+        self.planner.plans.clear();
     }
 
     /// Runs the step that an action asks for, and those of its lease. Gives `action` itself when it is not plain, the
