@@ -86,6 +86,8 @@ pub struct Planner {
     pub retry_counts: Py<PyDict>,
     pub retry_limits: Py<PyDict>,
     pub plans: HashMap<usize, Option<Plan>>,
+    /// The plans whose keys may be others by now.
+    pub unsure: HashSet<usize>,
     /// Whether steps may be sent together.
     pub leases: bool,
     pub most_steps: usize,
@@ -203,6 +205,11 @@ impl Planner {
         let payload = message.write(py)?;
         let steps = if is_lease { follow_ups.len() + 1 } else { 0 };
         Ok(Some(Sent { name: name.unbind(), payload, definitions, steps }))
+    }
+
+    /// Makes sure of each plan's keys before it is used again: what the functions captured may have changed.
+    pub fn renew(&mut self) {
+        self.unsure.extend(self.plans.iter().filter_map(|(identity, plan)| plan.as_ref().map(|_| *identity)));
     }
 
     /// Notes how many steps of a lease have run.

@@ -100,6 +100,7 @@ impl StepFeed {
             retry_counts: retries.getattr("retry_counts")?.extract()?,
             retry_limits: retries.getattr("node_max_retries")?.extract()?,
             plans: rustc_hash::FxHashMap::default(),
+            unsure: rustc_hash::FxHashSet::default(),
             leases,
             most_steps: crate::lease::FIRST_STEPS,
             view: None,
@@ -141,7 +142,7 @@ impl StepFeed {
 
     /// Forgets what is known of definitions: what they captured may have changed.
     fn renew(&mut self) {
-        self.planner.plans.clear();
+        self.planner.renew();
     }
 
     /// Runs the step that an action asks for, and those of its lease. Gives `action` itself when it is not plain, the

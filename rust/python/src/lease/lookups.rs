@@ -69,12 +69,21 @@ impl Planner {
         }
         let definition = task.getattr(intern!(py, "_definition"))?;
         let identity = definition.as_ptr() as usize;
-        if let Some(plan) = self.plans.get(&identity) {
-            return Ok(plan.is_some().then_some(identity));
-        }
         let Some(helper) = &self.helper else {
             return Ok(None);
         };
+        if let Some(known) = self.plans.get_mut(&identity) {
+            let Some(plan) = known else {
+                return Ok(None);
+            };
+            if !self.unsure.remove(&identity) {
+                return Ok(Some(identity));
+            }
+            if let Some(keys) = helper.call_method1(py, intern!(py, "keys"), (task,))?.extract(py)? {
+                plan.keys = keys;
+                return Ok(Some(identity));
+            }
+        }
         let plan: Option<Plan> = helper.call_method1(py, intern!(py, "plan"), (task,))?.extract(py)?;
         let is_plain = plan.is_some();
         self.plans.insert(identity, plan);
