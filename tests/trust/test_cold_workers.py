@@ -106,6 +106,29 @@ def test_an_error_arrives_from_a_body_that_left_no_descriptors():
     assert isinstance(caught.value.__cause__, Complaint)
 
 
+def test_threads_of_a_body_may_be_the_first_to_print(capsys):
+    def body():
+        import sys
+        import threading
+
+        sys.path.clear()
+        start = threading.Barrier(8)
+
+        def say(number):
+            start.wait()
+            sys.stdout.write(f"{number}\n")
+
+        threads = [threading.Thread(target=say, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sys.path
+
+    assert run(body) == [[]]
+    assert sorted(capsys.readouterr().out.split()) == [str(number) for number in range(8)]
+
+
 def test_a_body_that_closed_everything_keeps_what_it_opened_instead():
     def body():
         import os

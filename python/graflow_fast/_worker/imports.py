@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 #: The search path as it was, and a descriptor to be closed when no other is left, with what identifies it.
 _path: list[str] = []
-_spare: tuple[int, int] | None = None
+_spare: tuple[int, tuple[int, int]] | None = None
+#: Bodies may print in several threads.
+_importing = RLock()
+os.register_at_fork(after_in_child=_importing._at_fork_reinit)  # type: ignore[attr-defined]
+#: What `import_late` has imported: another thread may find a module in `sys.modules` before it is complete.
+_ready: dict[str, ModuleType] = {}
 _awaited: dict[str, Callable[[ModuleType], None]] = {}
 
 
@@ -29,17 +35,26 @@ def prepare() -> None:
 
 def import_late(name: str) -> Any:
     """Return the module of that name, imported now if it is not there yet."""
-    module = sys.modules.get(name)
-    if module is not None:
-        return module
+    module = _ready.get(name)
+    if module is None:
+        with _importing:
+            if _path:
+                _import_anyway(name)
+            else:
+                __import__(name)
+            module = _ready[name] = sys.modules[name]
+    return module
+
+
+def _import_anyway(name: str) -> None:
+    """Import a module although a body may have changed the search path, or left no descriptor."""
     _use_spare()
-    outer, sys.path[:] = sys.path[:], _path or sys.path
+    outer, sys.path[:] = sys.path[:], _path
     try:
         __import__(name)
     finally:
         sys.path[:] = outer
         _put_by()
-    return sys.modules[name]
 
 
 def _put_by() -> None:
@@ -47,7 +62,7 @@ def _put_by() -> None:
     try:
         fd = os.memfd_create("graflow-spare")
         os.fchmod(fd, 0o600)
-        _spare = fd, os.fstat(fd).st_ino
+        _spare = fd, _file_of(fd)
     except OSError:
         _spare = None
 
@@ -56,12 +71,17 @@ def _use_spare() -> None:
     """Close it, unless a body has, and something else has its number now."""
     global _spare
     if _spare is not None:
-        (fd, inode), _spare = _spare, None
+        (fd, file), _spare = _spare, None
         try:
-            if os.fstat(fd).st_ino == inode:
+            if _file_of(fd) == file:
                 os.close(fd)
         except OSError:
             pass
+
+
+def _file_of(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def when_imported(name: str, call: Callable[[ModuleType], None]) -> None:
