@@ -106,12 +106,12 @@ class ProcessPool:
         assert self._core is not None
         return self._core
 
-    def start(self, needs_everything: Callable[[], bool] = lambda: False) -> None:
+    def start(self, needs_cloudpickle: Callable[[], bool] = lambda: False) -> None:
         """Begin starting the workers, without waiting for them.
 
         Args:
-            needs_everything: says whether the first tasks need more than what runs a plain task, so that this is
-                imported once for all workers; asked when the first process is on its way.
+            needs_cloudpickle: says whether the first tasks do, so that it is imported once for all workers; asked when
+                the first process is on its way.
         """
         self._check()
         if self._core is not None:
@@ -123,8 +123,8 @@ class ProcessPool:
             except OSError as error:
                 self._core = None
                 raise self._cannot_start(error) from error
-            if needs_everything():
-                self._server.complete()
+            if needs_cloudpickle():
+                self._server.preload("graflow_fast._run.pickling")
             self._fork_missing()
 
     def refill(self) -> list[int]:

@@ -24,10 +24,10 @@ _idle: list[tuple[object, ProcessPool]] = []
 _busy: dict[ProcessPool, object] = {}
 
 
-def prestart(workers: int, loop: str = DEFAULT_LOOP, needs_everything: Callable[[], bool] = lambda: False) -> None:
+def prestart(workers: int, loop: str = DEFAULT_LOOP, needs_cloudpickle: Callable[[], bool] = lambda: False) -> None:
     """Begin starting a pool that `checkout` will soon ask for, without waiting: there is other work to do meanwhile.
 
-    ``needs_everything`` is as in `ProcessPool.start`.
+    ``needs_cloudpickle`` is as in `ProcessPool.start`.
     """
     if _idle or _busy:  # the first one is what programs wait for
         return
@@ -36,7 +36,7 @@ def prestart(workers: int, loop: str = DEFAULT_LOOP, needs_everything: Callable[
         if not any(entry[0] == key for entry in _idle):
             pool = ProcessPool(workers, loop)
             try:
-                pool.start(needs_everything)
+                pool.start(needs_cloudpickle)
             except CannotStart:
                 pool.shutdown()  # whoever needs it will be told
             else:

@@ -5,7 +5,7 @@ cannot have been reused. Must not know tasks or frames. It talks to the coordina
 socket (protocol below) and ends, with all its workers, when that socket or the coordinator ends.
 
 To the template: ``("fork", number, boot)`` with five descriptors (link, claims, stdout, stderr, journal),
-``("kill", pid, grace)``, ``("complete",)``, ``("end", grace)``.
+``("kill", pid, grace)``, ``("preload", module)``, ``("end", grace)``.
 From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", number, why)``,
 ``("exited", pid, status, peak_rss_bytes)``.
 """
@@ -94,6 +94,12 @@ class _Template:
         gc.enable()
         self.completion = None
 
+    def _preload(self, module: str) -> None:
+        try:
+            __import__(module)
+        except Exception:
+            pass  # a worker that needs it will say why
+
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
         data, ancillary, _, _ = self.control.recvmsg(
@@ -108,8 +114,8 @@ class _Template:
             if self.completion == _NEVER:
                 self.completion = time.monotonic() + _COMPLETION
             self._fork(request[1], request[2], fds)
-        elif request[0] == "complete" and self.completion is not None:
-            self._complete()
+        elif request[0] == "preload":
+            self._preload(request[1])
         elif request[0] == "kill":
             self._kill(request[1], request[2])
         elif request[0] == "end":

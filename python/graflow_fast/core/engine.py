@@ -88,7 +88,7 @@ class WorkflowEngine:
         if context.parent_context is None:
             context.tracer.on_workflow_start(name, context)
         if context.parent_context is None and _needs_pool(context):
-            prestart(context.settings.resolved_workers(), needs_everything=lambda: _needs_cloudpickle(context))
+            prestart(context.settings.resolved_workers(), needs_cloudpickle=lambda: _needs_cloudpickle(context))
         return name, Run(context, self._handlers)
 
     def execute_with_cycles(self, graph: TaskGraph, start_node: str, max_steps: int = 10) -> None:
