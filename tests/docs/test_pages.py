@@ -87,3 +87,12 @@ def test_make_targets_exist() -> None:
         named = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / page).read_text()))
         assert named
         assert named <= targets
+
+
+def test_the_map_of_the_driver_names_each_of_its_modules() -> None:
+    """And no other."""
+    folder = ROOT / "python/graflow_fast/_run"
+    there = {path.stem for path in folder.iterdir() if path.stem not in ("__init__", "__pycache__")}
+    named = re.findall(r"`(\w+)`", (folder / "__init__.py").read_text().partition("- The run")[2])
+    assert set(named) == there
+    assert len(named) == len(there)
