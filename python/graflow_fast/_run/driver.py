@@ -410,7 +410,7 @@ class Run:
             return task.run()
         definition = task._definition
         positional = () if attempt.call is NOTHING or attempt.call is None else (unpacked(attempt.call),)
-        if definition.parameters or task._bound_kwargs:
+        if definition.parameters or task._names:
             arguments = fill_arguments(
                 definition,
                 attempt.task_id,

@@ -92,7 +92,7 @@ class Place:
         explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"
         previous = self.run.previous_of(found.attempt) if explicit else NOTHING
         handler = self.run.handlers.get(task.handler_type)
-        return Body(found.definition, found.name, lambda: dict(task._bound_kwargs), context_of, previous, handler)
+        return Body(found.definition, found.name, lambda: task._bound_kwargs, context_of, previous, handler)
 
 
 class InlinePlace(Place):
@@ -185,7 +185,7 @@ class PoolPlace(Place):
         task = found.task.task
         self._bound = (
             self.processes.sending.pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
-            if task._bound_kwargs
+            if task._names
             else None
         )
         self._previous: bytes | None = None

@@ -88,6 +88,8 @@ class Definition:
         self._takes_any = False
         #: The definitions that the function names, as found when it was last sent to a worker: they live as long as it.
         self.named: list[Definition] = []
+        #: The names that tasks of it bind, so that all tasks which bind the same hold the same tuple.
+        self.bound_names: dict[tuple[str, ...], tuple[str, ...]] = {}
         #: What tasks show of the function, to be put into their dictionaries.
         self.shown: dict[str, Any] = {
             name: value
@@ -137,6 +139,7 @@ class Definition:
         state = self.__dict__.copy()
         state["_parameters"] = None
         state["named"] = []
+        state["bound_names"] = {}
         return state
 
 

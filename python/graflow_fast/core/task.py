@@ -75,11 +75,15 @@ class TaskWrapper(Executable):
     """A task made from a function by ``@task``, or an instance of one with bound parameters."""
 
     # Of these there may be millions; what only some have is in the dictionary.
-    __slots__ = ("_bound_kwargs", "_definition", "_owner", "_task_id")
+    __slots__ = ("_definition", "_names", "_owner", "_task_id", "_values")
 
     _task_id: str
     _definition: Definition
-    _bound_kwargs: dict[str, Any]
+    #: The names of the bound parameters, one tuple for all tasks of a definition that bind the same; see `bound_of` in
+    #: `rust/python/src/arguments.rs`, which reads them too.
+    _names: tuple[str, ...]
+    #: Their values; of a single one the value itself.
+    _values: Any
 
     def __init__(
         self,
@@ -110,7 +114,7 @@ class TaskWrapper(Executable):
                 max_retries=max_retries,
                 retry_policy=retry_policy,
             )
-        self._bound_kwargs = {}
+        self._names = self._values = ()
         if register_to_context:
             registry.register(self)
 
@@ -120,6 +124,18 @@ class TaskWrapper(Executable):
     def task_id(self) -> str:
         """The name."""
         return self._task_id
+
+    @property
+    def _bound_kwargs(self) -> dict[str, Any]:
+        """The bound parameters, in a new dictionary."""
+        names = self._names
+        return {names[0]: self._values} if len(names) == 1 else dict(zip(names, self._values, strict=True))
+
+    @_bound_kwargs.setter
+    def _bound_kwargs(self, bound: dict[str, Any]) -> None:
+        names = tuple(bound)
+        self._names = self._definition.bound_names.setdefault(names, names) if names else ()
+        self._values = bound[names[0]] if len(names) == 1 else tuple(bound.values())
 
     @property
     def func(self) -> Callable[..., Any]:
@@ -223,7 +239,7 @@ class TaskWrapper(Executable):
         instance._task_id = task_id
         instance._owner = None
         instance._definition = self._definition
-        instance._bound_kwargs = {**self._bound_kwargs, **kwargs} if self._bound_kwargs else kwargs
+        instance._bound_kwargs = {**self._bound_kwargs, **kwargs} if self._names else kwargs
         self.is_template = True
         registry.register(instance)
         return instance
@@ -264,7 +280,7 @@ class TaskWrapper(Executable):
         return _rebuild_task, (self._task_id, self._definition, self._bound_kwargs, extra)
 
     def __copy__(self) -> TaskWrapper:
-        return _rebuild_task(self._task_id, self._definition, dict(self._bound_kwargs), {})
+        return _rebuild_task(self._task_id, self._definition, self._bound_kwargs, {})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TaskWrapper:
         return _rebuild_task(self._task_id, self._definition, copy.deepcopy(self._bound_kwargs, memo), {})
@@ -273,7 +289,7 @@ class TaskWrapper(Executable):
         return f"TaskWrapper({self._task_id})"
 
 
-_CORE_STATE = frozenset({"_task_id", "_definition", "_bound_kwargs", "_links", "__doc__", "__module__"})
+_CORE_STATE = frozenset({"_links", "__doc__", "__module__"})
 
 
 def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], extra: dict[str, Any]) -> TaskWrapper:

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::arguments::bound_of;
 use crate::scheduler::{mistake, to_tuple, ActionTuple, PyScheduler};
 
 const RUN: i64 = 0;
@@ -232,12 +233,11 @@ impl InlineSteps {
         cause: i64,
         (tables, context): (&Tables<'py>, Option<&Bound<'py, PyAny>>),
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
-        let bound = bound.cast::<PyDict>()?;
+        let bound = bound_of(task)?;
         let arguments = if plan.parameters.is_empty() && bound.is_empty() {
             None
         } else {
-            match plan.fill(bound, tables)? {
+            match plan.fill(&bound, tables)? {
                 Filled::Nothing => None,
                 Filled::With(arguments) => Some(arguments),
                 Filled::Unsure => {
@@ -318,8 +318,7 @@ impl Plan {
                 }
             }
         }
-        let arguments = if bound.is_empty() { None } else { Some(bound.copy()?) };
-        let mut arguments = arguments;
+        let mut arguments = (!bound.is_empty()).then(|| bound.clone());
         for (name, result_key, required) in &self.parameters {
             let name = name.bind(py);
             if !bound.is_empty() && bound.contains(name)? {

@@ -11,6 +11,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use crate::arguments::bound_of;
 use crate::pickle::{self, Writer};
 use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
 use crate::steps::result_key;
@@ -145,7 +146,7 @@ impl Planner {
             },
             _ => None,
         };
-        let bound = self.bound_of(py, &task)?;
+        let bound = bound_of(&task)?;
         let Some(bound_bytes) = self.pack(py, &bound, false)? else {
             return Ok(None);
         };
@@ -340,7 +341,7 @@ impl Planner {
             if self.is_limited_by_hand(py, identity, &name, &name)? {
                 break;
             }
-            let bound = self.bound_of(py, &task)?;
+            let bound = bound_of(&task)?;
             let Some(bound_bytes) = self.pack(py, &bound, true)? else {
                 break; // sent when its turn comes, if it comes
             };
@@ -400,10 +401,6 @@ impl Planner {
         let is_plain = plan.is_some();
         self.plans.insert(identity, plan);
         Ok(is_plain.then_some(identity))
-    }
-
-    fn bound_of<'py>(&self, py: Python<'py>, task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
-        Ok(task.getattr(intern!(py, "_bound_kwargs"))?.extract()?)
     }
 
     /// Bound arguments as bytes (none when there are none); None when they can't be sent this way.

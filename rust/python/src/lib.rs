@@ -1,6 +1,7 @@
 //! The extension module `graflow_fast._core`: declares its surface, converts, and owns nothing else.
 use pyo3::prelude::*;
 
+mod arguments;
 mod bodies;
 mod effects;
 mod fed_branches;

@@ -14,6 +14,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
+use crate::arguments::bound_of;
 use crate::effects::{read, PLAIN_EFFECTS};
 use crate::fed_branches::{to_python, Done, Entry, OpenFork, Packed, PythonLog, Replay};
 use crate::next_tasks::{NextTasks, Tables};
@@ -307,8 +308,8 @@ impl MemberFeed {
         let Some((_, Some(plan))) = self.plans.get_mut(&identity) else {
             return Ok(false);
         };
-        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
-        let bound = bound.cast::<PyDict>()?;
+        let bound = bound_of(&task)?;
+        let bound = &bound;
         let names = self.names.bind(py);
         if is_later && !plan.sees_nothing_of(&self.doing[&branch], bound, names)? {
             return Ok(false);

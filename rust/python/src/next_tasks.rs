@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::arguments::bind;
 use crate::effects::Next;
 use crate::scheduler::{mistake, PyScheduler};
 
@@ -21,8 +22,6 @@ pub(crate) struct NextTasks {
     /// key -> definition; raises `LookupError`.
     find: Py<PyAny>,
     loads: Py<PyAny>,
-    /// The arguments of all tasks that have none.
-    nothing: Py<PyDict>,
     /// By key: None when its tasks have options that matter to the scheduler.
     definitions: HashMap<u64, Option<Py<PyAny>>>,
 }
@@ -45,10 +44,9 @@ impl NextTasks {
         find: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
-        let nothing = PyDict::new(py).unbind();
         let new = py.import("builtins")?.getattr("object")?.getattr("__new__")?;
         let new_task = py.import("functools")?.call_method1("partial", (new, plain))?.unbind();
-        Ok(Self { new_task, graph, ids, find, loads, nothing, definitions: HashMap::default() })
+        Ok(Self { new_task, graph, ids, find, loads, definitions: HashMap::default() })
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
@@ -64,9 +62,9 @@ impl NextTasks {
                 return Ok(None);
             };
             let bound = match wanted.bound {
-                [] => self.nothing.bind(py).clone(), // there may be a million of them
+                [] => None,
                 bytes => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
-                    Ok(bound) => bound.cast_into()?,
+                    Ok(bound) => Some(bound.cast_into()?),
                     Err(_) => return Ok(None),
                 },
             };
@@ -74,7 +72,7 @@ impl NextTasks {
             task.setattr(intern!(py, "_task_id"), &name)?;
             task.setattr(intern!(py, "_owner"), py.None())?;
             task.setattr(intern!(py, "_definition"), definition)?;
-            task.setattr(intern!(py, "_bound_kwargs"), bound)?;
+            bind(&task, bound)?;
             made.push((name, task));
         }
         Ok(Some(made))
