@@ -36,7 +36,7 @@ from graflow_fast._run.groups import Groups
 from graflow_fast._run.inline import InlineSteps
 from graflow_fast._run.nodes import NodeTable
 from graflow_fast._run.output import CapturedThreads, capture
-from graflow_fast._run.packing import unpacked
+from graflow_fast._run.packing import store_result, unpacked
 from graflow_fast._run.placement import INLINE, PROCESS, THREAD, Placement
 from graflow_fast._run.scope import LiveStore
 from graflow_fast._run.stop import finish
@@ -441,10 +441,9 @@ class Run:
             self.requested.drop(attempt.tag)
         if attempt.handled:
             return
-        channel = branch.channel
-        channel.set(f"{attempt.task_id}.__result__", result)
+        store_result(branch.channel, attempt.task_id, result)
         if attempt.task_id is not attempt.base_id:
-            channel.set(f"{attempt.base_id}.__result__", result)
+            store_result(branch.channel, attempt.base_id, result)
 
     def _completed(self, attempt: Attempt, result: Any, directives: list[tuple[int, int, int]] | None) -> Any:
         """Note that a body returned, apply its directives, and return the next action."""
@@ -474,7 +473,7 @@ class Run:
         context = branch.context
         self.tracing.ended(attempt, error if isinstance(error, Exception) else None)
         if not attempt.handled:
-            branch.channel.set(f"{attempt.task_id}.__result__", error)
+            store_result(branch.channel, attempt.task_id, error)
         if not isinstance(error, Exception):
             # As inline, it leaves execute() once what comes before it in order has ended; no policy tolerates it.
             self.failures.exits[attempt.node] = error

@@ -36,10 +36,8 @@ class InlineSteps:
         plain = type(channel) is MemoryChannel
         self.data = channel.data if plain else None  # type: ignore[attr-defined]
         self.expiries = channel.ttl_data if plain else None  # type: ignore[attr-defined]
-        self.cycle_counts = context.cycle_controller.cycle_counts
+        self.counts = context.count_steps(run.nodes.names, run.nodes.ids)
         self.retry_counts = context.retry_controller.retry_counts
-        self.completed = context._completed
-        self.completed_list = context.completed_tasks
         note = run.note_task
         self.note = None if note is None else lambda name, *times: note(name, *times, None, "TaskWrapper", "direct")
         self.core = CoreSteps(run.scheduler, run.nodes.tasks, run.nodes.names, TaskWrapper, self)

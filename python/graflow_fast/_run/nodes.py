@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._core import load_edges, load_members, load_tasks
+from graflow_fast._core import NodeIds, load_edges, load_members, load_tasks
 from graflow_fast._hints import did_you_mean
 from graflow_fast.core import registry
 from graflow_fast.core.task import TaskWrapper
@@ -33,7 +33,7 @@ class NodeTable:
         self.graph = graph
         self.names: list[str] = []
         self.tasks: list[Executable] = []
-        self.ids: dict[str, int] = {}
+        self.ids = NodeIds(self.names)
         self.members: dict[int, list[int]] = {}
         #: Each definition that was loaded, with one task of it.
         self.definitions: dict[Definition, TaskWrapper] = {}

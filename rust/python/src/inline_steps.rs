@@ -11,11 +11,13 @@ use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyType};
+use pyo3::types::{PyDict, PyFrozenSet, PyList, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::arguments::bound_of;
 use crate::scheduler::{mistake, to_tuple, ActionTuple, PyScheduler};
+use crate::step_counts::StepCounts;
+use crate::values::{Values, ValuesMethods};
 
 const RUN: i64 = 0;
 /// Steps between two looks for signals: a body that is Python code looks itself.
@@ -58,11 +60,9 @@ pub struct InlineSteps {
 struct Tables<'py> {
     channel: Bound<'py, PyAny>,
     /// The channel's values and expiries, when setting a value is nothing more than to put it there.
-    data: Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>,
-    cycle_counts: Bound<'py, PyDict>,
+    data: Option<(Bound<'py, Values>, Bound<'py, PyDict>)>,
+    counts: Bound<'py, StepCounts>,
     retry_counts: Bound<'py, PyDict>,
-    completed: Bound<'py, PySet>,
-    completed_list: Bound<'py, PyList>,
     /// Called with (name, started, ended), if anybody wants to know.
     note: Option<Bound<'py, PyAny>>,
     /// Stands for the context of a step that takes none.
@@ -160,7 +160,7 @@ impl InlineSteps {
                 Ended::Returned(result) => result,
                 ended => return Ok((Some(action), Some(ended))),
             };
-            tables.store(&name, &result)?;
+            tables.store(node as u32, &name, &result)?;
             if let Some(note) = &tables.note {
                 note.call1((&name, self.started(), now()))?;
             }
@@ -195,8 +195,7 @@ impl InlineSteps {
         if let Some(limit) = &plan.limit {
             limit.call1(py, (name,))?;
         }
-        let count = tables.cycle_counts.get_item(name)?.map_or(Ok(0), |count| count.extract::<u64>())?;
-        tables.cycle_counts.set_item(name, count + 1)?;
+        tables.counts.borrow_mut().count(self.node.load(Ordering::Relaxed), name)?;
         if !tables.retry_counts.is_empty() && tables.retry_counts.contains(name)? {
             tables.retry_counts.del_item(name)?;
         }
@@ -325,8 +324,8 @@ impl Plan {
                 continue;
             }
             let key = match self.looks_up {
-                true if data.contains(result_key)? => Some(result_key.bind(py)),
-                true if data.contains(name)? => Some(name),
+                true if data.holds(result_key.bind(py))? => Some(result_key.bind(py)),
+                true if data.holds(name)? => Some(name),
                 _ => None,
             };
             match key {
@@ -355,28 +354,24 @@ impl<'py> Tables<'py> {
             } else {
                 Some((data.cast_into()?, get(intern!(py, "expiries"))?.cast_into()?))
             },
-            cycle_counts: get(intern!(py, "cycle_counts"))?.cast_into()?,
+            counts: get(intern!(py, "counts"))?.cast_into()?,
             retry_counts: get(intern!(py, "retry_counts"))?.cast_into()?,
-            completed: get(intern!(py, "completed"))?.cast_into()?,
-            completed_list: get(intern!(py, "completed_list"))?.cast_into()?,
             note: (!note.is_none()).then_some(note),
             marker: get(intern!(py, "marker"))?,
         })
     }
 
     /// Keeps a result, and notes that its task has completed.
-    fn store(&self, name: &Bound<'py, PyString>, result: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn store(&self, node: u32, name: &Bound<'py, PyString>, result: &Bound<'py, PyAny>) -> PyResult<()> {
         let py = name.py();
-        let key = name.add(intern!(py, ".__result__"))?;
         match &self.data {
-            Some((data, expiries)) if expiries.is_empty() => data.set_item(key, result)?,
-            _ => drop(self.channel.call_method1(intern!(py, "set"), (key, result))?),
+            Some((data, expiries)) if expiries.is_empty() => data.store_result(name, result.clone())?,
+            _ => {
+                let key = name.add(intern!(py, ".__result__"))?;
+                self.channel.call_method1(intern!(py, "set"), (key, result))?;
+            }
         }
-        if !self.completed.contains(name)? {
-            self.completed.add(name)?;
-            self.completed_list.append(name)?;
-        }
-        Ok(())
+        self.counts.borrow_mut().complete(node, name)
     }
 }
 

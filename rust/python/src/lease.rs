@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use crate::arguments::bound_of;
 use crate::pickle::{self, Writer};
 use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
-use crate::steps::result_key;
+use crate::values::{result_key, Values, ValuesMethods};
 
 /// How many steps the first lease may have; later ones have up to twice as many as have run in the one before.
 pub const FIRST_STEPS: usize = 16;
@@ -86,7 +86,7 @@ pub struct Planner {
     pub names: Py<PyList>,
     pub task_class: Py<PyAny>,
     pub packed: Py<PyAny>,
-    pub data: Py<PyDict>,
+    pub data: Py<Values>,
     pub expiring: Py<PyDict>,
     pub cycle_counts: Py<PyDict>,
     pub cycle_limits: Py<PyDict>,
@@ -422,7 +422,7 @@ impl Planner {
 
     /// What the channel has under a key; `any`: a value that is not bytes yet is packed, else only small bytes are fit.
     fn value(&self, py: Python<'_>, key: &Bound<'_, PyString>, any: bool) -> PyResult<Value> {
-        let Some(found) = self.data.bind(py).get_item(key)? else {
+        let Some(found) = self.data.bind(py).value(key)? else {
             return Ok(Value::Absent);
         };
         if let Some(bytes) = self.packed_bytes(&found)? {

@@ -11,11 +11,14 @@ mod link;
 mod load;
 mod members;
 mod next_tasks;
+mod node_ids;
 mod pickle;
 mod plain;
 mod pool;
 mod scheduler;
+mod step_counts;
 mod steps;
+mod values;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -24,6 +27,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<inline_steps::InlineSteps>()?;
     module.add_class::<members::MemberFeed>()?;
     module.add_class::<steps::StepFeed>()?;
+    module.add_class::<values::Values>()?;
+    module.add_class::<node_ids::NodeIds>()?;
+    module.add_class::<step_counts::StepCounts>()?;
     module.add_class::<pool::Pool>()?;
     module.add_class::<link::WorkerLink>()?;
     module.add_class::<bodies::RunningTask>()?;

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyType};
 use rustc_hash::FxHashSet;
 
+use crate::node_ids::NodeIds;
 use crate::scheduler::{mistake, PyScheduler};
 
 /// Numbers the tasks of exactly one class, in order, from the scheduler's next node on.
@@ -17,7 +18,7 @@ pub fn load_tasks<'py>(
     scheduler: &Bound<'py, PyScheduler>,
     graph: &Bound<'py, PyDict>,
     plain: &Bound<'py, PyType>,
-    ids: &Bound<'py, PyDict>,
+    ids: &Bound<'py, NodeIds>,
     names: &Bound<'py, PyList>,
     tasks: &Bound<'py, PyList>,
     definitions: &Bound<'py, PyDict>,
@@ -26,6 +27,8 @@ pub fn load_tasks<'py>(
     let others = PyList::empty(py);
     let first = names.len();
     let mut latest = std::ptr::null_mut();
+    let mut ids = ids.borrow_mut();
+    ids.reserve(py, graph.len());
     for (name, task) in graph {
         if !task.get_type().is(plain) {
             others.append((name, task))?;
@@ -38,8 +41,9 @@ pub fn load_tasks<'py>(
                 definitions.set_item(&definition, &task)?;
             }
         }
-        ids.set_item(&name, names.len())?;
-        names.append(name)?;
+        let node = names.len();
+        names.append(&name)?;
+        ids.set(&name, node as u32)?;
         tasks.append(task)?;
     }
     scheduler.borrow_mut().core.add_nodes((names.len() - first) as u32).map_err(mistake)?;
@@ -52,22 +56,22 @@ pub fn load_edges(
     scheduler: &Bound<'_, PyScheduler>,
     graph: &Bound<'_, PyDict>,
     successors: &Bound<'_, PyDict>,
-    ids: &Bound<'_, PyDict>,
+    ids: &Bound<'_, NodeIds>,
 ) -> PyResult<bool> {
     let mut edges: Vec<(u32, u32)> = Vec::with_capacity(successors.len());
     let mut sources = 0;
+    let ids = ids.borrow();
     let mut add = |name: &Bound<'_, PyAny>, targets: &Bound<'_, PyAny>| -> PyResult<bool> {
         let targets = targets.cast::<PyDict>()?;
         if targets.is_empty() {
             return Ok(true);
         }
-        let Some(source) = ids.get_item(name)? else {
+        let Some(source) = ids.node(name)? else {
             return Ok(false);
         };
-        let source = source.extract()?;
         for (target, _) in targets {
-            match ids.get_item(target)? {
-                Some(target) => edges.push((source, target.extract()?)),
+            match ids.node(&target)? {
+                Some(target) => edges.push((source, target)),
                 None => return Ok(false),
             }
         }
@@ -104,13 +108,14 @@ pub fn load_edges(
 pub fn load_members<'py>(
     members: &Bound<'py, PyList>,
     plain: &Bound<'py, PyType>,
-    ids: &Bound<'py, PyDict>,
+    ids: &Bound<'py, NodeIds>,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = members.py();
     let found = PyList::empty(py);
+    let ids = ids.borrow();
     for member in members {
         let name = task_id(&member, plain)?;
-        match ids.get_item(name)? {
+        match ids.node(&name)? {
             Some(node) => found.append(node)?,
             None => return Ok(None),
         }

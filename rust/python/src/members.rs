@@ -18,9 +18,11 @@ use crate::arguments::bound_of;
 use crate::effects::{read, PLAIN_EFFECTS};
 use crate::fed_branches::{to_python, Done, Entry, OpenFork, Packed, PythonLog, Replay};
 use crate::next_tasks::{NextTasks, Tables};
+use crate::node_ids::NodeIds;
 use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
+use crate::values::Values;
 
 /// How members of one definition are sent.
 struct Plan {
@@ -105,7 +107,7 @@ impl MemberFeed {
         py: Python<'_>,
         plain: &Bound<'_, PyType>,
         graph: Py<PyDict>,
-        ids: Py<PyDict>,
+        ids: Py<NodeIds>,
         find: Py<PyAny>,
     ) -> PyResult<()> {
         self.next = Some(NextTasks::new(py, plain, graph, ids, find)?);
@@ -238,7 +240,7 @@ impl MemberFeed {
         py: Python<'py>,
         first: u64,
         count: u32,
-        data: &Bound<'py, PyDict>,
+        data: &Bound<'py, Values>,
         counts: &Bound<'py, PyDict>,
         pack: &Bound<'py, PyAny>,
         channel: &Bound<'py, PyAny>,

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap as HashMap;
 
 use crate::arguments::bind;
 use crate::effects::Next;
+use crate::node_ids::NodeIds;
 use crate::scheduler::{mistake, PyScheduler};
 
 /// Where new tasks go.
@@ -18,7 +19,7 @@ pub(crate) struct NextTasks {
     /// name -> task, the user's graph.
     graph: Py<PyDict>,
     /// name -> node.
-    ids: Py<PyDict>,
+    ids: Py<NodeIds>,
     /// key -> definition; raises `LookupError`.
     find: Py<PyAny>,
     loads: Py<PyAny>,
@@ -40,7 +41,7 @@ impl NextTasks {
         py: Python<'_>,
         plain: &Bound<'_, PyType>,
         graph: Py<PyDict>,
-        ids: Py<PyDict>,
+        ids: Py<NodeIds>,
         find: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
@@ -54,7 +55,7 @@ impl NextTasks {
         let mut made = Vec::with_capacity(next.len());
         for (position, wanted) in next.iter().enumerate() {
             let name = PyString::new(py, wanted.name);
-            let known = self.ids.bind(py).contains(&name)? || self.graph.bind(py).contains(&name)?;
+            let known = self.ids.borrow(py).node(&name)?.is_some() || self.graph.bind(py).contains(&name)?;
             if known || next[..position].iter().any(|other| other.name == wanted.name) {
                 return Ok(None);
             }
@@ -89,9 +90,9 @@ impl NextTasks {
         let mut nodes = Vec::with_capacity(made.len());
         for (name, task) in made {
             let node = scheduler.core.add_nodes(1).map_err(mistake)?;
-            self.ids.bind(py).set_item(&name, node)?;
             self.graph.bind(py).set_item(&name, &task)?;
-            tables.names.append(name)?;
+            tables.names.append(&name)?;
+            self.ids.borrow_mut(py).set(&name, node)?;
             tables.tasks.append(task)?;
             nodes.push(node);
         }

@@ -18,6 +18,7 @@ use crate::lease::{Outcome, Plan, Planner};
 use crate::plain::NONE_PICKLE;
 use crate::pool::{convert, refused, Pool};
 use crate::scheduler::{to_tuple, ActionTuple, PyScheduler};
+use crate::values::{Values, ValuesMethods};
 
 const RUN: i64 = 0;
 /// The flag of a report that has a record and nothing unusual.
@@ -43,7 +44,7 @@ struct Current {
 
 /// What users can ask for of a run, as far as plain steps change it.
 struct Books {
-    data: Py<PyDict>,
+    data: Py<Values>,
     completed: Py<PySet>,
     completed_tasks: Py<PyList>,
     packed: Py<PyAny>,
@@ -99,7 +100,7 @@ impl StepFeed {
         let channel = context.getattr("channel")?;
         let cycles = context.getattr("cycle_controller")?;
         let retries = context.getattr("retry_controller")?;
-        let data: Py<PyDict> = channel.getattr("data")?.extract()?;
+        let data: Py<Values> = channel.getattr("data")?.extract()?;
         let books = Books {
             data: data.clone_ref(py),
             completed: context.getattr("_completed")?.extract()?,
@@ -411,10 +412,10 @@ impl StepFeed {
         };
         let name = name.unwrap_or(current.name.bind(py));
         let data = self.books.data.bind(py);
-        data.set_item(result_key(name)?, &value)?;
+        data.store_result(name, value.clone())?;
         if current.tag != 0 {
             let base = self.planner.names.bind(py).get_item(current.node as usize)?;
-            data.set_item(result_key(base.cast::<PyString>()?)?, &value)?;
+            data.store_result(base.cast::<PyString>()?, value.clone())?;
             let tags = self.tags.bind(py);
             if !tags.is_empty() {
                 tags.call_method1(intern!(py, "pop"), (current.tag, py.None()))?;
@@ -515,16 +516,6 @@ impl Books {
 
 fn node_of(current: &Option<Current>) -> u32 {
     current.as_ref().map_or(u32::MAX, |current| current.node)
-}
-
-/// The key under which a task's result lies.
-pub fn result_key<'py>(name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    const SUFFIX: &str = ".__result__";
-    let text = name.to_str()?;
-    let mut key = String::with_capacity(text.len() + SUFFIX.len());
-    key.push_str(text);
-    key.push_str(SUFFIX);
-    Ok(PyString::new(name.py(), &key))
 }
 
 /// Seconds to add to the monotonic clock for those since the epoch.
