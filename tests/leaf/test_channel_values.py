@@ -86,13 +86,6 @@ def test_a_copy_and_a_pickle_hold_the_same() -> None:
     assert copy.deepcopy(values)["own"] is not values
 
 
-def test_a_channel_of_an_older_checkpoint_is_read() -> None:
-    channel = MemoryChannel("c")
-    channel.__setstate__({"name": "c", "data": {"a.__result__": 1, "b": 2}, "ttl_data": {}})
-    assert channel.keys() == ["a.__result__", "b"]
-    assert channel.get("a.__result__") == 1
-
-
 def test_what_a_value_does_as_it_goes_may_use_the_channel() -> None:
     channel = MemoryChannel("c")
 

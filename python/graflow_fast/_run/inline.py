@@ -38,8 +38,8 @@ class InlineSteps:
         self.expiries = channel.ttl_data if plain else None  # type: ignore[attr-defined]
         self.counts = context.count_steps(run.nodes.names, run.nodes.ids)
         self.retry_counts = context.retry_controller.retry_counts
-        note = run.note_task
-        self.note = None if note is None else lambda name, *times: note(name, *times, None, "TaskWrapper", "direct")
+        record = None if run.note_task is None else context.tracer._record
+        self.record = None if record is None else (record.order, record.times)
         self.core = CoreSteps(run.scheduler, run.nodes.tasks, run.nodes.names, TaskWrapper, self)
         self.marker = StepContext(self.core, context)
         self._outer: list[tuple[Any, Any]] = []

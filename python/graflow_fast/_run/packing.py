@@ -1,4 +1,4 @@
-"""Values on their way into the channel and out of it: results, and what stays bytes in the coordinator until it is read."""
+"""Values on their way into the channel and out of it: results, and those that stay bytes until somebody reads them."""
 
 from __future__ import annotations
 

@@ -41,11 +41,6 @@ class MemoryChannel(Channel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        if type(self.data) is dict:  # a checkpoint of an older version
-            values = Values()
-            for key, value in self.data.items():
-                values[key] = value
-            self.data = values
         self._make_locks()
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> None:

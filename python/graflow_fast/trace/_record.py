@@ -6,11 +6,11 @@ imported only when somebody asks for a networkx graph.
 
 from __future__ import annotations
 
-from array import array
 from datetime import datetime
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import StepTimes
 from graflow_fast._extras import import_extra
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ class RuntimeRecord:
         self.order: list[str] = []
         self._nodes: dict[str, dict[str, Any]] = {}
         self._edges: dict[tuple[str, str], str] = {}
-        #: What `note` was told, six items a node: a flat list, since millions of tuples would keep the collector busy.
-        # Of plain tasks there may be millions: their names are in `order`, their times here, two each.
-        self._times = array("d")
-        self._first = 0
+        #: Of plain tasks there may be millions: their names are in `order`, their times here until somebody looks.
+        self.times = StepTimes()
         self._unusual: dict[int, tuple[Exception | None, str, str]] = {}
 
     def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
@@ -62,25 +60,17 @@ class RuntimeRecord:
         handler_type: str,
     ) -> None:
         """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
-        times = self._times
-        if not times:
-            self._first = len(self.order)
         if error is not None or task_type != "TaskWrapper" or handler_type != "direct":
-            self._unusual[len(times) // 2] = (error, task_type, handler_type)
-        self.order.append(name)
-        times.append(nan if started is None else started)
-        times.append(nan if ended is None else ended)
+            self._unusual[len(self.times)] = (error, task_type, handler_type)
+        self.times.add(self.order, name, nan if started is None else started, nan if ended is None else ended)
 
     def note_steps(self, names: list[str], times: list[float], handler_type: str) -> None:
         """Note that plain tasks ran well one after the other; ``times`` holds two for each."""
-        if not self._times:
-            self._first = len(self.order)
         if handler_type != "direct":
-            first = len(self._times) // 2
+            first = len(self.times)
             for index in range(first, first + len(names)):
                 self._unusual[index] = (None, "TaskWrapper", handler_type)
-        self.order.extend(names)
-        self._times.extend(times)
+        self.times.extend(self.order, names, times)
 
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
@@ -126,10 +116,10 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
-        times = self._times
+        first, times = self.times.take()
         usual = (None, "TaskWrapper", "direct")
         for index in range(len(times) // 2):
-            name, started, ended = self.order[self._first + index], times[2 * index], times[2 * index + 1]
+            name, started, ended = self.order[first + index], times[2 * index], times[2 * index + 1]
             error, task_type, handler_type = self._unusual.get(index, usual)
             metadata: dict[str, Any] = {"type": "span", "task_type": task_type, "handler_type": handler_type}
             metadata["output"] = None
@@ -141,7 +131,6 @@ class RuntimeRecord:
                 end_time=None if isnan(ended) else datetime.fromtimestamp(ended),
                 metadata=metadata,
             )
-        self._times = array("d")
         self._unusual.clear()
 
 

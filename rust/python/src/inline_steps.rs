@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap as HashMap;
 use crate::arguments::bound_of;
 use crate::scheduler::{mistake, to_tuple, ActionTuple, PyScheduler};
 use crate::step_counts::StepCounts;
+use crate::step_times::StepTimes;
 use crate::values::{Values, ValuesMethods};
 
 const RUN: i64 = 0;
@@ -63,8 +64,8 @@ struct Tables<'py> {
     data: Option<(Bound<'py, Values>, Bound<'py, PyDict>)>,
     counts: Bound<'py, StepCounts>,
     retry_counts: Bound<'py, PyDict>,
-    /// Called with (name, started, ended), if anybody wants to know.
-    note: Option<Bound<'py, PyAny>>,
+    /// Names in the order of running and their times, if anybody wants to know.
+    record: Option<(Bound<'py, PyList>, Bound<'py, StepTimes>)>,
     /// Stands for the context of a step that takes none.
     marker: Bound<'py, PyAny>,
 }
@@ -161,8 +162,8 @@ impl InlineSteps {
                 ended => return Ok((Some(action), Some(ended))),
             };
             tables.store(node as u32, &name, &result)?;
-            if let Some(note) = &tables.note {
-                note.call1((&name, self.started(), now()))?;
+            if let Some((order, times)) = &tables.record {
+                times.borrow_mut().note(order, &name, self.started(), now())?;
             }
             *last = Some(result);
             let now = Reactor::now() / 1000;
@@ -346,7 +347,7 @@ impl<'py> Tables<'py> {
         let py = streak.py();
         let get = |name: &Bound<'py, PyString>| streak.getattr(name);
         let data = get(intern!(py, "data"))?;
-        let note = get(intern!(py, "note"))?;
+        let record = get(intern!(py, "record"))?;
         Ok(Self {
             channel: get(intern!(py, "channel"))?,
             data: if data.is_none() {
@@ -356,7 +357,7 @@ impl<'py> Tables<'py> {
             },
             counts: get(intern!(py, "counts"))?.cast_into()?,
             retry_counts: get(intern!(py, "retry_counts"))?.cast_into()?,
-            note: (!note.is_none()).then_some(note),
+            record: (!record.is_none()).then(|| record.extract()).transpose()?,
             marker: get(intern!(py, "marker"))?,
         })
     }

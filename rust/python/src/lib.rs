@@ -17,6 +17,7 @@ mod plain;
 mod pool;
 mod scheduler;
 mod step_counts;
+mod step_times;
 mod steps;
 mod values;
 
@@ -30,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::Values>()?;
     module.add_class::<node_ids::NodeIds>()?;
     module.add_class::<step_counts::StepCounts>()?;
+    module.add_class::<step_times::StepTimes>()?;
     module.add_class::<pool::Pool>()?;
     module.add_class::<link::WorkerLink>()?;
     module.add_class::<bodies::RunningTask>()?;

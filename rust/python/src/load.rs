@@ -59,18 +59,19 @@ pub fn load_edges(
     ids: &Bound<'_, NodeIds>,
 ) -> PyResult<bool> {
     let mut edges: Vec<(u32, u32)> = Vec::with_capacity(successors.len());
-    let mut sources = 0;
     let ids = ids.borrow();
+    let mut guess = 0;
     let mut add = |name: &Bound<'_, PyAny>, targets: &Bound<'_, PyAny>| -> PyResult<bool> {
         let targets = targets.cast::<PyDict>()?;
         if targets.is_empty() {
             return Ok(true);
         }
-        let Some(source) = ids.node(name)? else {
+        let Some(source) = ids.node_near(name, guess)? else {
             return Ok(false);
         };
+        guess = source + 1;
         for (target, _) in targets {
-            match ids.node(&target)? {
+            match ids.node_near(&target, guess)? {
                 Some(target) => edges.push((source, target)),
                 None => return Ok(false),
             }
@@ -78,11 +79,21 @@ pub fn load_edges(
         Ok(true)
     };
     // Mostly the dictionary of edges has the order of the nodes already, or is much smaller.
+    let mut in_order = successors.iter();
+    let mut following = in_order.next();
+    let mut sources = 0;
     for (name, _) in graph {
         if sources == successors.len() {
             break;
         }
-        if let Some(targets) = successors.get_item(&name)? {
+        let targets = match following.take_if(|(source, _)| source.is(&name)) {
+            Some((_, targets)) => {
+                following = in_order.next();
+                Some(targets)
+            }
+            None => successors.get_item(&name)?,
+        };
+        if let Some(targets) = targets {
             sources += 1;
             if !add(&name, &targets)? {
                 return Ok(false);
@@ -113,10 +124,14 @@ pub fn load_members<'py>(
     let py = members.py();
     let found = PyList::empty(py);
     let ids = ids.borrow();
+    let mut guess = 0;
     for member in members {
         let name = task_id(&member, plain)?;
-        match ids.node(&name)? {
-            Some(node) => found.append(node)?,
+        match ids.node_near(&name, guess)? {
+            Some(node) => {
+                guess = node + 1;
+                found.append(node)?;
+            }
             None => return Ok(None),
         }
     }

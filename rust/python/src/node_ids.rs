@@ -22,6 +22,15 @@ impl NodeIds {
         Ok(found.copied())
     }
 
+    /// The node of a name that probably is this one: the user's tables mostly have the order of the nodes, and looking
+    /// there touches no more memory than that.
+    pub(crate) fn node_near(&self, name: &Bound<'_, PyAny>, guess: u32) -> PyResult<Option<u32>> {
+        match self.names.bind(name.py()).get_item(guess as usize) {
+            Ok(known) if known.is(name) => Ok(Some(guess)),
+            _ => self.node(name),
+        }
+    }
+
     /// Makes room for so many more names.
     pub(crate) fn reserve(&mut self, py: Python<'_>, count: usize) {
         let names = self.names.bind(py);

@@ -6,6 +6,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyString};
 
+use rustc_hash::FxHashMap as HashMap;
+
 use crate::node_ids::NodeIds;
 
 /// What became of the steps of one run.
@@ -17,13 +19,15 @@ pub struct StepCounts {
     completed_list: Py<PyList>,
     /// The same as a set, once somebody needed it.
     completed: Option<Py<PySet>>,
-    /// How often each task has run, once somebody needed it; until then by node, and the nodes in the order in which they
-    /// ran first.
+    /// How often each task has run, once somebody needed it.
     by_name: Option<Py<PyDict>>,
-    counts: Vec<u32>,
-    counted: Vec<u32>,
-    /// Bits by node: whether it was appended to the list here.
-    listed: Vec<u64>,
+    /// Until then: the nodes that have run, those that have run more than once and how often, and all of them in the order
+    /// in which they ran first, as (first, last).
+    ran: Bits,
+    again: HashMap<u32, u32>,
+    order: Vec<(u32, u32)>,
+    /// The nodes that were appended to the list here.
+    listed: Bits,
 }
 
 impl StepCounts {
@@ -32,28 +36,30 @@ impl StepCounts {
         if let Some(by_name) = &self.by_name {
             return add(by_name.bind(name.py()), name, 1);
         }
-        let index = node as usize;
-        if index >= self.counts.len() {
-            self.counts.resize(index + 1, 0);
+        if !self.ran.insert(node) {
+            *self.again.entry(node).or_insert(1) += 1;
+            return Ok(());
         }
-        if self.counts[index] == 0 {
-            self.counted.push(node);
+        match self.order.last_mut() {
+            Some((_, last)) if *last + 1 == node => *last = node,
+            _ => self.order.push((node, node)),
         }
-        self.counts[index] += 1;
         Ok(())
+    }
+
+    fn count_at(&self, node: u32) -> u32 {
+        match self.again.get(&node) {
+            Some(count) => *count,
+            None => u32::from(self.ran.contains(node)),
+        }
     }
 
     /// Notes that a step completed; a name is listed once.
     pub(crate) fn complete(&mut self, node: u32, name: &Bound<'_, PyString>) -> PyResult<()> {
         let py = name.py();
-        let (word, bit) = (node as usize / 64, 1 << (node % 64));
-        if word >= self.listed.len() {
-            self.listed.resize(word + 1, 0);
-        }
-        if self.listed[word] & bit != 0 {
+        if !self.listed.insert(node) {
             return Ok(());
         }
-        self.listed[word] |= bit;
         if let Some(completed) = &self.completed {
             let completed = completed.bind(py);
             if completed.contains(name)? {
@@ -69,8 +75,8 @@ impl StepCounts {
 impl StepCounts {
     #[new]
     fn new(names: Py<PyList>, ids: Py<NodeIds>, completed_list: Py<PyList>, completed: Option<Py<PySet>>) -> Self {
-        let (counts, counted, listed) = (Vec::new(), Vec::new(), Vec::new());
-        Self { names, ids, completed_list, completed, by_name: None, counts, counted, listed }
+        let (ran, again, order, listed) = (Bits::default(), HashMap::default(), Vec::new(), Bits::default());
+        Self { names, ids, completed_list, completed, by_name: None, ran, again, order, listed }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -88,18 +94,41 @@ impl StepCounts {
     /// How often a task has run that the dictionary has not heard of.
     fn count_of(&self, name: &Bound<'_, PyAny>) -> PyResult<u32> {
         let node = self.ids.borrow(name.py()).node(name)?;
-        Ok(node.and_then(|node| self.counts.get(node as usize)).copied().unwrap_or_default())
+        Ok(node.map_or(0, |node| self.count_at(node)))
     }
 
     /// Adds what was counted to this dictionary, and counts there from now on.
     fn share_counts(&mut self, by_name: &Bound<'_, PyDict>) -> PyResult<()> {
         let names = self.names.bind(by_name.py());
-        let counts = std::mem::take(&mut self.counts);
-        for node in std::mem::take(&mut self.counted) {
-            add(by_name, &names.get_item(node as usize)?, counts[node as usize])?;
+        for (first, last) in std::mem::take(&mut self.order) {
+            for node in first..=last {
+                add(by_name, &names.get_item(node as usize)?, self.count_at(node))?;
+            }
         }
+        (self.ran, self.again) = (Bits::default(), HashMap::default());
         self.by_name = Some(by_name.clone().unbind());
         Ok(())
+    }
+}
+
+/// A set of nodes.
+#[derive(Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn contains(&self, node: u32) -> bool {
+        self.0.get(node as usize / 64).is_some_and(|word| word & (1 << (node % 64)) != 0)
+    }
+
+    /// Whether it was not there yet.
+    fn insert(&mut self, node: u32) -> bool {
+        let (word, bit) = (node as usize / 64, 1 << (node % 64));
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        let is_new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        is_new
     }
 }
 
