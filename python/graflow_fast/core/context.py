@@ -221,6 +221,8 @@ class ExecutionContext:
 
     def mark_task_completed(self, task_id: str) -> None:
         """Add a task to `completed_tasks`, unless it is there."""
+        if self._completed_names is None and self._step_counts is not None and self._step_counts.complete_named(task_id):
+            return
         completed = self._completed
         if task_id not in completed:
             completed.add(task_id)

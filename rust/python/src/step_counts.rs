@@ -91,6 +91,12 @@ impl StepCounts {
         self.completed = Some(completed);
     }
 
+    /// Notes that the task of a name completed, as far as it is known here; whether it is.
+    fn complete_named(&mut self, name: &Bound<'_, PyString>) -> PyResult<bool> {
+        let node = self.ids.borrow(name.py()).node(name)?;
+        node.map_or(Ok(false), |node| self.complete(node, name).map(|()| true))
+    }
+
     /// How often a task has run that the dictionary has not heard of.
     fn count_of(&self, name: &Bound<'_, PyAny>) -> PyResult<u32> {
         let node = self.ids.borrow(name.py()).node(name)?;

@@ -198,7 +198,7 @@ impl Scheduler {
         self.sync();
         self.started = true;
         for (node, count) in executions {
-            self.root.marks.node_mut(*node).executions = *count;
+            self.root.marks.node_mut(*node).set_executions(*count);
         }
         for (edge, mark) in marks {
             if mark & EdgeState::Fired as u8 != 0 {
@@ -322,7 +322,7 @@ impl Scheduler {
         branch.steps += 1;
         if let Some(stop) = stop {
             branch.count_inactive(&self.graph, node);
-            branch.marks.node_mut(node).executions += 1;
+            branch.marks.node_mut(node).count_execution();
             self.terminate(id, stop);
             return Ok(true);
         }
@@ -332,7 +332,7 @@ impl Scheduler {
         match iterates {
             Next::Iteration => {}
             Next::Settle(settlement) => {
-                branch.marks.node_mut(node).executions += 1;
+                branch.marks.node_mut(node).count_execution();
                 branch.settle(&self.graph, &mut self.story, node, settlement);
             }
         }
