@@ -23,18 +23,24 @@ class RuntimeRecord:
     """Executed nodes by name, edges between them, and the order of execution."""
 
     def __init__(self) -> None:
-        self.order: list[str] = []
+        self._order: list[str] = []
         self._nodes: dict[str, dict[str, Any]] = {}
         self._edges: dict[tuple[str, str], str] = {}
-        #: Of plain tasks there may be millions: their names are in `order`, their times here until somebody looks.
+        #: Of plain tasks there may be millions: they are here until somebody looks.
         self.times = StepTimes()
-        self._unusual: dict[int, tuple[Exception | None, str, str]] = {}
+        #: By position in `times`: the error, the types of task and handler, and the end of what never started.
+        self._unusual: dict[int, tuple[Exception | None, str, str, float | None]] = {}
+
+    @property
+    def order(self) -> list[str]:
+        """The names in the order of execution."""
+        return self._order + self.times.names()
 
     def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node started; one that runs again keeps its place, with new values."""
         self._expand()
         self._nodes.setdefault(name, {}).update(status="running", start_time=time, metadata=metadata)
-        self.order.append(name)
+        self._order.append(name)
 
     def end(self, name: str, status: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node ended; unknown ones are ignored."""
@@ -60,17 +66,17 @@ class RuntimeRecord:
         handler_type: str,
     ) -> None:
         """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
-        if error is not None or task_type != "TaskWrapper" or handler_type != "direct":
-            self._unusual[len(self.times)] = (error, task_type, handler_type)
-        self.times.add(self.order, name, nan if started is None else started, nan if ended is None else ended)
+        if error is not None or started is None or task_type != "TaskWrapper" or handler_type != "direct":
+            self._unusual[len(self.times)] = (error, task_type, handler_type, ended if started is None else None)
+        self.times.add(name, nan if started is None else started, nan if ended is None else ended)
 
     def note_steps(self, names: list[str], times: list[float], handler_type: str) -> None:
         """Note that plain tasks ran well one after the other; ``times`` holds two for each."""
         if handler_type != "direct":
             first = len(self.times)
             for index in range(first, first + len(names)):
-                self._unusual[index] = (None, "TaskWrapper", handler_type)
-        self.times.extend(self.order, names, times)
+                self._unusual[index] = (None, "TaskWrapper", handler_type, None)
+        self.times.extend(names, times)
 
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
@@ -91,7 +97,7 @@ class RuntimeRecord:
                 {"source": source, "target": target, "relation": relation}
                 for (source, target), relation in self._edges.items()
             ],
-            "execution_order": list(self.order),
+            "execution_order": self.order,
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -116,11 +122,15 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
-        first, times = self.times.take()
-        usual = (None, "TaskWrapper", "direct")
-        for index in range(len(times) // 2):
-            name, started, ended = self.order[first + index], times[2 * index], times[2 * index + 1]
-            error, task_type, handler_type = self._unusual.get(index, usual)
+        names, times = self.times.names(), self.times.times()
+        self.times.clear()
+        self._order += names
+        usual = (None, "TaskWrapper", "direct", None)
+        for index, name in enumerate(names):
+            started, ended = times[2 * index], times[2 * index + 1]
+            error, task_type, handler_type, known_end = self._unusual.get(index, usual)
+            if known_end is not None:
+                ended = known_end
             metadata: dict[str, Any] = {"type": "span", "task_type": task_type, "handler_type": handler_type}
             metadata["output"] = None
             if error is not None:

@@ -64,8 +64,8 @@ struct Tables<'py> {
     data: Option<(Bound<'py, Values>, Bound<'py, PyDict>)>,
     counts: Bound<'py, StepCounts>,
     retry_counts: Bound<'py, PyDict>,
-    /// Names in the order of running and their times, if anybody wants to know.
-    record: Option<(Bound<'py, PyList>, Bound<'py, StepTimes>)>,
+    /// Where it is noted which tasks ran and when, if anybody wants to know.
+    times: Option<Bound<'py, StepTimes>>,
     /// Stands for the context of a step that takes none.
     marker: Bound<'py, PyAny>,
 }
@@ -162,8 +162,8 @@ impl InlineSteps {
                 ended => return Ok((Some(action), Some(ended))),
             };
             tables.store(node as u32, &name, &result)?;
-            if let Some((order, times)) = &tables.record {
-                times.borrow_mut().note(order, &name, self.started(), now())?;
+            if let Some(times) = &tables.times {
+                times.borrow_mut().note(&name, self.started(), now());
             }
             *last = Some(result);
             let now = Reactor::now() / 1000;
@@ -347,7 +347,7 @@ impl<'py> Tables<'py> {
         let py = streak.py();
         let get = |name: &Bound<'py, PyString>| streak.getattr(name);
         let data = get(intern!(py, "data"))?;
-        let record = get(intern!(py, "record"))?;
+        let times = get(intern!(py, "times"))?;
         Ok(Self {
             channel: get(intern!(py, "channel"))?,
             data: if data.is_none() {
@@ -357,7 +357,7 @@ impl<'py> Tables<'py> {
             },
             counts: get(intern!(py, "counts"))?.cast_into()?,
             retry_counts: get(intern!(py, "retry_counts"))?.cast_into()?,
-            record: (!record.is_none()).then(|| record.extract()).transpose()?,
+            times: if times.is_none() { None } else { Some(times.cast_into()?) },
             marker: get(intern!(py, "marker"))?,
         })
     }

@@ -1,64 +1,90 @@
-//! `_core.StepTimes`: when plain tasks ran, for a tracer's record that is worked out when somebody looks.
+//! `_core.StepTimes`: which plain tasks ran and when, for a tracer's record that is worked out when somebody looks.
 //!
-//! Owns numbers. Must not know what a record is made of.
+//! Owns names and numbers, in blocks: there may be millions, and what grows in one piece is copied and leaves holes. Must
+//! not know what a record is made of.
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-/// Two times each, in seconds since the epoch (NaN for unknown), of tasks whose names follow each other in a list.
+const BLOCK: usize = 1024;
+
+/// Tasks that ran one after the other.
+struct Block {
+    names: Vec<Py<PyAny>>,
+    /// Seconds since the epoch; NaN for unknown.
+    started: Vec<f64>,
+    /// Seconds from then on: exact to a millionth for tasks of up to eight seconds, which is what people see.
+    lasted: Vec<f32>,
+}
+
+/// Tasks in the order in which they ran.
 #[pyclass(module = "graflow_fast._core")]
 #[derive(Default)]
 pub struct StepTimes {
-    first: usize,
-    times: Vec<f64>,
+    blocks: Vec<Block>,
 }
 
 impl StepTimes {
     /// Notes that a task ran.
-    pub(crate) fn note(
-        &mut self,
-        order: &Bound<'_, PyList>,
-        name: &Bound<'_, PyAny>,
-        started: f64,
-        ended: f64,
-    ) -> PyResult<()> {
-        if self.times.is_empty() {
-            self.first = order.len();
+    pub(crate) fn note(&mut self, name: &Bound<'_, PyAny>, started: f64, ended: f64) {
+        if self.blocks.last().is_none_or(|block| block.names.len() == BLOCK) {
+            let (names, started, lasted) =
+                (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
+            self.blocks.push(Block { names, started, lasted });
         }
-        order.append(name)?;
-        self.times.extend([started, ended]);
-        Ok(())
+        if let Some(block) = self.blocks.last_mut() {
+            block.names.push(name.clone().unbind());
+            block.started.push(started);
+            block.lasted.push((ended - started) as f32);
+        }
     }
 }
 
 #[pymethods]
 impl StepTimes {
     #[new]
-    #[pyo3(signature = (first = 0, times = Vec::new()))]
-    fn new(first: usize, times: Vec<f64>) -> Self {
-        Self { first, times }
+    #[pyo3(signature = (names = Vec::new(), times = Vec::new()))]
+    fn new(names: Vec<Bound<'_, PyAny>>, times: Vec<f64>) -> Self {
+        let mut new = Self::default();
+        new.extend(names, times);
+        new
+    }
+
+    fn __len__(&self) -> usize {
+        self.blocks.iter().map(|block| block.names.len()).sum()
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let this = slf.borrow();
-        (slf.get_type(), (this.first, this.times.clone())).into_pyobject(slf.py())
+        (slf.get_type(), (this.names(slf.py())?, this.times())).into_pyobject(slf.py())
     }
 
-    fn __len__(&self) -> usize {
-        self.times.len() / 2
+    fn add(&mut self, name: &Bound<'_, PyAny>, started: f64, ended: f64) {
+        self.note(name, started, ended);
     }
 
-    /// Appends a name to the list, and its times here.
-    fn add(&mut self, order: &Bound<'_, PyList>, name: &Bound<'_, PyAny>, started: f64, ended: f64) -> PyResult<()> {
-        self.note(order, name, started, ended)
+    /// Adds tasks, with two times for each.
+    fn extend(&mut self, names: Vec<Bound<'_, PyAny>>, times: Vec<f64>) {
+        for (name, times) in names.iter().zip(times.chunks_exact(2)) {
+            self.note(name, times[0], times[1]);
+        }
     }
 
-    /// Appends names to the list, and the times of all of them here.
-    fn extend(&mut self, order: &Bound<'_, PyList>, names: Vec<Bound<'_, PyAny>>, times: Vec<f64>) -> PyResult<()> {
-        names.iter().zip(times.chunks_exact(2)).try_for_each(|(name, times)| self.note(order, name, times[0], times[1]))
+    /// The names, in order.
+    fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let names = PyList::empty(py);
+        self.blocks.iter().flat_map(|block| &block.names).try_for_each(|name| names.append(name))?;
+        Ok(names)
     }
 
-    /// Gives the position of the first name in the list and all times, and forgets them.
-    fn take(&mut self) -> (usize, Vec<f64>) {
-        (self.first, std::mem::take(&mut self.times))
+    /// Two times for each.
+    fn times(&self) -> Vec<f64> {
+        let each = self.blocks.iter().flat_map(|block| block.started.iter().zip(&block.lasted));
+        each.flat_map(|(started, lasted)| [*started, started + f64::from(*lasted)]).collect()
+    }
+
+    /// Forgets all.
+    fn clear(slf: &Bound<'_, Self>) {
+        let blocks = std::mem::take(&mut slf.borrow_mut().blocks);
+        drop(blocks);
     }
 }
