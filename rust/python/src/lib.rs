@@ -3,6 +3,7 @@ use pyo3::prelude::*;
 
 mod arguments;
 mod bodies;
+mod columns;
 mod effects;
 mod fed_branches;
 mod inline_steps;

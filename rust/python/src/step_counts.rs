@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyList, PySet, PyString};
 
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::columns::Bits;
 use crate::node_ids::NodeIds;
 
 /// What became of the steps of one run.
@@ -36,7 +37,7 @@ impl StepCounts {
         if let Some(by_name) = &self.by_name {
             return add(by_name.bind(name.py()), name, 1);
         }
-        if !self.ran.insert(node) {
+        if !self.ran.insert(node as usize) {
             *self.again.entry(node).or_insert(1) += 1;
             return Ok(());
         }
@@ -50,14 +51,14 @@ impl StepCounts {
     fn count_at(&self, node: u32) -> u32 {
         match self.again.get(&node) {
             Some(count) => *count,
-            None => u32::from(self.ran.contains(node)),
+            None => u32::from(self.ran.contains(node as usize)),
         }
     }
 
     /// Notes that a step completed; a name is listed once.
     pub(crate) fn complete(&mut self, node: u32, name: &Bound<'_, PyString>) -> PyResult<()> {
         let py = name.py();
-        if !self.listed.insert(node) {
+        if !self.listed.insert(node as usize) {
             return Ok(());
         }
         if let Some(completed) = &self.completed {
@@ -114,27 +115,6 @@ impl StepCounts {
         (self.ran, self.again) = (Bits::default(), HashMap::default());
         self.by_name = Some(by_name.clone().unbind());
         Ok(())
-    }
-}
-
-/// A set of nodes.
-#[derive(Default)]
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn contains(&self, node: u32) -> bool {
-        self.0.get(node as usize / 64).is_some_and(|word| word & (1 << (node % 64)) != 0)
-    }
-
-    /// Whether it was not there yet.
-    fn insert(&mut self, node: u32) -> bool {
-        let (word, bit) = (node as usize / 64, 1 << (node % 64));
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
-        }
-        let is_new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        is_new
     }
 }
 

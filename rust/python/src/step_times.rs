@@ -1,41 +1,28 @@
 //! `_core.StepTimes`: which plain tasks ran and when, for a tracer's record that is worked out when somebody looks.
 //!
-//! Owns names and numbers, in blocks: there may be millions, and what grows in one piece is copied and leaves holes. Must
-//! not know what a record is made of.
+//! Owns names and numbers. Must not know what a record is made of.
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-const BLOCK: usize = 1024;
-
-/// Tasks that ran one after the other.
-struct Block {
-    names: Vec<Py<PyAny>>,
-    /// Seconds since the epoch; NaN for unknown.
-    started: Vec<f64>,
-    /// Seconds from then on: exact to a millionth for tasks of up to eight seconds, which is what people see.
-    lasted: Vec<f32>,
-}
+use crate::columns::Blocks;
 
 /// Tasks in the order in which they ran.
 #[pyclass(module = "graflow_fast._core")]
 #[derive(Default)]
 pub struct StepTimes {
-    blocks: Vec<Block>,
+    names: Blocks<Py<PyAny>>,
+    /// Seconds since the epoch; NaN for unknown.
+    started: Blocks<f64>,
+    /// Seconds from then on: exact to a millionth for tasks of up to eight seconds, which is what people see.
+    lasted: Blocks<f32>,
 }
 
 impl StepTimes {
     /// Notes that a task ran.
     pub(crate) fn note(&mut self, name: &Bound<'_, PyAny>, started: f64, ended: f64) {
-        if self.blocks.last().is_none_or(|block| block.names.len() == BLOCK) {
-            let (names, started, lasted) =
-                (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
-            self.blocks.push(Block { names, started, lasted });
-        }
-        if let Some(block) = self.blocks.last_mut() {
-            block.names.push(name.clone().unbind());
-            block.started.push(started);
-            block.lasted.push((ended - started) as f32);
-        }
+        self.names.push(name.clone().unbind());
+        self.started.push(started);
+        self.lasted.push((ended - started) as f32);
     }
 }
 
@@ -50,7 +37,7 @@ impl StepTimes {
     }
 
     fn __len__(&self) -> usize {
-        self.blocks.iter().map(|block| block.names.len()).sum()
+        self.names.len()
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
@@ -72,19 +59,19 @@ impl StepTimes {
     /// The names, in order.
     fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let names = PyList::empty(py);
-        self.blocks.iter().flat_map(|block| &block.names).try_for_each(|name| names.append(name))?;
+        self.names.iter().try_for_each(|name| names.append(name))?;
         Ok(names)
     }
 
     /// Two times for each.
     fn times(&self) -> Vec<f64> {
-        let each = self.blocks.iter().flat_map(|block| block.started.iter().zip(&block.lasted));
+        let each = self.started.iter().zip(self.lasted.iter());
         each.flat_map(|(started, lasted)| [*started, started + f64::from(*lasted)]).collect()
     }
 
     /// Forgets all.
     fn clear(slf: &Bound<'_, Self>) {
-        let blocks = std::mem::take(&mut slf.borrow_mut().blocks);
-        drop(blocks);
+        let removed = std::mem::take(&mut *slf.borrow_mut());
+        drop(removed);
     }
 }

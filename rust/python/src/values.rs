@@ -11,6 +11,8 @@ use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
 
+use crate::columns::{Bits, Blocks};
+
 const SUFFIX: &str = ".__result__";
 
 /// The key under which a task's result lies.
@@ -33,9 +35,9 @@ struct Entry {
 #[derive(Default)]
 pub struct Values {
     /// By position; None where a key was deleted.
-    entries: Vec<Option<Entry>>,
-    /// By position: whether the entry is a result, and its key a task's name.
-    results: Vec<bool>,
+    entries: Blocks<Option<Entry>>,
+    /// The positions of results: their keys are tasks' names.
+    results: Bits,
     /// Positions by the hash of a key's text.
     index: HashTable<u32>,
     /// Positions of keys that are no text, or none that UTF-8 knows.
@@ -74,14 +76,18 @@ fn hash_of(text: &str, result: bool) -> u64 {
 }
 
 impl Values {
+    fn entry(&self, position: usize) -> Option<&Entry> {
+        self.entries.get(position)?.as_ref()
+    }
+
     /// Where a key is.
     fn find(&self, py: Python<'_>, key: &Key<'_>) -> PyResult<Option<usize>> {
         match *key {
             Key::Text { text, result, object } => {
                 let found = self.index.find(hash_of(text, result), |position| {
                     let position = *position as usize;
-                    self.results[position] == result
-                        && self.entries[position].as_ref().is_some_and(|entry| {
+                    self.results.contains(position) == result
+                        && self.entry(position).is_some_and(|entry| {
                             entry.key.as_ptr() == object || text_of(py, &entry.key).is_some_and(|known| known == text)
                         })
                 });
@@ -102,8 +108,9 @@ impl Values {
         stored: impl FnOnce() -> Py<PyAny>,
         value: Py<PyAny>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        if let Some(entry) = self.find(py, key)?.and_then(|position| self.entries[position].as_mut()) {
-            return Ok(Some(std::mem::replace(&mut entry.value, value)));
+        if let Some(position) = self.find(py, key)? {
+            let entry = self.entries.get_mut(position).and_then(Option::as_mut);
+            return Ok(entry.map(|entry| std::mem::replace(&mut entry.value, value)));
         }
         let position = self.entries.len();
         let is_result = matches!(key, Key::Text { result: true, .. });
@@ -120,7 +127,9 @@ impl Values {
             }
         }
         self.entries.push(Some(Entry { key: stored(), value }));
-        self.results.push(is_result);
+        if is_result {
+            self.results.insert(position);
+        }
         self.count += 1;
         Ok(None)
     }
@@ -142,7 +151,7 @@ impl Values {
                 }
             }
         }
-        let removed = self.entries[position].take();
+        let removed = self.entries.get_mut(position).and_then(Option::take);
         self.count -= 1;
         if self.entries.len() > 32 && self.count < self.entries.len() / 2 {
             self.close_gaps(py)?;
@@ -151,11 +160,11 @@ impl Values {
     }
 
     fn close_gaps(&mut self, py: Python<'_>) -> PyResult<()> {
-        let mut results = std::mem::take(&mut self.results).into_iter();
+        let results = std::mem::take(&mut self.results);
         let entries = std::mem::take(&mut self.entries);
         self.index.clear();
-        for entry in entries {
-            let result = results.next().unwrap_or_default();
+        for (before, entry) in entries.into_iter().enumerate() {
+            let result = results.contains(before);
             let Some(entry) = entry else {
                 continue;
             };
@@ -174,18 +183,20 @@ impl Values {
                 }
             }
             self.entries.push(Some(entry));
-            self.results.push(result);
+            if result {
+                self.results.insert(position);
+            }
         }
         self.index.shrink_to(0, |position| hash_at(py, &self.entries, &self.results, *position as usize));
         Ok(())
     }
 
     fn key_at<'py>(&self, py: Python<'py>, position: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(entry) = &self.entries[position] else {
+        let Some(entry) = self.entry(position) else {
             return Ok(None);
         };
         let key = entry.key.bind(py);
-        if self.results[position] {
+        if self.results.contains(position) {
             return Ok(Some(result_key(key.cast::<PyString>()?)?.into_any()));
         }
         Ok(Some(key.clone()))
@@ -196,9 +207,10 @@ fn text_of<'a>(py: Python<'a>, key: &'a Py<PyAny>) -> Option<&'a str> {
     key.bind(py).cast::<PyString>().ok()?.to_str().ok()
 }
 
-fn hash_at(py: Python<'_>, entries: &[Option<Entry>], results: &[bool], position: usize) -> u64 {
-    let text = entries[position].as_ref().and_then(|entry| text_of(py, &entry.key));
-    hash_of(text.unwrap_or_default(), results[position])
+fn hash_at(py: Python<'_>, entries: &Blocks<Option<Entry>>, results: &Bits, position: usize) -> u64 {
+    let entry = entries.get(position).and_then(Option::as_ref);
+    let text = entry.and_then(|entry| text_of(py, &entry.key));
+    hash_of(text.unwrap_or_default(), results.contains(position))
 }
 
 /// What Rust uses. Whatever is replaced is dropped when nothing is borrowed: that may run code of the user.
@@ -213,7 +225,7 @@ impl<'py> ValuesMethods<'py> for Bound<'py, Values> {
     fn value(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let this = self.borrow();
         let found = this.find(self.py(), &Key::of(key))?;
-        Ok(found.and_then(|position| this.entries[position].as_ref()).map(|entry| entry.value.bind(self.py()).clone()))
+        Ok(found.and_then(|position| this.entry(position)).map(|entry| entry.value.bind(self.py()).clone()))
     }
 
     fn holds(&self, key: &Bound<'py, PyAny>) -> PyResult<bool> {
