@@ -45,6 +45,8 @@ class NodeTable:
         #: Ids of forgotten tasks, for new ones.
         self._free: list[int] = []
         self._load()
+        #: How many nodes the run began with.
+        self.given = len(self.names)
 
     def add(self, task: Executable, name: str | None = None) -> int:
         """Add an executable (with its members, if it is a group) that is not there yet; return its id."""

@@ -11,6 +11,7 @@ mod lease;
 mod link;
 mod load;
 mod members;
+mod memory;
 mod next_tasks;
 mod node_ids;
 mod pickle;
@@ -39,6 +40,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(link::die_with_parent, module)?)?;
     module.add_function(wrap_pyfunction!(effects::pack_effects, module)?)?;
     module.add_function(wrap_pyfunction!(effects::unpack_effects, module)?)?;
+    module.add_function(wrap_pyfunction!(memory::give_back_memory, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_edges, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_members, module)?)?;
