@@ -37,7 +37,7 @@ class InlineSteps:
         plain = type(channel) is MemoryChannel
         self.data = channel.data if plain else None  # type: ignore[attr-defined]
         self.expiries = channel.ttl_data if plain else None  # type: ignore[attr-defined]
-        self.counts = context.count_steps(run.nodes.names, run.nodes.ids)
+        self.counts = context.count_steps(run.nodes.names, run.nodes.ids, run.nodes.plain)
         self.retry_counts = context.retry_controller.retry_counts
         record = None if run.note_task is None else context.tracer._record
         self.times = None if record is None else record.times

@@ -22,6 +22,7 @@ from graflow_fast.trace.noop import NoopTracer
 if TYPE_CHECKING:
     from graflow_fast._core import NodeIds, StepCounts
     from graflow_fast.channels.base import Channel
+    from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.task import Executable
     from graflow_fast.trace.base import Tracer
@@ -111,6 +112,8 @@ class ExecutionContext(Control):
         self._workflow: Any = None
         self._run: Any = None
         #: Distinguishes branches in generated names; the root's is empty.
+        #: name -> the definition whose limits the controllers have, where it has any.
+        self.limited_by: dict[str, Definition] = {}
         self.scope_name = ""
         #: Where and on how many workers bodies run; see `graflow_fast._run.settings`.
         self.settings: Any = None
@@ -183,14 +186,18 @@ class ExecutionContext(Control):
                 self._step_counts.share_completed(self._completed_names)
         return self._completed_names
 
-    def count_steps(self, names: list[str], ids: NodeIds) -> StepCounts:
+    def count_steps(self, names: list[str], ids: NodeIds, plain: int) -> StepCounts:
         """Return where a run counts its plain steps and notes which completed, by node."""
         from graflow_fast._core import StepCounts
 
         known = self._completed if self.completed_tasks else None
-        self._step_counts = StepCounts(names, ids, self.completed_tasks, known)
-        self.cycle_controller.count_by_node(self._step_counts)
-        return self._step_counts
+        counts = self.cycle_controller.cycle_counts
+        self._step_counts = made = StepCounts(names, ids, plain, counts, self.completed_tasks, known)
+        if counts:
+            made.share_counts()
+        else:
+            self.cycle_controller.count_by_node(made)
+        return made
 
     def mark_task_completed(self, task_id: str) -> None:
         """Add a task to `completed_tasks`, unless it is there."""

@@ -37,16 +37,13 @@ class CycleController:
     def cycle_counts(self) -> dict[str, int]:
         """How often each task has run so far."""
         if self._by_node is not None:
-            self._by_node.share_counts(self._counts)
+            self._by_node.share_counts()
             self._by_node = None
         return self._counts
 
     def count_by_node(self, counts: StepCounts) -> None:
         """Let steps be counted there, until somebody asks for the dictionary."""
-        if self.cycle_counts:
-            counts.share_counts(self._counts)
-        else:
-            self._by_node = counts
+        self._by_node = counts
 
     def set_node_max_cycles(self, node_id: str, max_cycles: int) -> None:
         """Let one task run `max_cycles` times."""

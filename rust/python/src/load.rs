@@ -114,12 +114,13 @@ pub fn load_edges(
     Ok(true)
 }
 
-/// The nodes of a group's members; None if one has no number yet.
+/// The nodes of a group's members; None if one has no number yet, or its name stands for another task.
 #[pyfunction]
 pub fn load_members<'py>(
     members: &Bound<'py, PyList>,
     plain: &Bound<'py, PyType>,
     ids: &Bound<'py, NodeIds>,
+    tasks: &Bound<'py, PyList>,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = members.py();
     let found = PyList::empty(py);
@@ -128,11 +129,11 @@ pub fn load_members<'py>(
     for member in members {
         let name = task_id(&member, plain)?;
         match ids.node_near(&name, guess)? {
-            Some(node) => {
+            Some(node) if tasks.get_item(node as usize)?.is(&member) => {
                 guess = node + 1;
                 found.append(node)?;
             }
-            None => return Ok(None),
+            _ => return Ok(None),
         }
     }
     Ok(Some(found))

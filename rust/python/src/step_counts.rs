@@ -5,7 +5,6 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyString};
-
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::columns::Bits;
@@ -16,27 +15,39 @@ use crate::node_ids::NodeIds;
 pub struct StepCounts {
     names: Py<PyList>,
     ids: Py<NodeIds>,
-    /// The names of all that completed, in order.
-    completed_list: Py<PyList>,
-    /// The same as a set, once somebody needed it.
-    completed: Option<Py<PySet>>,
-    /// How often each task has run, once somebody needed it.
-    by_name: Option<Py<PyDict>>,
+    /// The nodes below this one are what their names stand for; of others it has to be looked up.
+    plain: u32,
+    /// How often each task has run, once somebody needed it (`is_shared`).
+    by_name: Py<PyDict>,
+    is_shared: bool,
     /// Until then: the nodes that have run, those that have run more than once and how often, and all of them in the order
     /// in which they ran first, as (first, last).
     ran: Bits,
     again: HashMap<u32, u32>,
     order: Vec<(u32, u32)>,
-    /// The nodes that were appended to the list here.
+    /// The names of all that completed, in order, each once.
+    completed_list: Py<PyList>,
+    /// The same as a set, once somebody needed it, and until then the nodes of these names.
+    completed: Option<Py<PySet>>,
     listed: Bits,
 }
 
 impl StepCounts {
+    /// The node that a task's name stands for: tasks of one name are counted together.
+    fn place(&self, node: u32, name: &Bound<'_, PyString>) -> PyResult<Option<u32>> {
+        if node < self.plain {
+            return Ok(Some(node));
+        }
+        self.ids.borrow(name.py()).node(name)
+    }
+
     /// Counts one more execution.
     pub(crate) fn count(&mut self, node: u32, name: &Bound<'_, PyString>) -> PyResult<()> {
-        if let Some(by_name) = &self.by_name {
-            return add(by_name.bind(name.py()), name, 1);
-        }
+        let place = if self.is_shared { None } else { self.place(node, name)? };
+        let Some(node) = place else {
+            self.share(name.py())?;
+            return add(self.by_name.bind(name.py()), name, 1);
+        };
         if !self.ran.insert(node as usize) {
             *self.again.entry(node).or_insert(1) += 1;
             return Ok(());
@@ -55,29 +66,54 @@ impl StepCounts {
         }
     }
 
+    fn share(&mut self, py: Python<'_>) -> PyResult<()> {
+        let (names, by_name) = (self.names.bind(py), self.by_name.bind(py));
+        for (first, last) in std::mem::take(&mut self.order) {
+            for node in first..=last {
+                add(by_name, &names.get_item(node as usize)?, self.count_at(node))?;
+            }
+        }
+        (self.ran, self.again) = (Bits::default(), HashMap::default());
+        self.is_shared = true;
+        Ok(())
+    }
+
     /// Notes that a step completed; a name is listed once.
     pub(crate) fn complete(&mut self, node: u32, name: &Bound<'_, PyString>) -> PyResult<()> {
         let py = name.py();
-        if !self.listed.insert(node as usize) {
-            return Ok(());
+        let list = self.completed_list.bind(py);
+        if self.completed.is_none() {
+            if let Some(node) = self.place(node, name)? {
+                return if self.listed.insert(node as usize) { list.append(name) } else { Ok(()) };
+            }
+            let completed = PySet::empty(py)?;
+            list.iter().try_for_each(|name| completed.add(name))?;
+            self.completed = Some(completed.unbind());
         }
         if let Some(completed) = &self.completed {
-            let completed = completed.bind(py);
-            if completed.contains(name)? {
-                return Ok(());
+            if !completed.bind(py).contains(name)? {
+                completed.bind(py).add(name)?;
+                list.append(name)?;
             }
-            completed.add(name)?;
         }
-        self.completed_list.bind(py).append(name)
+        Ok(())
     }
 }
 
 #[pymethods]
 impl StepCounts {
     #[new]
-    fn new(names: Py<PyList>, ids: Py<NodeIds>, completed_list: Py<PyList>, completed: Option<Py<PySet>>) -> Self {
+    fn new(
+        names: Py<PyList>,
+        ids: Py<NodeIds>,
+        plain: u32,
+        counts: Py<PyDict>,
+        completed_list: Py<PyList>,
+        completed: Option<Py<PySet>>,
+    ) -> Self {
         let (ran, again, order, listed) = (Bits::default(), HashMap::default(), Vec::new(), Bits::default());
-        Self { names, ids, completed_list, completed, by_name: None, ran, again, order, listed }
+        let (by_name, is_shared) = (counts, false);
+        Self { names, ids, plain, by_name, is_shared, ran, again, order, completed_list, completed, listed }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -104,17 +140,9 @@ impl StepCounts {
         Ok(node.map_or(0, |node| self.count_at(node)))
     }
 
-    /// Adds what was counted to this dictionary, and counts there from now on.
-    fn share_counts(&mut self, by_name: &Bound<'_, PyDict>) -> PyResult<()> {
-        let names = self.names.bind(by_name.py());
-        for (first, last) in std::mem::take(&mut self.order) {
-            for node in first..=last {
-                add(by_name, &names.get_item(node as usize)?, self.count_at(node))?;
-            }
-        }
-        (self.ran, self.again) = (Bits::default(), HashMap::default());
-        self.by_name = Some(by_name.clone().unbind());
-        Ok(())
+    /// Tells the dictionary what was counted, and counts there from now on.
+    fn share_counts(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.share(py)
     }
 }
 
