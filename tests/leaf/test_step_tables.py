@@ -75,6 +75,25 @@ def test_a_task_is_completed_once_by_hand_or_not_and_made_anew_or_not(look: bool
     assert context.get_result("made") == 0
 
 
+def test_tasks_of_one_name_are_counted_together_whichever_node_runs() -> None:
+    @task
+    def given(extra: int) -> int:
+        return extra
+
+    @task(inject_context=True)
+    def start(ctx: Any, rounds: int) -> None:
+        for number in range(rounds):
+            ctx.next_task(given(task_id="a", extra=number) >> given(task_id="b", extra=number))
+
+    with workflow("w") as flow:
+        start(task_id="start", rounds=3)
+    _, context = flow.execute("start", ret_context=True)
+    assert context.completed_tasks == ["start", "a", "b"]
+    assert [context.cycle_controller.get_cycle_count(name) for name in ["start", "a", "b"]] == [1, 3, 3]
+    assert context.cycle_controller.cycle_counts == {"start": 1, "a": 3, "b": 3}
+    assert context.get_result("b") == 2
+
+
 def test_numbers_of_nodes_are_found_by_name() -> None:
     names = ["a", "b", "\ud800", "a"]
     ids = NodeIds(names)
