@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
+from graflow_fast._run.scope import BranchChannel
 from graflow_fast._worker import effects, output, surroundings
 from graflow_fast._worker.bodies import BodyContext
-from graflow_fast._worker.remote import WorkerContext
 from graflow_fast.core import registry
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.core.task_context import TaskExecutionContext
@@ -23,21 +23,38 @@ if TYPE_CHECKING:
     from graflow_fast._worker.remote import View
     from graflow_fast.core.definition import Definition
 
-#: A function, the names that may be bound (None: any), those that must be, and what makes the context it takes, if any.
-PlainBody = tuple[Callable[..., Any], "frozenset[str] | None", list[str], "Callable[[int, str], Any] | None"]
+#: The channel's values (None: each task sees others), and what makes the general context of a body:
+#: ``(ticket, task id, start) -> context``.
+Sees = tuple["dict[str, bytes | None] | None", "Callable[[int, str, float], BodyContext]"]
+
+#: A function, the names that may be bound (None: any), those that must be, and what it sees if it takes the context.
+PlainBody = tuple["Callable[..., Any]", "frozenset[str] | None", "list[str]", "Sees | None"]
 
 
 class PlainTasks:
-    """Answers the link's questions about plain tasks."""
+    """Answers the link's questions about plain tasks.
+
+    Attributes:
+        pieces: what the running body has printed; keys: definition -> key.
+        running: where this thread's running task is noted, and ``marker`` what stands there while plain bodies run.
+    """
+
+    plain = TaskWrapper
+    context_class = TaskExecutionContext
+    channel_class = BranchChannel
+    loads = staticmethod(crossing.loads)
+    dumps = staticmethod(crossing.dumps)
+    pieces = output.pieces
+    running = registry.running
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self.keys = worker.keys
+        self.marker = RunningPlainTask(worker)
 
     def install(self) -> None:
         """Let the link run plain tasks from now on."""
-        link = self._worker.link
-        marker = RunningPlainTask(self._worker)
-        link.run_plain_tasks(self.body_of, self.finish, self.effects_of, output.pieces, registry.running, marker)
+        self._worker.link.run_plain_tasks(self)
 
     def body_of(self, key: int, view_key: int) -> PlainBody | None:
         """Return how to run the tasks of a definition that see a view; None when they are not plain."""
@@ -53,27 +70,26 @@ class PlainTasks:
         if required is None:
             return None
         names = None if definition.takes_any else frozenset(parameter.name for parameter in definition.parameters)
-        make_context: Any = None
+        sees: Sees | None = None
         if definition.inject_context:
-            link = worker.link
 
-            def make_context(ticket: int, task_id: str) -> TaskExecutionContext:
-                context = WorkerContext(link, ticket, view, definition, task_id, None)
-                made = context.current_task_context = TaskExecutionContext(task_id, context)
+            def make_context(ticket: int, task_id: str, started: float) -> BodyContext:
+                made = BodyContext(worker, ticket, task_id, view_key, definition, None)
+                made.start_time = started
                 return made
 
-        return definition.func, names, required, make_context
+            sees = view.values if view.shared else None, make_context
+        return definition.func, names, required, sees
 
-    def effects_of(self, task_context: TaskExecutionContext) -> bytes | bool | None:
+    def effects_of(self, context: BodyContext) -> bytes | bool | None:
         """Return the record of what a body did, None when it did nothing, False when that has no short form."""
-        context = task_context.execution_context
-        log, directives = context.writes(), task_context.directives
+        log, directives = context.writes(), context.directives
         if not log and directives is None:
             return None
         if context.holds_lock:
             return False
         try:
-            record = pack_effects(log, directives, TaskWrapper, self._worker.keys, crossing.dumps)
+            record = pack_effects(log, directives, TaskWrapper, self.keys, crossing.dumps)
         except Exception:
             return False  # the loop says what can't be packed
         return False if record is None else record
@@ -99,17 +115,16 @@ class PlainTasks:
         task_id: str,
         result: Any,
         error: BaseException | None,
-        task_context: TaskExecutionContext | None,
+        context: BodyContext | None,
     ) -> None:
         """Report a plain task that printed something, did what has no short form, or ended with an exception."""
         worker = self._worker
-        context = None if task_context is None else task_context.execution_context
         if surroundings.changed:
             surroundings.restore()
         try:
             if error is None:
                 packed = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-                parts = worker.parts(task_id, context, None if task_context is None else task_context.directives, True)
+                parts = worker.parts(task_id, context, None if context is None else context.directives, True)
                 worker.report(ticket, task_id, effects.flags_of(parts), packed, parts)
                 return
         except BaseException as unpackable:
@@ -129,13 +144,16 @@ class RunningPlainTask:
         object.__setattr__(self, "_ticket", 0)
         object.__setattr__(self, "_made", None)
 
-    def _context(self) -> TaskExecutionContext:
+    def _context(self) -> Any:
+        found = self._running.context
+        if found is not None:
+            return found
         if self._ticket != self._running.ticket:
             object.__setattr__(self, "_ticket", self._running.ticket)
             running = self._running
             made = BodyContext(self._worker, running.ticket, running.name, running.view, None, None)
             object.__setattr__(self, "_made", made)
-        return self._made  # type: ignore[no-any-return]
+        return self._made
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context(), name)

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 
 use crate::effects::{Write, APPEND, OPERATIONS, PREPEND, SET};
-use crate::plain::scalar_value;
+use crate::scalars::scalar_value;
 
 /// A pickle, None for the value None.
 pub(crate) type Packed = Option<Box<[u8]>>;

@@ -12,7 +12,8 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::pickle::{self, Writer};
-use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
+use crate::plain::PlainTask;
+use crate::scalars::{ScalarPickle, NONE_PICKLE};
 use crate::steps::result_key;
 
 /// How many steps the first lease may have; later ones have up to twice as many as have run in the one before.

@@ -2,6 +2,7 @@
 use pyo3::prelude::*;
 
 mod bodies;
+mod body_context;
 mod effects;
 mod fed_branches;
 mod inline_steps;
@@ -13,6 +14,7 @@ mod next_tasks;
 mod pickle;
 mod plain;
 mod pool;
+mod scalars;
 mod scheduler;
 mod steps;
 

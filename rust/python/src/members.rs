@@ -17,8 +17,9 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 use crate::effects::{read, PLAIN_EFFECTS};
 use crate::fed_branches::{to_python, Done, Entry, OpenFork, Packed, PythonLog, Replay};
 use crate::next_tasks::{NextTasks, Tables};
-use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
+use crate::plain::PlainTask;
 use crate::pool::{convert, nanoseconds, refused, Pool};
+use crate::scalars::{ScalarPickle, NONE_PICKLE};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
 
 /// How members of one definition are sent.

@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
 
 use crate::lease::{Outcome, Plan, Planner};
-use crate::plain::NONE_PICKLE;
 use crate::pool::{convert, refused, Pool};
+use crate::scalars::NONE_PICKLE;
 use crate::scheduler::{to_tuple, ActionTuple, PyScheduler};
 
 const RUN: i64 = 0;
