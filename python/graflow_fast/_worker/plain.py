@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 #: ``(ticket, task id, start) -> context``.
 Sees = tuple["dict[str, bytes | None] | None", "Callable[[int, str, float], BodyContext]"]
 
-#: A function, the names that may be bound (None: any), those that must be, and what it sees if it takes the context.
-PlainBody = tuple["Callable[..., Any]", "frozenset[str] | None", "list[str]", "Sees | None"]
+#: A function, the names that may be bound (None: any), those that must be and whether that is final, and what the body
+#: sees if it takes the context.
+PlainBody = tuple["Callable[..., Any]", "frozenset[str] | None", "list[str]", bool, "Sees | None"]
+
+_UNKNOWN = b"?"
 
 
 class PlainTasks:
@@ -79,7 +82,7 @@ class PlainTasks:
                 return made
 
             sees = view.values if view.shared else None, make_context
-        return definition.func, names, required, sees
+        return definition.func, names, *required, sees
 
     def effects_of(self, context: BodyContext) -> bytes | bool | None:
         """Return the record of what a body did, None when it did nothing, False when that has no short form."""
@@ -94,20 +97,25 @@ class PlainTasks:
             return False  # the loop says what can't be packed
         return False if record is None else record
 
-    def _required(self, definition: Definition, view: View) -> list[str] | None:
-        """Return the names that must be bound, since the channel has a value for them, or there is no default."""
+    def _required(self, definition: Definition, view: View) -> tuple[list[str], bool] | None:
+        """Return the names that must be bound, since the channel has a value for them, or there is no default.
+
+        With it: whether that is final. Else the channel may have no value, which the first task to look will find out.
+        """
         if not definition.resolve_keyword_args:
-            return [parameter.name for parameter in definition.parameters if parameter.required]
+            return [parameter.name for parameter in definition.parameters if parameter.required], True
         if not view.shared:  # each task sees other values, and these have not been sent
-            return [parameter.name for parameter in definition.parameters]
+            return [parameter.name for parameter in definition.parameters], True
         if definition.parameters and self._worker.link.live_epoch():
             return None
         required = []
+        is_final = True
         for parameter in definition.parameters:
-            keys = (parameter.result_key, parameter.name)
-            if parameter.required or any(view.values.get(key, b"?") is not None for key in keys):
+            found = [view.values.get(key, _UNKNOWN) for key in (parameter.result_key, parameter.name)]
+            if parameter.required or found != [None, None]:
                 required.append(parameter.name)
-        return required
+                is_final = is_final and (parameter.required or _UNKNOWN not in found)
+        return required, is_final
 
     def finish(
         self,

@@ -91,6 +91,8 @@ struct PlainBody {
     names: Option<Py<PyFrozenSet>>,
     /// Names that must be bound, since nothing here can fill them.
     required: Vec<Py<PyString>>,
+    /// False if some may turn out to be nowhere in the channel, so that they need not be bound.
+    is_final: bool,
 }
 
 /// What came of a plain task.
@@ -196,6 +198,9 @@ impl Bodies {
             },
         };
         if !body.takes(py, arguments.as_ref())? {
+            if !body.is_final {
+                self.known.remove(&task.key); // after this task more is known
+            }
             return Ok(Outcome::NotPlain);
         }
         let function = body.function.bind(py).clone();
@@ -310,13 +315,13 @@ impl Bodies {
             let py = link.py();
             self.mark(py, false)?; // what is loaded now may run code of the user's
             type Sees = Option<(Option<Py<PyDict>>, Py<PyAny>)>;
-            type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, Sees)>;
+            type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, bool, Sees)>;
             let answer = self.side.bind(py).call_method1(intern!(py, "body_of"), (task.key, task.view))?;
-            let plain = answer.extract::<Answer>()?.map(|(function, names, required, sees)| {
+            let plain = answer.extract::<Answer>()?.map(|(function, names, required, is_final, sees)| {
                 let sight = sees.map(|(values, make)| {
                     Arc::new(Sight::new(py, link.clone().unbind(), values, make, Arc::clone(&self.common)))
                 });
-                PlainBody { function, sight, names, required }
+                PlainBody { function, sight, names, required, is_final }
             });
             self.known.insert(task.key, Body { view: task.view, epoch, plain });
         }
