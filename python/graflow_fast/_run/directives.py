@@ -39,8 +39,8 @@ class Requested:
             kind = directive[0]
             if kind == "next":
                 _, executable, goto = directive
-                new = executable.task_id not in run.nodes.ids
-                node = run.nodes.attach(executable, None)
+                new = run.nodes.find(executable.task_id, attempt.branch) is None
+                node = run.nodes.attach(executable, attempt.branch)
                 if new and executable.is_group:
                     run.group_count += attempt.branch.fork is None
                 applied.append((GOTO if goto else ENQUEUE, node, 0))
@@ -57,9 +57,9 @@ class Requested:
                 run.failures.cancelled[attempt.node] = error
                 applied.append((CANCEL, attempt.node, 0))
             elif kind == "node":
-                run.nodes.add_named(directive[1], directive[2])
+                run.nodes.add_named(directive[1], directive[2], attempt.branch)
             elif kind == "edge":
-                run.nodes.add_edge(directive[1], directive[2])
+                run.nodes.add_edge(directive[1], directive[2], attempt.branch)
             else:
                 self.checkpoint = (directive[1], directive[2])
         return applied

@@ -584,9 +584,9 @@ class Run:
             return self._inline
         return next((attempt for attempt in self.running.values() if attempt.task_id == task_id), None)
 
-    def explain(self, task_id: str) -> str:
-        """Say in one sentence why a task ran, waits or was skipped."""
-        return explain.sentence(self, task_id)
+    def explain(self, task_id: str, context: ExecutionContext) -> str:
+        """Say in one sentence why a task ran, waits or was skipped; ``context`` is that of the branch that asks."""
+        return explain.sentence(self, task_id, self.branches.branch_of(context))
 
     # --- who runs bodies elsewhere
 

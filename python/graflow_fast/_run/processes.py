@@ -115,7 +115,8 @@ class Processes:
     def open_fork(self, fork: Fork) -> None:
         """Let the members of a group take the short way, if the group's place is the pool."""
         if self.feed is not None:
-            self.feed.open(fork.first, fork.nodes, self.sending.fork_view(fork))
+            around = self.run.nodes.names_added_around(fork.parent)
+            self.feed.open(fork.first, fork.nodes, self.sending.fork_view(fork), around)
             fork.feed = self.feed
 
     def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str], list[str] | None] | None:
@@ -135,11 +136,13 @@ class Processes:
         required = [parameter.name for parameter in definition.parameters if parameter.required]
         return keys, required, None if definition.inject_context else looked_up
 
-    def _adopt(self, branch_id: int, log: list[Any], ran: list[str]) -> None:
-        """Take over a branch whose tasks took the short way so far: what they wrote, and which have run."""
+    def _adopt(self, branch_id: int, log: list[Any], ran: list[str], added: list[int]) -> None:
+        """Take over a branch whose tasks took the short way so far: what they wrote, which have run and were added."""
         branch = self.run.branches.branch(branch_id)
         replay([unpacked_write(write) for write in log], branch.channel, self.run.live)
         branch.context.cycle_controller.cycle_counts.update(dict.fromkeys(ran, 1))
+        if added:
+            self.run.nodes.note(added, branch.own_additions())
 
     def is_plain(self, task: Any) -> bool:
         """Say whether a task has no options that the short ways don't know."""

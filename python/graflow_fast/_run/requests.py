@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run import crossing
+from graflow_fast._run import crossing, explain
 from graflow_fast._run.live_journal import LiveJournal, Part
 from graflow_fast._run.packing import packed_value
 from graflow_fast._worker.remote_graph import DESCRIBED
@@ -81,7 +81,7 @@ class Requests:
         return attempt.branch.channel.keys()
 
     def _answer_graph(self, attempt: Attempt, method: str, arguments: tuple[Any, ...]) -> Any:
-        graph = self.run.context.graph
+        graph = attempt.branch.graph
         if method == "nodes":
             return list(graph.nodes)
         if method == "describe":
@@ -113,7 +113,7 @@ class Requests:
         attempt.branch.context.increment_step()
 
     def _answer_explain(self, attempt: Attempt, task_id: str) -> str:
-        return self.run.explain(task_id)
+        return explain.sentence(self.run, task_id, attempt.branch)
 
     def _answer_checkpoint(
         self, attempt: Attempt, task_id: str, metadata: dict[str, Any], path: str | None, log: list[Any]

@@ -32,7 +32,12 @@ def snapshot(context: ExecutionContext, resuming_task_id: str | None) -> tuple[l
         iteration = run.requested.iteration(tag)
         queue.append((names[node], iteration, None if cause < 0 else names[cause]))
     marks = [(names[source], names[target], flags) for source, target, flags in _marks(run)]
-    executions = [(name, count) for node, name in enumerate(names) if (count := run.scheduler.executions(node))]
+    known = run.nodes.ids
+    executions = [
+        (name, count)
+        for node, name in enumerate(names)
+        if known.get(name) == node and (count := run.scheduler.executions(node))
+    ]
     waiting = [name if iteration is None else iteration[0] for name, iteration, _ in queue]
     return waiting, {"queue": queue, "marks": marks, "executions": executions}
 

@@ -252,7 +252,7 @@ class ExecutionContext:
         """Say in one sentence why a task ran, waits, was skipped, failed or was never reached; also during the run."""
         if self._run is None:
             return f"Nothing is known of task '{task_id}': this context has not been executed in this process."
-        sentence: str = self._run.explain(task_id)
+        sentence: str = self._run.explain(task_id, self)
         return sentence
 
     # --- the queue, for the low-level way of running

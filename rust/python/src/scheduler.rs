@@ -226,6 +226,10 @@ impl PyScheduler {
         self.core.edge_marks().into_iter().map(|(edge, mark)| (edge, mark.into())).collect()
     }
 
+    fn reaches(&self, branch: u64, node: u32) -> PyResult<bool> {
+        self.core.reaches(branch, node).map_err(mistake)
+    }
+
     fn successors(&self, node: u32) -> PyResult<Vec<u32>> {
         self.core.successors(node).map_err(mistake)
     }
