@@ -14,6 +14,7 @@ __all__ = [
     "__version__",
     "by_definition",
     "die_with_parent",
+    "is_member",
     "load_edges",
     "load_members",
     "load_tasks",
@@ -184,6 +185,7 @@ def load_edges(
     scheduler: Scheduler, graph: dict[str, Any], successors: dict[str, dict[str, None]], ids: dict[str, int]
 ) -> bool: ...
 def load_members(members: list[Any], plain: type, ids: dict[str, int]) -> list[int] | None: ...
+def is_member(name: str, members: list[Any], plain: type) -> bool: ...
 def by_definition(members: list[Any], plain: type) -> list[Any]: ...
 def die_with_parent(parent: int) -> bool: ...
 
@@ -210,6 +212,7 @@ class MemberFeed:
         pool: Pool,
         tasks: list[Any],
         names: list[str],
+        plain: type,
         plan_of: Callable[[Any], tuple[tuple[int, ...], list[str], list[str] | None] | None],
         pack_bound: Callable[[dict[str, Any]], bytes],
         adopt: Callable[[int, list[Any], list[str], list[int]], None],

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
-from graflow_fast._run.scope import BranchChannel
 from graflow_fast._worker import effects, output, surroundings
 from graflow_fast._worker.bodies import BodyContext
 from graflow_fast.core import registry
 from graflow_fast.core.task import TaskWrapper
-from graflow_fast.core.task_context import TaskExecutionContext
 
 if TYPE_CHECKING:
     from graflow_fast._worker.loop import Worker
@@ -42,10 +40,6 @@ class PlainTasks:
         running: where this thread's running task is noted, and ``marker`` what stands there while plain bodies run.
     """
 
-    plain = TaskWrapper
-    context_class = TaskExecutionContext
-    channel_class = BranchChannel
-    loads = staticmethod(crossing.loads)
     dumps = staticmethod(crossing.dumps)
     pieces = output.pieces
     running = registry.running
@@ -58,6 +52,14 @@ class PlainTasks:
     def install(self) -> None:
         """Let the link run plain tasks from now on."""
         self._worker.link.run_plain_tasks(self)
+
+    def classes(self) -> tuple[type, type, type, Callable[[bytes], Any]]:
+        """Return the classes of plain tasks, of contexts and of channels, and what loads values."""
+        from graflow_fast._run.scope import BranchChannel
+        from graflow_fast.core.task import TaskWrapper
+        from graflow_fast.core.task_context import TaskExecutionContext
+
+        return TaskWrapper, TaskExecutionContext, BranchChannel, crossing.loads
 
     def body_of(self, key: int, view_key: int) -> PlainBody | None:
         """Return how to run the tasks of a definition that see a view; None when they are not plain."""

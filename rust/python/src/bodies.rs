@@ -123,7 +123,8 @@ pub(crate) struct Bodies {
     is_marked: bool,
     /// The running task.
     task: Py<RunningTask>,
-    common: Arc<Common>,
+    /// None until a body takes the context.
+    common: Option<Arc<Common>>,
     loads: Py<PyAny>,
     dumps: Py<PyAny>,
     /// definition -> key.
@@ -137,19 +138,13 @@ pub(crate) struct Bodies {
 impl Bodies {
     pub(crate) fn new(side: &Bound<'_, PyAny>, task: Py<RunningTask>) -> PyResult<Self> {
         let py = side.py();
-        let common = Common {
-            plain: side.getattr("plain")?.cast_into()?.unbind(),
-            loads: side.getattr("loads")?.unbind(),
-            context_class: side.getattr("context_class")?.unbind(),
-            channel_class: side.getattr("channel_class")?.unbind(),
-        };
         Ok(Self {
             pieces: side.getattr("pieces")?.cast_into()?.unbind(),
             running: side.getattr("running")?.unbind(),
             marker: side.getattr("marker")?.unbind(),
             is_marked: false,
             task,
-            common: Arc::new(common),
+            common: None,
             loads: py.import("pickle")?.getattr("loads")?.unbind(),
             dumps: side.getattr("dumps")?.unbind(),
             keys: side.getattr("keys")?.cast_into()?.unbind(),
@@ -317,15 +312,32 @@ impl Bodies {
             type Sees = Option<(Option<Py<PyDict>>, Py<PyAny>)>;
             type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, bool, Sees)>;
             let answer = self.side.bind(py).call_method1(intern!(py, "body_of"), (task.key, task.view))?;
-            let plain = answer.extract::<Answer>()?.map(|(function, names, required, is_final, sees)| {
-                let sight = sees.map(|(values, make)| {
-                    Arc::new(Sight::new(py, link.clone().unbind(), values, make, Arc::clone(&self.common)))
-                });
-                PlainBody { function, sight, names, required, is_final }
-            });
+            let plain = match answer.extract::<Answer>()? {
+                None => None,
+                Some((function, names, required, is_final, sees)) => {
+                    let sight = match sees {
+                        None => None,
+                        Some((values, make)) => {
+                            let common = self.common(py)?;
+                            Some(Arc::new(Sight::new(py, link.clone().unbind(), values, make, common)))
+                        }
+                    };
+                    Some(PlainBody { function, sight, names, required, is_final })
+                }
+            };
             self.known.insert(task.key, Body { view: task.view, epoch, plain });
         }
         Ok(())
+    }
+
+    fn common(&mut self, py: Python<'_>) -> PyResult<Arc<Common>> {
+        if let Some(common) = &self.common {
+            return Ok(Arc::clone(common));
+        }
+        let classes = self.side.bind(py).call_method0(intern!(py, "classes"))?.extract()?;
+        let (plain, context_class, channel_class, loads) = classes;
+        let common = Arc::new(Common { plain, context_class, channel_class, loads });
+        Ok(Arc::clone(self.common.insert(common)))
     }
 
     /// Forgets what was said about a definition.

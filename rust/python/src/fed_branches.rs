@@ -191,19 +191,24 @@ impl<'py> Replay<'_, 'py> {
         let key = result_key(&name)?;
         match value {
             None => self.data.set_item(key, py.None())?,
-            Some(bytes) => self.data.set_item(key, self.pack.call1((PyBytes::new(py, bytes),))?)?,
+            Some(bytes) => self.data.set_item(key, self.value(bytes)?)?,
         }
         self.counts.set_item(name, PyInt::new(py, 1))
+    }
+
+    /// A plain scalar, or a value that is not loaded before somebody asks.
+    fn value(&self, pickle: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.names.py();
+        match scalar_value(py, pickle)? {
+            Some(value) => Ok(value),
+            None => self.pack.call1((PyBytes::new(py, pickle),)),
+        }
     }
 
     fn write(&self, operation: u8, key: &str, value: &[u8]) -> PyResult<()> {
         let py = self.names.py();
         if operation == SET {
-            let value = match scalar_value(py, value)? {
-                Some(value) => value,
-                None => self.pack.call1((PyBytes::new(py, value),))?,
-            };
-            return self.data.set_item(key, value);
+            return self.data.set_item(key, self.value(value)?);
         }
         if operation != APPEND && operation != PREPEND {
             // By the channel, which forgets the key's limit, too: another member's write may have made one.

@@ -9,6 +9,7 @@ mod inline_steps;
 mod lease;
 mod link;
 mod load;
+mod member_plans;
 mod members;
 mod next_tasks;
 mod pickle;
@@ -16,6 +17,7 @@ mod plain;
 mod pool;
 mod scalars;
 mod scheduler;
+mod slots;
 mod steps;
 
 #[pymodule]
@@ -35,5 +37,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(load::load_edges, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_members, module)?)?;
     module.add_function(wrap_pyfunction!(load::by_definition, module)?)?;
+    module.add_function(wrap_pyfunction!(load::is_member, module)?)?;
     Ok(())
 }
