@@ -204,6 +204,12 @@ impl WorkerLink {
 
     fn request<'py>(&mut self, py: Python<'py>, ticket: u64, body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         self.end_if_forked(py)?;
+        if !self.end.is_running(ticket) {
+            // Nobody would answer. A thread that a body left behind may be here, or a body with another one's context.
+            return Err(PyRuntimeError::new_err(
+                "The task whose context this is has ended: take what you need from it before the body returns",
+            ));
+        }
         self.end.request(ticket, body).map_err(failed)?;
         loop {
             match self.end.take_reply().map_err(failed)? {
