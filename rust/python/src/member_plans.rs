@@ -3,7 +3,6 @@
 //! Owns what is known of definitions, and payloads. Must not know the scheduler, nor what comes back.
 use graflow_pool::Payload;
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
@@ -76,7 +75,7 @@ impl Plans {
         let Some((_, Some(plan))) = self.known.get_mut(self.latest) else {
             return Ok(None);
         };
-        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
+        let bound = slots.bound.of_object(task)?;
         let bound = bound.cast::<PyDict>()?;
         if let Some(done) = done {
             if !plan.sees_nothing_of(done, bound, names)? {

@@ -341,6 +341,7 @@ impl MemberFeed {
         self.tracked.remove(&ticket);
         let done = self.doing.entry(branch).or_insert_with(|| Done::Log(Vec::new()));
         let log = done.log(member);
+        log.reserve_exact(writes.len() + 2 * nodes.len() + 1); // with what these will leave
         log.extend(writes.iter().map(Entry::from_write));
         log.extend(nodes.iter().map(|node| Entry::Added { node: *node }));
         log.push(Entry::Result { node, value: value() });

@@ -10,12 +10,13 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::effects::Next;
 use crate::fed_branches::{Done, Graph};
+use crate::scalars::scalar_dictionary;
 use crate::scheduler::{mistake, PyScheduler};
+use crate::slots::TaskSlots;
 
 /// Where new tasks go.
 pub(crate) struct NextTasks {
-    /// Makes an empty task of the class of plain tasks.
-    new_task: Py<PyAny>,
+    slots: &'static TaskSlots,
     /// name -> task, the user's graph.
     graph: Py<PyDict>,
     /// name -> node.
@@ -48,9 +49,8 @@ impl NextTasks {
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
         let nothing = PyDict::new(py).unbind();
-        let new = py.import("builtins")?.getattr("object")?.getattr("__new__")?;
-        let new_task = py.import("functools")?.call_method1("partial", (new, plain))?.unbind();
-        Ok(Self { new_task, graph, ids, find, loads, nothing, definitions: HashMap::default() })
+        let slots = TaskSlots::of(plain)?;
+        Ok(Self { slots, graph, ids, find, loads, nothing, definitions: HashMap::default() })
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
@@ -78,16 +78,19 @@ impl NextTasks {
             };
             let bound = match wanted.bound {
                 [] => self.nothing.bind(py).clone(), // there may be a million of them
-                bytes => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
-                    Ok(bound) => bound.cast_into()?,
-                    Err(_) => return Ok(None),
+                bytes => match scalar_dictionary(py, bytes)? {
+                    Some(bound) => bound,
+                    None => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
+                        Ok(bound) => bound.cast_into()?,
+                        Err(_) => return Ok(None),
+                    },
                 },
             };
-            let task = self.new_task.bind(py).call0()?;
-            task.setattr(intern!(py, "_task_id"), &name)?;
-            task.setattr(intern!(py, "_owner"), py.None())?;
-            task.setattr(intern!(py, "_definition"), definition)?;
-            task.setattr(intern!(py, "_bound_kwargs"), bound)?;
+            let task = self.slots.new_task(py)?;
+            self.slots.task_id.put(&task, &name)?;
+            self.slots.owner.put(&task, py.None().bind(py))?;
+            self.slots.definition.put(&task, &definition)?;
+            self.slots.bound.put(&task, &bound)?;
             made.push((name, task));
         }
         Ok(Some(made))
