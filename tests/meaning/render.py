@@ -107,7 +107,7 @@ def render_step(step: Step, owner: str) -> list[str]:
 
 
 def render_next(target: Any, goto: bool, prefix: str, names: str) -> list[str]:
-    """A `next_task` call, with the fragment's tasks defined in front of it; `prefix` holds what their ids begin with."""
+    """A `next_task` call with the tasks of its fragment in front of it; `prefix` holds what their ids begin with."""
     ending = ", goto=True)" if goto else ")"
     if isinstance(target, str):
         return [f"ctx.next_task(ctx.graph.get_node({target!r}){ending}"]

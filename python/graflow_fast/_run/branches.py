@@ -211,7 +211,7 @@ class Fork:
                 self.output.end(index)
 
     def replay(self, count: int) -> None:
-        """Do the first ``count`` members' writes on the parent's channel, in member order; it learns what they added."""
+        """Do the writes of the first ``count`` members on the parent's channel in order; it learns what they added."""
         channel = self.parent.channel
         counts = self.parent.context.cycle_controller.cycle_counts
         if self.feed is not None:

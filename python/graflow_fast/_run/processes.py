@@ -20,8 +20,8 @@ from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.live_output import INTERVAL, LiveOutput
 from graflow_fast._run.losses import Losses
-from graflow_fast._run.map_places import report_chunk
-from graflow_fast._run.mapping import MAP_TICKETS
+from graflow_fast._run.maps.batches import MAP_TICKETS
+from graflow_fast._run.maps.places import report_chunk
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.scope import clear_own, replay
@@ -165,8 +165,8 @@ class Processes:
                 bound = self.sending.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self.sending.extra(attempt, definition)
         except TaskSerializationError as error:
-            run.running.pop(attempt.ticket, None)
-            run.failed(attempt, error)
+            run.attempts.running.pop(attempt.ticket, None)
+            run.outcomes.failed(attempt, error)
             return
         view = self.sending.view(attempt.branch)
         held: list[Any] = []
@@ -216,7 +216,7 @@ class Processes:
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
     ) -> None:
         run = self.run
-        attempt = run.take(ticket)
+        attempt = run.attempts.take(ticket)
         killed = self.losses.reported(ticket)
         self.sending.release(ticket)
         if self.requests.locks:
@@ -247,12 +247,14 @@ class Processes:
             self.requests.journal.forget(ticket)
             return
         self.growth.after_task(worker, ended - started)
+        if self.losses.deaths.streaks:
+            self.losses.survived(attempt)
         if killed is not None:  # it ended while it was being stopped
             self.pool.kill(worker, grace=0.0)
             if ticket >= MAP_TICKETS:
                 attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
             else:
-                run.failed(attempt, killed)
+                run.outcomes.failed(attempt, killed)
             self.requests.journal.forget(ticket)
             return
         if ticket >= MAP_TICKETS:
@@ -282,7 +284,7 @@ class Processes:
         run = self.run
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if parts is None:
-            run.reported(attempt, value, None)
+            run.outcomes.returned(attempt, value, None)
             return
         log, directives, pieces, error = parts
         if self.live_output is not None:
@@ -295,12 +297,12 @@ class Processes:
             if directives is not None:
                 directives = [self._restored(item) for item in directives]
         except Exception as unloadable:
-            run.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
+            run.outcomes.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
             return
         if flags & FAILED:
-            run.failed(attempt, effects.unpack_error(attempt.task_id, error))
+            run.outcomes.failed(attempt, effects.unpack_error(attempt.task_id, error))
             return
-        run.reported(attempt, value, directives)
+        run.outcomes.returned(attempt, value, directives)
 
     def apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
         """Do the writes that a worker logged."""
@@ -356,7 +358,7 @@ class Processes:
         """
         try:
             for ticket in [] if self.feed is None else self.feed.tickets():
-                self.run.attempt(ticket)
+                self.run.attempts.find(ticket)
             self.losses.stop_all(interrupted)
             self.requests.close()
             self.sending.close()

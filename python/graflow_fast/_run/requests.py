@@ -45,7 +45,7 @@ class Requests:
 
     def answer(self, ticket: int, worker: int, body: bytes) -> None:
         """Answer one request, now or (a lock) when its turn comes."""
-        attempt = self.run.attempt(ticket)
+        attempt = self.run.attempts.find(ticket)
         if attempt is None:
             return
         try:
@@ -181,7 +181,7 @@ class Requests:
         lock.count = 0
         while lock.waiting:
             ticket, worker, _, _ = lock.waiting.popleft()
-            if ticket in self.run.running:
+            if ticket in self.run.attempts.running:
                 lock.holder = ticket
                 lock.count = 1
                 self._reply(ticket, worker, None)

@@ -69,7 +69,7 @@ def _marks(run: Run) -> list[tuple[int, int, int]]:
 
 
 def _resuming(run: Run, task_id: str) -> tuple[str, Any, str | None]:
-    attempt = run.running_as(task_id)
+    attempt = run.attempts.named(task_id)
     if attempt is None:
         return task_id, None, None
     cause = None if attempt.cause < 0 else run.nodes.names[attempt.cause]
