@@ -33,7 +33,7 @@ class Driven(Model):
         self.prints: dict[int, list[str]] = {}
         self.failures: dict[int, Failure] = {}
         self.forks: dict[int, tuple[int, Group, int]] = {}  # first branch -> (parent branch, group, members)
-        self.tags: dict[int, tuple[str, Any]] = {}
+        self.tags: dict[int, tuple[str, Any, Task | None]] = {}
         self.reports: dict[int, Any] = {}  # ticket -> what to call when the seed says so
         self.cancelled = ""
         self.now = 0.0
@@ -104,10 +104,11 @@ class Driven(Model):
 
     def start_task(self, ticket: int, key: str, branch_id: int, number: int, tag: int) -> None:
         """Run a body in its scope and keep the report."""
-        branch, task = self.branches[branch_id], self.nodes[key]
+        branch, own = self.branches[branch_id], self.nodes[key]
+        alias, data, given = self.tags[tag] if tag else (own.id, None, None)
+        task = given or own
         assert isinstance(task, Task)
-        alias, data = self.tags.get(tag, (task.id, None)) if tag else (task.id, None)
-        activation = Activation(key, alias, data, number)
+        activation = Activation(key, alias, data, number, given)
         self.started.append(alias)
         if not number:
             branch.cycles[task.id] = branch.cycles.get(task.id, 0) + 1
@@ -147,13 +148,17 @@ class Driven(Model):
                     self.iterations += 1
                     tag = len(self.tags) + 1
                     name = f"{task.id}_cycle_{branch.cycles[task.id]}_{self.iterations:08x}"
-                    self.tags[tag] = (name, value)
+                    self.tags[tag] = (name, value, activation.given)
                     directives.append((ITERATE, self.ids[activation.node], tag))
                     continue
                 target, goto = value
-                key = target if isinstance(target, str) else self.attach(branch, *target)
+                key, given = self.attach(branch, *target)
                 self.register()
-                directives.append((GOTO if goto else ENQUEUE, self.ids[key], 0))
+                tag = 0
+                if given is not None:
+                    tag = len(self.tags) + 1
+                    self.tags[tag] = (given.id, None, given)
+                directives.append((GOTO if goto else ENQUEUE, self.ids[key], tag))
             if ctx.terminate is not None:
                 directives.append((TERMINATE, self.ids[activation.node], 0))
             if ctx.cancel is not None:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from .program import Group, Outcome, Program, Task, make_player, mask
-from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, NameTaken, Scope, TooLong
+from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, Scope, TooLong
 
 
 class Model:
@@ -72,7 +72,7 @@ class Model:
             if isinstance(node, Group):
                 self.run_group(branch, node, activation.node)
             else:
-                self.run_task(branch, node, activation)
+                self.run_task(branch, activation.given or node, activation)
             if branch.stopped:
                 return
 
@@ -131,16 +131,16 @@ class Model:
                 self.iterations += 1
                 task_id = self.nodes[activation.node].id
                 name = f"{task_id}_cycle_{branch.cycles[task_id]}_{self.iterations:08x}"
-                branch.queue.append(Activation(activation.node, name, value))
+                branch.queue.append(Activation(activation.node, name, value, given=activation.given))
                 continue
             target, leaves = value
-            known = target if isinstance(target, str) else self.attach(branch, *target)
+            node, given = self.attach(branch, *target)
             goto = goto or leaves
-            if leaves and branch.parent and not self.reaches(branch, known):
-                branch.gotos.append(known)
+            if leaves and branch.parent and not self.reaches(branch, node):
+                branch.gotos.append((node, given))
             else:
-                branch.adopted.add(known)
-                self.activate(branch, known)
+                branch.adopted.add(node)
+                self.activate(branch, node, given)
         return goto
 
     def reaches(self, branch: Branch, node: str) -> bool:
@@ -149,10 +149,10 @@ class Model:
 
     # -- joins ---------------------------------------------------------------------------------------------------
 
-    def activate(self, branch: Branch, node: str) -> None:
+    def activate(self, branch: Branch, node: str, given: Task | None = None) -> None:
         """Decide that a node shall run; what its predecessors did before counts no longer."""
         branch.fired.pop(node, None)
-        branch.queue.append(Activation(node, self.nodes[node].id))
+        branch.queue.append(Activation(node, self.nodes[node].id, given=given))
 
     def settle(self, branch: Branch, node: str, goto: bool) -> None:
         """A node completed: start its successors in edge order, then whatever need not wait for it any longer."""
@@ -247,7 +247,7 @@ class Model:
         if stopped:
             branch.stopped = stopped
             return
-        gotos = [("next", (target, True)) for member in done for target in member.gotos]
+        gotos = [("next", ((target, ""), True)) for member in done for target in member.gotos]
         self.settle(branch, key, self.follow(branch, Activation(key, group.id), gotos))
 
     def join(self, branch: Branch, member: Branch) -> None:
@@ -292,17 +292,24 @@ class Model:
             branch = branch.parent
         return name if name in self.nodes else None
 
-    def attach(self, branch: Branch, part: Any, prefix: str) -> str:
-        """The node that a fragment starts with; a single task whose name is known stands for that node."""
-        found = self.known(branch, prefix + part[1][0]) if part[0] == "task" else None
-        return found or self.place(branch, part, prefix)[0]
+    def attach(self, branch: Branch, target: Any, prefix: str) -> tuple[str, Task | None]:
+        """The node that is meant, and the task to run there if it is not the node's own."""
+        if isinstance(target, str):
+            return target, None
+        if len(target) == 2 and target[0] in self.nodes:  # carried from a branch
+            return target
+        if target[0] == "task":
+            task = Task(prefix + target[1][0], *target[1][1:])
+            node = self.known(branch, task.id)
+            return (self.define(branch, task), None) if node is None else (node, task)
+        return self.place(branch, target, prefix)[0], None
 
     def define(self, branch: Branch, node: Task | Group) -> str:
-        if self.known(branch, node.id) is not None:
-            raise NameTaken(node.id)
+        """Make a node; its name stands for it, if it stands for no other."""
         key = f"{node.id}#{len(self.nodes)}"
+        if self.known(branch, node.id) is None:
+            branch.names[node.id] = key
         self.nodes[key] = node
-        branch.names[node.id] = key
         return key
 
     def place(self, branch: Branch, part: Any, prefix: str) -> tuple[str, str]:
@@ -323,7 +330,7 @@ class Model:
 
 def spawn(ctx: Context, target: Any, goto: bool, prefix: str) -> None:
     """`next_task` of the model: a known node by name, or a fragment."""
-    ctx.directives.append(("next", (target if isinstance(target, str) else (target, prefix), goto)))
+    ctx.directives.append(("next", ((target, prefix), goto)))
 
 
 def mask_error(failure: Failure) -> tuple[str, str, str]:

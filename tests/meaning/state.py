@@ -18,10 +18,6 @@ class TooLong(Unsuitable):
     """It takes more attempts than the tests want to spend on one program."""
 
 
-class NameTaken(Unsuitable):
-    """It creates a task under a name that exists, which a program should not do."""
-
-
 class Failure(Exception):
     """A branch failed: (type, message, cause) as a user would see it, and the failed members if a group did it."""
 
@@ -100,6 +96,7 @@ class Activation:
     name: str
     data: Any = None
     retries: int = 0
+    given: Any = None  # the task to run in place of the node's own
 
 
 @dataclass
@@ -116,7 +113,7 @@ class Branch:
     names: dict[str, str] = field(default_factory=dict)  # of nodes that were made in it -> node
     cycles: dict[str, int] = field(default_factory=dict)
     completed: list[str] = field(default_factory=list)
-    gotos: list[str] = field(default_factory=list)  # to be carried to the join
+    gotos: list[Any] = field(default_factory=list)  # (node, given task) to be carried to the join
     steps: int = 0
     stopped: str | None = None  # "terminated" | "max_steps"
     last: Any = None

@@ -11,7 +11,7 @@ import pytest
 from graflow_fast._run import branches, directives, nodes, output
 
 from .model import Model, predict
-from .program import Program, run
+from .program import Program, Task, run
 from .state import Branch, Failure, Scope
 from .suite import Differs, difference, explore
 
@@ -54,12 +54,11 @@ class SharesTheChannel(Model):
         super().run_branch(branch)
 
 
-class SharesNames(Model):
-    """Branches in which a name stands for what a sibling made under it."""
+class RunsWhatHasTheName(Model):
+    """A name that stands for a task already, whatever task is given under it."""
 
-    def known(self, branch: Branch | None, name: str) -> str | None:
-        made = (key for key, node in self.nodes.items() if node.id == name)
-        return next(made, None)
+    def attach(self, branch: Branch, target: Any, prefix: str) -> tuple[str, Task | None]:
+        return super().attach(branch, target, prefix)[0], None
 
 
 class KeepsFailedWrites(Model):
@@ -111,7 +110,7 @@ BROKEN = [
     CountsCompletions,
     ReplaysBackwards,
     SharesTheChannel,
-    SharesNames,
+    RunsWhatHasTheName,
     KeepsFailedWrites,
     ForgetsRetryWrites,
     IgnoresGoto,

@@ -213,20 +213,15 @@ def test_an_edge_within_the_branch_counts_at_once_and_others_at_the_join(place: 
     assert sorted(wf.graph.predecessors("later")) == ["end", "m0", "m1"]
 
 
-def test_a_fragment_may_not_bring_another_task_under_a_name_of_its_branch(place: str) -> None:
+def test_the_tasks_of_a_fragment_may_not_share_a_name(place: str) -> None:
     with workflow("clash") as wf:
 
         @task(inject_context=True)
-        def second(ctx: Any) -> None:
-            ctx.next_task(shout(task_id="other", n=0) >> louder(task_id="same", n=1))
+        def enqueue(ctx: Any) -> None:
+            ctx.next_task(shout(task_id="same", n=0) >> louder(task_id="same", n=1))
 
-        def enqueue(ctx: Any, i: int) -> None:
-            ctx.next_task(shout(task_id="same", n=i))
-            ctx.next_task(second)
-
-        group_of(2, enqueue)
         with pytest.raises(GraflowRuntimeError, match="same"):
-            run(wf, place)
+            run(wf, place, start_node="enqueue")
 
 
 def test_nodes_that_a_failed_attempt_added_are_gone(place: str, capsys: Any) -> None:

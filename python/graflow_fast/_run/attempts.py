@@ -45,8 +45,7 @@ class Attempts:
         if not run.silent and branch_id == 0:
             run.tracing.told = max(0, run.tracing.told - 1)
         if tag:
-            attempt.tag = tag  # what it stands for is kept until the iteration has completed
-            attempt.task_id, attempt.call, attempt.cause = run.requested.by_tag(tag)
+            run.requested.apply_tag(attempt, tag)
         return attempt
 
     def prepare(self, attempt: Attempt) -> ExecutionContext:
@@ -99,7 +98,21 @@ class Attempts:
 
 
 def apply_limits(context: ExecutionContext, definition: Any, task_id: str, base_id: str) -> None:
-    """Tell a context's counters what a definition says of loops and retries."""
+    """Tell a context's counters what a definition says of loops and retries, and no longer what another one said.
+
+    They go by name, and another task may have run under this one before.
+    """
+    limited = context.limited_by
+    before = limited.get(base_id) if limited else None
+    if before is not None and before is not definition:
+        del limited[base_id]
+        context.cycle_controller.node_max_cycles.pop(base_id, None)
+        for table in (context.retry_controller.node_policies, context.retry_controller.node_max_retries):
+            table.pop(base_id, None)
+            table.pop(task_id, None)
+    if definition.max_cycles is None and definition.retry_policy is None and definition.max_retries is None:
+        return
+    limited[base_id] = definition
     if definition.max_cycles is not None:
         context.cycle_controller.set_node_max_cycles(base_id, definition.max_cycles)
     if definition.retry_policy is not None:

@@ -68,8 +68,8 @@ class Run:
             execution_limit=EXECUTION_LIMIT,
             cancel_grace=CANCEL_GRACE,
         )
-        self.nodes: NodeTable = NodeTable(self.scheduler, context.graph)
         self.root = RootBranch(context)
+        self.nodes: NodeTable = NodeTable(self.scheduler, context.graph, self.root)
         self.branches = BranchTable(self.root)
         self.live: LiveStore = LiveStore(context.channel)
         self.placement: Placement = Placement(settings, handlers)

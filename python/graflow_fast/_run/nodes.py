@@ -30,9 +30,10 @@ class NodeTable:
         members: group's id -> its members' ids.
     """
 
-    def __init__(self, scheduler: Scheduler, graph: TaskGraph) -> None:
+    def __init__(self, scheduler: Scheduler, graph: TaskGraph, root: Branch) -> None:
         self.scheduler = scheduler
         self.graph = graph
+        self.root = root
         self.names: list[str] = []
         self.tasks: list[Executable] = []
         self.ids: dict[str, int] = {}
@@ -50,7 +51,7 @@ class NodeTable:
         """Add an executable (with its members, if it is a group) that is not there yet; return its id."""
         task_id = task.task_id if name is None else name
         found = self.ids.get(task_id)
-        return self._new(task, task_id, None) if found is None else found
+        return self._new(task, task_id, self.ids) if found is None else found
 
     def find(self, name: str, branch: Branch) -> int | None:
         """Return the node that a name stands for in a branch: what it added itself, then what is around it."""
@@ -71,13 +72,17 @@ class NodeTable:
             branch = branch.fork.parent
         return names
 
-    def attach(self, executable: Executable, branch: Branch) -> int:
-        """Make what a body passed to ``next_task`` part of the run; return the id of the node to activate.
+    def attach(self, executable: Executable, branch: Branch) -> tuple[int, Executable | None]:
+        """Make what a body passed to ``next_task`` part of the run.
 
-        An executable whose name its branch knows already stands for that node.
+        A name that its branch knows stands for that node, with the node's edges; if the body passed another task under
+        it, that one runs, this time. Chains and groups are what was passed, too: nodes without a name, if need be.
+
+        Returns:
+            The node to activate, and what is to run in place of the node's own task (None for that).
 
         Raises:
-            DuplicateTaskError: a fragment brings another task under a name that is taken.
+            DuplicateTaskError: two tasks of a fragment have one name.
         """
         from graflow_fast.core.task import SequentialTask, TaskReference
 
@@ -86,28 +91,75 @@ class NodeTable:
             taken = self.find(start.task_id, branch)
             if taken is not None and self.tasks[taken] is not start:
                 start.rename_if_taken(_Known(self, branch))  # type: ignore[attr-defined]
-        known = self.find(start.task_id, branch)
-        if known is not None and start._links is None:
-            return known
-        if isinstance(start, TaskReference):
-            try:
-                start = branch.graph.get_node(start.task_id)
-            except KeyError:
-                raise GraflowRuntimeError(f"next_task(): no task '{start.task_id}' is left in the graph") from None
         if start._links is None and not start.is_group:
-            return self._add_in(branch, start, start.task_id)
+            known = self.find(start.task_id, branch)
+            if known is not None:
+                return known, None if self._stands_for(known, start) else start
+            if isinstance(start, TaskReference):
+                try:
+                    start = branch.graph.get_node(start.task_id)
+                except KeyError:
+                    raise GraflowRuntimeError(f"next_task(): no task '{start.task_id}' is left in the graph") from None
+            if start._links is None and not start.is_group:
+                return self._add_in(branch, start, start.task_id), None
+        return self._attach_fragment(start, branch), None
+
+    def _attach_fragment(self, start: Executable, branch: Branch) -> int:
+        """Make a group, and all that hangs together by free edges, part of the run; return the node of ``start``."""
         component = registry.linked_component(start)
+        placed = _Placed(branch)
         for task in component:
-            node = self.find(task.task_id, branch)
-            if node is None:
-                self._add_in(branch, task, task.task_id)
+            if id(task) not in placed.nodes:
+                self._place(task, placed, in_graph=True)
                 task._owner = self.graph
-            elif self.tasks[node] is not task and not isinstance(task, TaskReference) and task is not start:
-                raise DuplicateTaskError(task.task_id)
-        registry.add_free_edges(component, lambda source, target: self.add_edge(source, target, branch))
-        started = self.find(start.task_id, branch)
-        assert started is not None
-        return started
+        for source in component:
+            for target in () if source._links is None else source._links.successors:
+                self._connect(source, target, placed)
+        return placed.nodes[id(start)]
+
+    def _place(self, task: Executable, placed: _Placed, in_graph: bool) -> int:
+        """Return the node for a task of a fragment; ``in_graph``: it is no mere member of a group."""
+        from graflow_fast.core.task import TaskReference
+
+        node = placed.nodes.get(id(task))
+        if node is not None:
+            return node
+        branch, name = placed.branch, task.task_id
+        if placed.names.setdefault(name, task) is not task and not isinstance(task, TaskReference):
+            raise DuplicateTaskError(name)
+        known = self.find(name, branch)
+        if known is not None:
+            node = known if self._stands_for(known, task) else self._new(task, name, None, placed)
+        elif in_graph:
+            node = self._add_in(branch, task, name, placed)
+        else:
+            node = self._new(task, name, self._ids_of(branch), placed)
+        placed.nodes[id(task)] = node
+        return node
+
+    def _stands_for(self, node: int, task: Executable) -> bool:
+        """Say whether to run ``task`` is to run the node: it is its task, or a copy that has been in a worker."""
+        from graflow_fast.core.task import TaskReference
+
+        known = self.tasks[node]
+        if known is task or isinstance(task, TaskReference):
+            return True
+        if isinstance(task, TaskWrapper) and isinstance(known, TaskWrapper):
+            return known._definition is task._definition and _are_equal(known._bound_kwargs, task._bound_kwargs)
+        if known.is_group and task.is_group:
+            members = self.members[node]
+            theirs = task.tasks  # type: ignore[attr-defined]
+            return len(members) == len(theirs) and all(map(self._stands_for, members, theirs))
+        return type(known) is type(task) and not task.is_map
+
+    def _connect(self, source: Executable, target: Executable, placed: _Placed) -> None:
+        """Make a free edge part of the run; between nodes that have a name, also of the graph."""
+        start, end = placed.nodes[id(source)], placed.nodes[id(target)]
+        branch = placed.branch
+        if self.find(source.task_id, branch) == start and self.find(target.task_id, branch) == end:
+            self.add_edge(source.task_id, target.task_id, branch)
+        elif end not in self.scheduler.successors(start):
+            self.scheduler.add_edge(start, end)
 
     def add_named(self, name: str, task: Executable, branch: Branch) -> None:
         """Make a node that a body added to the graph part of the run, unless its branch has one of that name."""
@@ -195,18 +247,31 @@ class NodeTable:
             for source, target in graph.get_edges():
                 self._edge(source, target)
 
-    def _add_in(self, branch: Branch, task: Executable, name: str) -> int:
+    def _ids_of(self, branch: Branch) -> dict[str, int]:
+        """Return where a branch keeps the names that it gives."""
+        return self.ids if branch.fork is None else branch.own_additions().ids
+
+    def _add_in(self, branch: Branch, task: Executable, name: str, placed: _Placed | None = None) -> int:
         """Add an executable under a name that its branch does not know."""
+        placed = _Placed(branch) if placed is None else placed
         if branch.fork is None:
             if name not in self.graph.nodes:
                 self.graph.add_node(task, name)
-            return self.add(task, name)
-        node = self._new(task, name, branch)
+            found = self.ids.get(name)
+            return self._new(task, name, self.ids, placed) if found is None else found
+        node = self._new(task, name, self._ids_of(branch), placed)
         branch.own_additions().changes.append(("node", name, task))
         return node
 
-    def _new(self, task: Executable, name: str, branch: Branch | None) -> int:
-        """Make a node, and those of its members; ``branch`` is the one that alone knows its name, None for all."""
+    def _new(self, task: Executable, name: str, ids: dict[str, int] | None, placed: _Placed | None = None) -> int:
+        """Make a node, and those of its members.
+
+        Args:
+            task: what it runs.
+            name: what it is called.
+            ids: where its name is kept; None if the name stands for another node.
+            placed: the fragment that it belongs to; None for a task of the graph.
+        """
         priority, lane = self._options(task)
         if self._free and not task.is_group and not priority and not lane:
             node = self._free.pop()
@@ -215,24 +280,20 @@ class NodeTable:
             node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
             self.names.append(name)
             self.tasks.append(task)
-        ids = self.ids if branch is None else branch.own_additions().ids
-        ids[name] = node
+        if ids is not None:
+            ids[name] = node
         if task.is_group:
-            self._add_members(node, task, branch)
+            self._add_members(node, task, placed)
         return node
 
-    def _add_members(self, group: int, task: Any, branch: Branch | None) -> None:
+    def _add_members(self, group: int, task: Any, placed: _Placed | None) -> None:
         # Members may be groups and may be added under this call; the list is complete only after it.
         self.members[group] = []
-        if branch is None:
-            ids = load_members(task.tasks, TaskWrapper, self.ids)
-            if ids is None:
-                ids = [self.add(member) for member in task.tasks]
-        else:
-            ids = []
-            for member in task.tasks:
-                known = self.find(member.task_id, branch)
-                ids.append(self._new(member, member.task_id, branch) if known is None else known)
+        ids = load_members(task.tasks, TaskWrapper, self.ids, self.tasks) if placed is None else None
+        if ids is None:
+            # A member whose name stands for another task was made by a body, in this run or one before.
+            placed = _Placed(self.root) if placed is None else placed
+            ids = [self._place(member, placed, in_graph=False) for member in task.tasks]
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
 
@@ -274,3 +335,23 @@ class _Known:
 
     def __contains__(self, name: str) -> bool:
         return self._table.find(name, self._branch) is not None
+
+
+class _Placed:
+    """The nodes of one fragment, by the identity of its tasks, and its tasks by name."""
+
+    def __init__(self, branch: Branch) -> None:
+        self.branch = branch
+        self.nodes: dict[int, int] = {}
+        self.names: dict[str, Executable] = {}
+
+
+def _are_equal(some: dict[str, Any], others: dict[str, Any]) -> bool:
+    """Say whether bound arguments are surely the same; what can't be told without the objects' own help is not."""
+    return some.keys() == others.keys() and all(
+        value is others[name] or (type(value) is type(others[name]) and type(value) in _PLAIN and value == others[name])
+        for name, value in some.items()
+    )
+
+
+_PLAIN = (int, float, str, bytes, bool, complex, type(None))

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.actions import CANCEL
+from graflow_fast._run.attempts import apply_limits
 from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ class Outcomes:
     def _delay(self, attempt: Attempt, error: Exception) -> float | None:
         """Return the seconds until the next attempt, None when there is none left."""
         context = attempt.branch.context
+        definition = getattr(attempt.task, "_definition", None)
+        if context.limited_by and definition is not None:  # a step run the short way may not have said its own
+            apply_limits(context, definition, attempt.task_id, attempt.base_id)
         if attempt.number:
             context.retry_controller.retry_counts[attempt.task_id] = attempt.number
         else:

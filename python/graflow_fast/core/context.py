@@ -21,6 +21,7 @@ from graflow_fast.trace.noop import NoopTracer
 
 if TYPE_CHECKING:
     from graflow_fast.channels.base import Channel
+    from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.task import Executable
     from graflow_fast.trace.base import Tracer
@@ -108,6 +109,8 @@ class ExecutionContext(Control):
         self._workflow: Any = None
         self._run: Any = None
         #: Distinguishes branches in generated names; the root's is empty.
+        #: name -> the definition whose limits the controllers have, where it has any.
+        self.limited_by: dict[str, Definition] = {}
         self.scope_name = ""
         #: Where and on how many workers bodies run; see `graflow_fast._run.settings`.
         self.settings: Any = None
