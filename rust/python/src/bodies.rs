@@ -1,7 +1,7 @@
 //! Running plain tasks in a worker: from the payload to the report without going through the worker's Python loop.
 //!
 //! A task is plain here when its body takes nothing but what is bound and, perhaps, the context. What a body prints,
-//! raises, or returns that is no plain scalar is reported in the loop's own words (`finish`), and a task of another form
+//! raises, or returns that is nothing plain is reported in the loop's own words (`finish`), and a task of another form
 //! is run by the loop.
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,11 +13,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyString};
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::body_context::{Common, Notes, PlainContext, Sight};
+use crate::body_context::PlainContext;
+use crate::body_notes::Notes;
 use crate::effects::{is_small, Packer};
 use crate::link::WorkerLink;
 use crate::plain::{PlainTask, HEAD};
 use crate::scalars::{scalar_dictionary, ScalarPickle};
+use crate::sight::{Common, Sight};
 
 /// The frame a task came in, and where its name is in it.
 type Name = (Arc<Vec<u8>>, Range<usize>);
@@ -228,7 +230,7 @@ impl Bodies {
         let Some(context) = context else {
             return Ok(if is_short { Report::Short(&self.result, &[]) } else { Report::General(None) });
         };
-        let notes = context.get().end(py);
+        let notes = context.get().run().end(py);
         if let Some(general) = &notes.general {
             let general = general.bind(py);
             if is_short {
@@ -251,7 +253,7 @@ impl Bodies {
         if is_short {
             return Ok(Report::Short(&self.result, self.packer.record()));
         }
-        Ok(Report::General(Some(context.get().told(py, notes)?)))
+        Ok(Report::General(Some(context.get().run().told(py, notes)?)))
     }
 
     /// Packs a result; false if that is the loop's to do, or to explain.

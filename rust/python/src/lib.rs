@@ -3,6 +3,7 @@ use pyo3::prelude::*;
 
 mod bodies;
 mod body_context;
+mod body_notes;
 mod effects;
 mod fed_branches;
 mod inline_steps;
@@ -17,6 +18,7 @@ mod plain;
 mod pool;
 mod scalars;
 mod scheduler;
+mod sight;
 mod slots;
 mod steps;
 
