@@ -188,15 +188,14 @@ def test_feedback(executor):
 
 @EXECUTORS
 def test_duplicate_fragment(executor):
-    """A fragment that brings another task under a taken name."""
+    """A fragment in which two tasks have one name."""
     with workflow("w") as wf:
 
         @task(inject_context=True)
         def load(ctx):
-            first, second = (TaskWrapper(name, nothing, register_to_context=False) for name in ("new", "save"))
+            first, second = (TaskWrapper("save", nothing, register_to_context=False) for _ in range(2))
             ctx.next_task(first >> second)
 
-        task("save")(nothing)
     with pytest.raises(GraflowRuntimeError) as caught:
         wf.execute("load", executor=executor)
     assert str(caught.value.__cause__) == "Duplicate task ID: save"
