@@ -71,7 +71,7 @@ class StartedDirectly:
 
 
 def run(*parts: tuple[str, int], around: Callable[[], object] = lambda: None) -> None:
-    """Run a group of so many members with names that begin so, part after part, behind each a mark if there are several."""
+    """Run a group of (beginning of names, count) members, part after part; behind each a mark if there are several."""
     with workflow("counted") as flow:
         members: list[Any] = []
         for prefix, count in parts:
