@@ -21,7 +21,7 @@ from graflow_fast.exceptions import ParallelGroupError
 def answers(
     body: Callable[..., Any], executor: str, members: int = 4, workers: int = 2
 ) -> tuple[list[Any], dict[str, Any]]:
-    """What each member of a group returned, and the channel at the end but for results."""
+    """What each member of a group returned, and the channel at the end, with the results of tasks that members enqueued."""
     with workflow("stand-ins") as flow:
 
         @task(inject_context=True)
@@ -36,7 +36,7 @@ def answers(
         first >> parallel(*[member(task_id=f"m{index}", index=index) for index in range(members)])
     _, context = flow.execute(executor=executor, max_workers=workers, ret_context=True)
     channel = context.get_channel()
-    left = {key: channel.get(key) for key in channel.keys() if not key.endswith(".__result__")}  # noqa: SIM118
+    left = {key: channel.get(key) for key in channel.keys()}  # noqa: SIM118
     return [context.get_result(f"m{index}") for index in range(members)], left
 
 
