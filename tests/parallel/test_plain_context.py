@@ -21,7 +21,7 @@ from graflow_fast.exceptions import ParallelGroupError
 def answers(
     body: Callable[..., Any], executor: str, members: int = 4, workers: int = 2
 ) -> tuple[list[Any], dict[str, Any]]:
-    """What each member of a group returned, and the channel at the end, with the results of tasks that members enqueued."""
+    """What each member of a group returned, and the channel at the end, with the results of all tasks."""
     with workflow("stand-ins") as flow:
 
         @task(inject_context=True)
