@@ -7,18 +7,18 @@ kept until their turn. Owns that order and the capture of a thread's prints; kno
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import warnings
 from typing import Any
 
+from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
 from graflow_fast.exceptions import LostMutationWarning
 
-#: One piece of output: (kind, content); kinds are the constants below.
-Piece = tuple[int, Any]
+__all__ = ["LOG", "STDERR", "STDOUT", "WARNING", "Piece"]
 
-STDOUT, STDERR, LOG, WARNING = range(4)
+#: One piece of output: (kind, content).
+Piece = tuple[int, Any]
 
 
 #: The lost mutations that this run was told of: (file, line, variables).
@@ -137,6 +137,8 @@ def show(piece: Piece) -> None:
     elif kind == STDERR:
         sys.stderr.write(content)
     elif kind == LOG:
+        import logging  # slow to import
+
         record = logging.makeLogRecord(content)
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):

@@ -6,28 +6,28 @@ reported is the link's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
-from graflow_fast._worker import effects, output, surroundings
-from graflow_fast._worker.bodies import BodyContext
-from graflow_fast.core import registry
-from graflow_fast.core.task import TaskWrapper
+from graflow_fast._worker import output, surroundings
+from graflow_fast._worker.imports import import_late
+from graflow_fast.core.running import running
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from graflow_fast._worker.bodies import BodyContext
     from graflow_fast._worker.loop import Worker
-    from graflow_fast._worker.remote import View
+    from graflow_fast._worker.view import View
     from graflow_fast.core.definition import Definition
 
-#: The channel's values (None: each task sees others), and what makes the general context of a body:
-#: ``(ticket, task id, start) -> context``.
-Sees = tuple["dict[str, bytes | None] | None", "Callable[[int, str, float], BodyContext]"]
+    #: The channel's values (None: each task sees others), and what makes the general context of a body:
+    #: ``(ticket, task id, start) -> context``.
+    Sees = tuple[dict[str, bytes | None] | None, Callable[[int, str, float], BodyContext]]
 
-#: A function, the names that may be bound (None: any), those that must be and whether that is final, and what the body
-#: sees if it takes the context.
-PlainBody = tuple["Callable[..., Any]", "frozenset[str] | None", "list[str]", bool, "Sees | None"]
+    #: A function, the names that may be bound (None: any), those that must be and whether that is final, and what the
+    #: body sees if it takes the context.
+    PlainBody = tuple[Callable[..., Any], frozenset[str] | None, list[str], bool, Sees | None]
 
 _UNKNOWN = b"?"
 
@@ -42,7 +42,7 @@ class PlainTasks:
 
     dumps = staticmethod(crossing.dumps)
     pieces = output.pieces
-    running = registry.running
+    running = running
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -77,6 +77,7 @@ class PlainTasks:
         names = None if definition.takes_any else frozenset(parameter.name for parameter in definition.parameters)
         sees: Sees | None = None
         if definition.inject_context:
+            from graflow_fast._worker.bodies import BodyContext
 
             def make_context(ticket: int, task_id: str, started: float) -> BodyContext:
                 made = BodyContext(worker, ticket, task_id, view_key, definition, None)
@@ -93,6 +94,9 @@ class PlainTasks:
             return None
         if context.holds_lock:
             return False
+        from graflow_fast._core import pack_effects
+        from graflow_fast.core.task import TaskWrapper
+
         try:
             record = pack_effects(log, directives, TaskWrapper, self.keys, crossing.dumps)
         except Exception:
@@ -128,19 +132,21 @@ class PlainTasks:
         context: BodyContext | None,
     ) -> None:
         """Report a plain task that printed something, did what has no short form, or ended with an exception."""
-        worker = self._worker
+        tasks = self._worker.tasks()
+        from graflow_fast._worker import effects
+
         if surroundings.changed:
             surroundings.restore()
         try:
             if error is None:
                 packed = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-                parts = worker.parts(task_id, context, None if context is None else context.directives, True)
-                worker.report(ticket, task_id, effects.flags_of(parts), packed, parts)
+                parts = tasks.parts(task_id, context, None if context is None else context.directives, True)
+                tasks.report(ticket, task_id, effects.flags_of(parts), packed, parts)
                 return
         except BaseException as unpackable:
             error = unpackable
-        parts = worker.parts_of_failure(task_id, context, error)
-        worker.report(ticket, task_id, effects.FAILED | effects.EFFECTS, crossing.NONE_BYTES, parts)
+        parts = tasks.parts_of_failure(task_id, context, error)
+        tasks.report(ticket, task_id, effects.FAILED | effects.EFFECTS, crossing.NONE_BYTES, parts)
 
 
 class RunningPlainTask:
@@ -159,6 +165,7 @@ class RunningPlainTask:
         if found is not None:
             return found
         if self._ticket != self._running.ticket:
+            BodyContext = import_late("graflow_fast._worker.bodies").BodyContext
             object.__setattr__(self, "_ticket", self._running.ticket)
             running = self._running
             made = BodyContext(self._worker, running.ticket, running.name, running.view, None, None)

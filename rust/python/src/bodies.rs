@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyString};
 use rustc_hash::FxHashMap as HashMap;
 
@@ -117,6 +118,8 @@ pub(crate) enum Report<'a, 'py> {
 pub(crate) struct Bodies {
     /// `graflow_fast._worker.plain.PlainTasks`, which answers what is not known here.
     side: Py<PyAny>,
+    /// `pickle.loads`, once it was needed: a first result need not wait for that module.
+    loads: PyOnceLock<Py<PyAny>>,
     /// What the running body has printed so far.
     pieces: Py<PyList>,
     /// `registry.running`, and what its `task_context` is while plain bodies run.
@@ -127,7 +130,6 @@ pub(crate) struct Bodies {
     task: Py<RunningTask>,
     /// None until a body takes the context.
     common: Option<Arc<Common>>,
-    loads: Py<PyAny>,
     dumps: Py<PyAny>,
     /// definition -> key.
     keys: Py<PyDict>,
@@ -139,7 +141,6 @@ pub(crate) struct Bodies {
 
 impl Bodies {
     pub(crate) fn new(side: &Bound<'_, PyAny>, task: Py<RunningTask>) -> PyResult<Self> {
-        let py = side.py();
         Ok(Self {
             pieces: side.getattr("pieces")?.cast_into()?.unbind(),
             running: side.getattr("running")?.unbind(),
@@ -147,7 +148,7 @@ impl Bodies {
             is_marked: false,
             task,
             common: None,
-            loads: py.import("pickle")?.getattr("loads")?.unbind(),
+            loads: PyOnceLock::new(),
             dumps: side.getattr("dumps")?.unbind(),
             keys: side.getattr("keys")?.cast_into()?.unbind(),
             side: side.clone().unbind(),
@@ -183,16 +184,13 @@ impl Bodies {
         };
         let arguments = match task.bound {
             [] => None,
-            bytes => match scalar_dictionary(py, bytes)? {
-                Some(arguments) => Some(arguments),
-                None => {
-                    // What can't be loaded is an error of the task, in the loop's words.
-                    let Ok(loaded) = self.loads.bind(py).call1((PyBytes::new(py, bytes),)) else {
-                        return Ok(Outcome::NotPlain);
-                    };
-                    Some(loaded.cast_into::<PyDict>()?)
-                }
-            },
+            bytes => {
+                // What can't be loaded is an error of the task, in the loop's words.
+                let Ok(loaded) = self.arguments(py, bytes) else {
+                    return Ok(Outcome::NotPlain);
+                };
+                Some(loaded)
+            }
         };
         if !body.takes(py, arguments.as_ref())? {
             if !body.is_final {
@@ -303,6 +301,15 @@ impl Bodies {
     ) -> PyResult<()> {
         self.mark(py, false)?;
         self.side.bind(py).call_method1(intern!(py, "finish"), (task.0, task.1, result, error, context)).map(drop)
+    }
+
+    fn arguments<'py>(&self, py: Python<'py>, pickle: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(scalars) = scalar_dictionary(py, pickle)? {
+            return Ok(scalars);
+        }
+        let loads =
+            self.loads.get_or_try_init(py, || Ok::<_, PyErr>(py.import("pickle")?.getattr("loads")?.unbind()))?;
+        Ok(loads.bind(py).call1((PyBytes::new(py, pickle),))?.cast_into()?)
     }
 
     /// Asks the loop about a definition, unless it has said so for this view and epoch.
