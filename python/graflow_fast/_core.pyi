@@ -19,6 +19,7 @@ __all__ = [
     "by_definition",
     "die_with_parent",
     "give_back_memory",
+    "is_member",
     "load_edges",
     "load_members",
     "load_tasks",
@@ -135,18 +136,7 @@ class WorkerLink:
     @property
     def running(self) -> RunningTask: ...
     def watch_output(self) -> None: ...
-    def run_plain_tasks(
-        self,
-        body_of: Callable[
-            [int, int],
-            tuple[Callable[..., Any], frozenset[str] | None, list[str], Callable[[int, str], Any] | None] | None,
-        ],
-        finish: Callable[[int, str, Any, BaseException | None, Any], None],
-        effects_of: Callable[[Any], bytes | bool | None],
-        pieces: list[Any],
-        running: Any,
-        marker: Any,
-    ) -> None: ...
+    def run_plain_tasks(self, side: Any) -> None: ...
     def next(
         self, until_idle: bool = False
     ) -> tuple[int, bytes | tuple[str, int, int, bytes | None, None]] | tuple[()] | None: ...
@@ -166,6 +156,8 @@ class RunningTask:
     def ticket(self) -> int: ...
     @property
     def name(self) -> str: ...
+    @property
+    def context(self) -> Any: ...
     @property
     def view(self) -> int: ...
 
@@ -195,6 +187,7 @@ def load_edges(
     scheduler: Scheduler, graph: dict[str, Any], successors: dict[str, dict[str, None]], ids: NodeIds
 ) -> bool: ...
 def load_members(members: list[Any], plain: type, ids: NodeIds, tasks: list[Any]) -> list[int] | None: ...
+def is_member(name: str, members: list[Any], plain: type) -> bool: ...
 def by_definition(members: list[Any], plain: type) -> list[Any]: ...
 def give_back_memory() -> None: ...
 def die_with_parent(parent: int) -> bool: ...
@@ -287,6 +280,7 @@ class MemberFeed:
         pool: Pool,
         tasks: list[Any],
         names: list[str],
+        plain: type,
         plan_of: Callable[[Any], tuple[tuple[int, ...], list[str], list[str] | None] | None],
         pack_bound: Callable[[dict[str, Any]], bytes],
         adopt: Callable[[int, list[Any], list[str], list[int]], None],

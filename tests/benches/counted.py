@@ -1,4 +1,6 @@
-"""A group of no-op members, for callgrind: `counted.py coordinator` under it, or `counted.py worker callgrind ...`.
+"""A group of members, for callgrind: `counted.py noop coordinator` under it, or `counted.py noop worker callgrind ...`.
+
+With `busy` each member reads the channel, appends to it and enqueues one more task, as in S4.
 
 Either process calls `getpgid` before and after two sizes of the group, and callgrind (`--dump-before=getpgid`) then
 writes what it has counted since. In `worker` the pool is the real one but for its template process, which callgrind
@@ -16,6 +18,7 @@ from typing import Any
 from graflow_fast import parallel, task, workflow
 from graflow_fast._pool import process_pool, registry
 from graflow_fast._pool.fork_server import _path
+from graflow_fast.core.task_context import TaskExecutionContext
 
 SMALL, LARGE = 200, 1200
 _WORKER = """
@@ -32,6 +35,13 @@ def noop() -> None:
     pass
 
 
+@task(inject_context=True)
+def busy(ctx: TaskExecutionContext) -> None:
+    channel = ctx.get_channel()
+    channel.append("seen", channel.get("base", 0) + 1)
+    ctx.next_task(noop(task_id=f"after {ctx.task_id}"))
+
+
 @task
 def mark() -> None:
     os.getpgid(0)
@@ -46,7 +56,7 @@ class StartedDirectly:
 
     def fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
         code = _WORKER.format(path=_path(), parent=os.getpid(), boot=dict(boot), fds=list(fds))
-        self._children[number] = subprocess.Popen([*sys.argv[2:], sys.executable, "-c", code], pass_fds=fds)
+        self._children[number] = subprocess.Popen([*sys.argv[3:], sys.executable, "-c", code], pass_fds=fds)
 
     def forked(self, number: int) -> tuple[int, int]:
         pid = self._children[number].pid
@@ -60,12 +70,13 @@ class StartedDirectly:
             child.wait()  # its link has ended, and callgrind writes its last file
 
 
-def noops(prefix: str, count: int) -> list[Any]:
-    return [noop(task_id=f"{prefix}{i}") for i in range(count)]
-
-
-def run(members: list[Any], around: Callable[[], object] = lambda: None) -> None:
+def run(*parts: tuple[str, int], around: Callable[[], object] = lambda: None) -> None:
+    """Run a group of (beginning of names, count) members, part after part; behind each a mark if there are several."""
     with workflow("counted") as flow:
+        members: list[Any] = []
+        for prefix, count in parts:
+            members += [body(task_id=f"{prefix}{i}") for i in range(count)]
+            members += [mark(task_id=f"mark {prefix}")] if len(parts) > 1 else []
         parallel(*members)
     around()
     flow.execute(executor="process", max_workers=1)
@@ -73,15 +84,15 @@ def run(members: list[Any], around: Callable[[], object] = lambda: None) -> None
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "coordinator":
+    body = {"noop": noop, "busy": busy}[sys.argv[1]]
+    if sys.argv[2] == "coordinator":
         # callgrind does not know `pidfd_open`; nothing that ends before its time is waited for here.
         os.pidfd_open = lambda pid, flags=0: os.pipe()[0]
-        run(noops("warm", 100))
+        run(("warm", 100))
         for size in (SMALL, LARGE):
-            run(noops(f"of {size}: ", size), lambda: os.getpgid(0))
+            run((f"of {size}: ", size), around=lambda: os.getpgid(0))
         os._exit(0)
     process_pool.ForkServer = StartedDirectly  # type: ignore[misc,assignment]
-    run(noops("warm", 100))
-    marks = [mark(task_id=f"mark {i}") for i in range(3)]
-    run([*noops("first ", 100), marks[0], *noops("few ", SMALL), marks[1], *noops("many ", LARGE), marks[2]])
+    run(("warm", 100))
+    run(("first ", 100), ("few ", SMALL), ("many ", LARGE))
     registry.shutdown_all()

@@ -81,6 +81,7 @@ class Processes:
                 self.core,
                 run.nodes.tasks,
                 run.nodes.names,
+                TaskWrapper,
                 self._plan_of,
                 self.sending.pack_plain,
                 self._adopt,

@@ -191,6 +191,17 @@ class BranchChannel(Channel):
         if self._goes_live(key):
             self.live.root.set(key, value, ttl)
             return
+        self._set(key, value, ttl)
+
+    def restore(self, log: list[tuple[str, str, Any]]) -> None:
+        """Make writes (operation, key, value) that were noted elsewhere when they were made, before any live one."""
+        for operation, key, value in log:
+            if operation == "set":
+                self._set(key, value, None)
+            else:
+                self._extend(operation, key, value, None)
+
+    def _set(self, key: str, value: Any, ttl: int | None) -> None:
         self._revive(key)
         self._private.discard(key)
         self._own[key] = value

@@ -133,6 +133,9 @@ class BodyContext(TaskExecutionContext):
             made.current_task_context = self
         return made
 
+    def __reduce__(self) -> Any:
+        return self.execution_context.__reduce__()  # which says that it can't be sent
+
     def writes(self) -> list[Any] | None:
         """Return the log of what the body wrote, None when it never looked at the run."""
         return None if self._made is None else self._made.writes()

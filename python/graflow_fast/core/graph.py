@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import is_member
 from graflow_fast._extras import import_extra
 from graflow_fast._hints import with_hint
 from graflow_fast._tracebacks import add_note
@@ -298,7 +299,10 @@ class TaskGraph:
         return draw_ascii(self.nx_graph())
 
     def _is_member(self, name: str) -> bool:
-        return any(member.task_id == name for group in self._groups.values() for member in group.tasks)
+        from graflow_fast.core.task import TaskWrapper
+
+        groups = (group for own_name, group in self._groups.items() if own_name != name)  # none is in itself
+        return any(is_member(name, group.tasks, TaskWrapper) for group in groups)
 
     def _find_member(self, task_id: str) -> Executable | None:
         for group in self._groups.values():

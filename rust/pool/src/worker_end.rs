@@ -231,6 +231,11 @@ impl WorkerEnd {
         Ok(true)
     }
 
+    /// True while this ticket's task runs.
+    pub fn is_running(&self, ticket: u64) -> bool {
+        self.running.as_ref().is_some_and(|running| running.ticket == ticket)
+    }
+
     /// Asks the coordinator; `take_reply` has the answer when it comes.
     pub fn request(&mut self, ticket: u64, body: &[u8]) -> Result<(), EndError> {
         let mut reports = self.shared.lock();

@@ -6,17 +6,27 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::slots::TaskSlots;
+
 /// The arguments of all tasks that have none.
 static NOTHING: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
 /// The arguments in a new dictionary; tasks without any share one, which is not to be changed.
 pub(crate) fn bound_of<'py>(task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let py = task.py();
-    let names = task.getattr(intern!(py, "_names"))?.cast_into::<PyTuple>()?;
+    let slots = TaskSlots::of_task(task);
+    let names = match slots {
+        Some(slots) => slots.names.of_object(task)?,
+        None => task.getattr(intern!(py, "_names"))?,
+    };
+    let names = names.cast_into::<PyTuple>()?;
     if names.is_empty() {
         return Ok(NOTHING.get_or_init(py, || PyDict::new(py).unbind()).bind(py).clone());
     }
-    let values = task.getattr(intern!(py, "_values"))?;
+    let values = match slots {
+        Some(slots) => slots.values.of_object(task)?,
+        None => task.getattr(intern!(py, "_values"))?,
+    };
     let bound = PyDict::new(py);
     if names.len() == 1 {
         bound.set_item(names.get_item(0)?, values)?;
@@ -29,15 +39,15 @@ pub(crate) fn bound_of<'py>(task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     Ok(bound)
 }
 
-/// Binds arguments to a new task of a definition.
-pub(crate) fn bind(task: &Bound<'_, PyAny>, bound: Option<Bound<'_, PyDict>>) -> PyResult<()> {
+/// Binds arguments to a new plain task of a definition.
+pub(crate) fn bind(slots: &TaskSlots, task: &Bound<'_, PyAny>, bound: Option<Bound<'_, PyDict>>) -> PyResult<()> {
     let py = task.py();
     match bound {
         Some(bound) => task.setattr(intern!(py, "_bound_kwargs"), bound),
         None => {
             let nothing = PyTuple::empty(py);
-            task.setattr(intern!(py, "_names"), &nothing)?;
-            task.setattr(intern!(py, "_values"), &nothing)
+            slots.names.put(task, nothing.as_any())?;
+            slots.values.put(task, nothing.as_any())
         }
     }
 }

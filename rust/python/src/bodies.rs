@@ -1,7 +1,7 @@
 //! Running plain tasks in a worker: from the payload to the report without going through the worker's Python loop.
 //!
 //! A task is plain here when its body takes nothing but what is bound and, perhaps, the context. What a body prints,
-//! raises, or returns that is no plain scalar is reported in the loop's own words (`finish`), and a task of another form
+//! raises, or returns that is nothing plain is reported in the loop's own words (`finish`), and a task of another form
 //! is run by the loop.
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyString};
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::plain::{scalar_dictionary, PlainTask, ScalarPickle, HEAD};
+use crate::body_context::PlainContext;
+use crate::body_notes::Notes;
+use crate::effects::{is_small, Packer};
+use crate::link::WorkerLink;
+use crate::plain::{PlainTask, HEAD};
+use crate::scalars::{scalar_dictionary, ScalarPickle};
+use crate::sight::{Common, Sight};
 
 /// The frame a task came in, and where its name is in it.
 type Name = (Arc<Vec<u8>>, Range<usize>);
@@ -26,6 +31,7 @@ type Name = (Arc<Vec<u8>>, Range<usize>);
 pub struct RunningTask {
     ticket: AtomicU64,
     name: Mutex<Option<Name>>,
+    context: Mutex<Option<Py<PlainContext>>>,
 }
 
 #[pymethods]
@@ -44,6 +50,13 @@ impl RunningTask {
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default().to_owned()
     }
 
+    /// The context that its body got, None if it is no plain task or takes none.
+    #[getter]
+    fn context(&self, py: Python<'_>) -> Option<Py<PlainContext>> {
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        context.as_ref().map(|context| context.clone_ref(py))
+    }
+
     /// The key of its view if it is a plain task, else 0.
     #[getter]
     fn view(&self) -> u64 {
@@ -58,6 +71,11 @@ impl RunningTask {
         self.ticket.store(ticket, Ordering::Relaxed);
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(frame), name));
     }
+
+    fn set_context(&self, context: Option<Py<PlainContext>>) {
+        let before = std::mem::replace(&mut *self.context.lock().unwrap_or_else(PoisonError::into_inner), context);
+        drop(before); // without the lock
+    }
 }
 
 /// What the loop said about the body of one definition, seen with one view.
@@ -70,12 +88,14 @@ struct Body {
 
 struct PlainBody {
     function: Py<PyAny>,
-    /// `(ticket, name)`: makes the context that the body takes first; None when it takes none.
-    context: Option<Py<PyAny>>,
+    /// What a body that takes the context sees; None when it takes none.
+    sight: Option<Arc<Sight>>,
     /// Names that may be bound; None for any.
     names: Option<Py<PyFrozenSet>>,
     /// Names that must be bound, since nothing here can fill them.
     required: Vec<Py<PyString>>,
+    /// False if some may turn out to be nowhere in the channel, so that they need not be bound.
+    is_final: bool,
 }
 
 /// What came of a plain task.
@@ -83,60 +103,82 @@ pub(crate) enum Outcome<'py> {
     /// It is not plain after all; nothing has run.
     NotPlain,
     /// It ended, with this result or exception, and this was its context.
-    Ended(Result<Bound<'py, PyAny>, Bound<'py, PyBaseException>>, Option<Bound<'py, PyAny>>),
+    Ended(Result<Bound<'py, PyAny>, Bound<'py, PyBaseException>>, Option<Bound<'py, PlainContext>>),
 }
 
-/// How a task that returned is reported.
-pub(crate) enum Short {
-    /// By the loop.
-    Not,
-    /// With its result alone.
-    Result,
-    /// With its result and this record of effects.
-    Effects(PyBackedBytes),
+/// How to report a task.
+pub(crate) enum Report<'a, 'py> {
+    /// With this result and record of effects, which may be empty.
+    Short(&'a [u8], &'a [u8]),
+    /// In the loop's words; this is its context, if it has done anything.
+    General(Option<Bound<'py, PyAny>>),
 }
 
 /// Runs plain tasks. Made by the worker's loop.
 pub(crate) struct Bodies {
-    /// `(key, view) -> (function, names or None, required, context maker or None) | None`.
-    body_of: Py<PyAny>,
-    /// `(ticket, name, result, error, context)`: reports what is not plain about how a task ended.
-    pub finish: Py<PyAny>,
-    /// `context -> record of its effects, None when there are none, False when they have no short form`.
-    effects_of: Py<PyAny>,
+    /// `graflow_fast._worker.plain.PlainTasks`, which answers what is not known here.
+    side: Py<PyAny>,
     /// `pickle.loads`, once it was needed: a first result need not wait for that module.
     loads: PyOnceLock<Py<PyAny>>,
     /// What the running body has printed so far.
     pieces: Py<PyList>,
-    /// `registry.running`, and what its `task_context` is while a plain body runs.
+    /// `registry.running`, and what its `task_context` is while plain bodies run.
     running: Py<PyAny>,
     marker: Py<PyAny>,
+    is_marked: bool,
+    /// The running task.
+    task: Py<RunningTask>,
+    /// None until a body takes the context.
+    common: Option<Arc<Common>>,
+    dumps: Py<PyAny>,
+    /// definition -> key.
+    keys: Py<PyDict>,
     known: HashMap<u64, Body>,
-    pub scalar: ScalarPickle,
+    result: Vec<u8>,
+    scalar: ScalarPickle,
+    packer: Packer,
 }
 
 impl Bodies {
-    pub(crate) fn new(
-        body_of: Py<PyAny>,
-        finish: Py<PyAny>,
-        effects_of: Py<PyAny>,
-        pieces: Py<PyList>,
-        running: Py<PyAny>,
-        marker: Py<PyAny>,
-    ) -> Self {
-        let (loads, known, scalar) = (PyOnceLock::new(), HashMap::default(), ScalarPickle::default());
-        Self { body_of, finish, effects_of, loads, pieces, running, marker, known, scalar }
+    pub(crate) fn new(side: &Bound<'_, PyAny>, task: Py<RunningTask>) -> PyResult<Self> {
+        Ok(Self {
+            pieces: side.getattr("pieces")?.cast_into()?.unbind(),
+            running: side.getattr("running")?.unbind(),
+            marker: side.getattr("marker")?.unbind(),
+            is_marked: false,
+            task,
+            common: None,
+            loads: PyOnceLock::new(),
+            dumps: side.getattr("dumps")?.unbind(),
+            keys: side.getattr("keys")?.cast_into()?.unbind(),
+            side: side.clone().unbind(),
+            known: HashMap::default(),
+            result: Vec::new(),
+            scalar: ScalarPickle::default(),
+            packer: Packer::default(),
+        })
+    }
+
+    /// Lets this thread be in a body of a plain task from now on, or in none.
+    pub(crate) fn mark(&mut self, py: Python<'_>, runs: bool) -> PyResult<()> {
+        if self.is_marked != runs {
+            self.is_marked = runs;
+            let none = py.None();
+            self.running.bind(py).setattr(intern!(py, "task_context"), if runs { &self.marker } else { &none })?;
+        }
+        Ok(())
     }
 
     /// Runs a task if it is plain.
     pub(crate) fn run<'py>(
         &mut self,
-        py: Python<'py>,
+        link: &Bound<'py, WorkerLink>,
         ticket: u64,
         task: &PlainTask<'_>,
         epoch: u64,
     ) -> PyResult<Outcome<'py>> {
-        self.look_up(py, task, epoch)?;
+        let py = link.py();
+        self.look_up(link, task, epoch)?;
         let Some(body) = self.known.get(&task.key).and_then(|body| body.plain.as_ref()) else {
             return Ok(Outcome::NotPlain);
         };
@@ -151,39 +193,114 @@ impl Bodies {
             }
         };
         if !body.takes(py, arguments.as_ref())? {
+            if !body.is_final {
+                self.known.remove(&task.key); // after this task more is known
+            }
             return Ok(Outcome::NotPlain);
         }
-        let running = self.running.bind(py);
-        let function = body.function.bind(py);
-        let (result, context) = match &body.context {
-            None => {
-                running.setattr(intern!(py, "task_context"), &self.marker)?;
-                (function.call((), arguments.as_ref()), None)
-            }
-            Some(make) => {
-                let context = make.bind(py).call1((ticket, task.name))?;
-                running.setattr(intern!(py, "task_context"), &context)?;
-                (function.call((&context,), arguments.as_ref()), Some(context))
+        let function = body.function.bind(py).clone();
+        let context = match &body.sight {
+            None => None,
+            Some(sight) => Some(Bound::new(py, PlainContext::new(sight, ticket, PyString::new(py, task.name)))?),
+        };
+        self.mark(py, true)?;
+        let result = match &context {
+            None => function.call((), arguments.as_ref()),
+            Some(context) => {
+                let running = self.task.get();
+                running.set_context(Some(context.clone().unbind()));
+                let result = function.call((context,), arguments.as_ref());
+                running.set_context(None);
+                result
             }
         };
-        running.setattr(intern!(py, "task_context"), py.None())?;
         Ok(Outcome::Ended(result.map_err(|error| error.into_value(py).into_bound(py)), context))
     }
 
-    /// How to report a task that returned: in short, if it left nothing that has no short form.
-    pub(crate) fn short(&self, py: Python<'_>, context: Option<&Bound<'_, PyAny>>) -> PyResult<Short> {
-        if !self.pieces.bind(py).is_empty() {
-            return Ok(Short::Not);
-        }
+    /// How to report a task that ended with `result`, None if it raised.
+    pub(crate) fn report<'a, 'py>(
+        &'a mut self,
+        py: Python<'py>,
+        result: Option<&Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PlainContext>>,
+    ) -> PyResult<Report<'a, 'py>> {
+        let mut is_short = self.pieces.bind(py).is_empty() && result.is_some_and(|result| self.pack(result));
         let Some(context) = context else {
-            return Ok(Short::Result);
+            return Ok(if is_short { Report::Short(&self.result, &[]) } else { Report::General(None) });
         };
-        let effects = self.effects_of.bind(py).call1((context,))?;
-        Ok(match effects.cast::<PyBytes>() {
-            Ok(record) => Short::Effects(record.extract()?),
-            Err(_) if effects.is_none() => Short::Result,
-            Err(_) => Short::Not,
-        })
+        let notes = context.get().run().end(py);
+        if let Some(general) = &notes.general {
+            let general = general.bind(py);
+            if is_short {
+                let effects = self.side.bind(py).call_method1(intern!(py, "effects_of"), (general,))?;
+                if effects.is_none() {
+                    return Ok(Report::Short(&self.result, &[]));
+                }
+                if let Ok(record) = effects.cast::<PyBytes>() {
+                    self.packer.copy(record.as_bytes());
+                    return Ok(Report::Short(&self.result, self.packer.record()));
+                }
+            }
+            return Ok(Report::General(Some(general.clone())));
+        }
+        if notes.log.is_empty() && notes.next.is_empty() {
+            return Ok(if is_short { Report::Short(&self.result, &[]) } else { Report::General(None) });
+        }
+        // The loop says what can't be packed.
+        is_short = is_short && self.pack_notes(py, &notes).unwrap_or(false);
+        if is_short {
+            return Ok(Report::Short(&self.result, self.packer.record()));
+        }
+        Ok(Report::General(Some(context.get().run().told(py, notes)?)))
+    }
+
+    /// Packs a result; false if that is the loop's to do, or to explain.
+    fn pack(&mut self, result: &Bound<'_, PyAny>) -> bool {
+        self.result.clear();
+        if let Ok(Some(packed)) = self.scalar.of(result) {
+            self.result.extend_from_slice(packed);
+            return true;
+        }
+        if !is_small(result).unwrap_or(false) {
+            return false; // it may run code of the user's
+        }
+        let packed = self.dumps.bind(result.py()).call1((result,));
+        match packed.as_ref().map(|packed| packed.cast::<PyBytes>()) {
+            Ok(Ok(packed)) => {
+                self.result.extend_from_slice(packed.as_bytes());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn pack_notes(&mut self, py: Python<'_>, notes: &Notes) -> PyResult<bool> {
+        let (packer, dumps) = (&mut self.packer, self.dumps.bind(py));
+        packer.begin(notes.log.len());
+        for write in &notes.log {
+            if !packer.write(write.operation, write.key.bind(py), write.value.bind(py), dumps)? {
+                return Ok(false);
+            }
+        }
+        for task in &notes.next {
+            if !packer.next(task.bind(py), self.keys.bind(py))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has the loop report a task in its own words.
+    pub(crate) fn finish(
+        &mut self,
+        py: Python<'_>,
+        task: (u64, &str),
+        result: Option<Bound<'_, PyAny>>,
+        error: Option<Bound<'_, PyBaseException>>,
+        context: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.mark(py, false)?;
+        self.side.bind(py).call_method1(intern!(py, "finish"), (task.0, task.1, result, error, context)).map(drop)
     }
 
     fn arguments<'py>(&self, py: Python<'py>, pickle: &[u8]) -> PyResult<Bound<'py, PyDict>> {
@@ -196,16 +313,40 @@ impl Bodies {
     }
 
     /// Asks the loop about a definition, unless it has said so for this view and epoch.
-    fn look_up(&mut self, py: Python<'_>, task: &PlainTask<'_>, epoch: u64) -> PyResult<()> {
+    fn look_up(&mut self, link: &Bound<'_, WorkerLink>, task: &PlainTask<'_>, epoch: u64) -> PyResult<()> {
         let is_fresh = self.known.get(&task.key).is_some_and(|body| body.view == task.view && body.epoch == epoch);
         if !is_fresh {
-            type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, Option<Py<PyAny>>)>;
-            let answer: Answer = self.body_of.call1(py, (task.key, task.view))?.extract(py)?;
-            let plain =
-                answer.map(|(function, names, required, context)| PlainBody { function, names, required, context });
+            let py = link.py();
+            self.mark(py, false)?; // what is loaded now may run code of the user's
+            type Sees = Option<(Option<Py<PyDict>>, Py<PyAny>)>;
+            type Answer = Option<(Py<PyAny>, Option<Py<PyFrozenSet>>, Vec<Py<PyString>>, bool, Sees)>;
+            let answer = self.side.bind(py).call_method1(intern!(py, "body_of"), (task.key, task.view))?;
+            let plain = match answer.extract::<Answer>()? {
+                None => None,
+                Some((function, names, required, is_final, sees)) => {
+                    let sight = match sees {
+                        None => None,
+                        Some((values, make)) => {
+                            let common = self.common(py)?;
+                            Some(Arc::new(Sight::new(py, link.clone().unbind(), values, make, common)))
+                        }
+                    };
+                    Some(PlainBody { function, sight, names, required, is_final })
+                }
+            };
             self.known.insert(task.key, Body { view: task.view, epoch, plain });
         }
         Ok(())
+    }
+
+    fn common(&mut self, py: Python<'_>) -> PyResult<Arc<Common>> {
+        if let Some(common) = &self.common {
+            return Ok(Arc::clone(common));
+        }
+        let classes = self.side.bind(py).call_method0(intern!(py, "classes"))?.extract()?;
+        let (plain, context_class, channel_class, loads) = classes;
+        let common = Arc::new(Common { plain, context_class, channel_class, loads });
+        Ok(Arc::clone(self.common.insert(common)))
     }
 
     /// Forgets what was said about a definition.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 
 use crate::arguments::bound_of;
-use crate::plain::ScalarPickle;
+use crate::scalars::ScalarPickle;
 
 /// The flag of a report whose effects have this form.
 pub(crate) const PLAIN_EFFECTS: u32 = 16;
@@ -17,6 +17,7 @@ pub(crate) const OPERATIONS: [&str; 4] = ["set", "append", "prepend", "delete"];
 pub(crate) const SET: u8 = 0;
 pub(crate) const APPEND: u8 = 1;
 pub(crate) const PREPEND: u8 = 2;
+const DELETE: u8 = 3;
 
 /// How many items a container may have to travel in this form.
 const MOST_ITEMS: usize = 32;
@@ -91,61 +92,82 @@ pub fn pack_effects<'py>(
     dumps: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let py = keys.py();
-    let mut packer = Packer { out: Vec::with_capacity(128), scalar: ScalarPickle::default(), dumps };
-    packer.number(log.as_ref().map_or(0, |log| log.len()));
+    let mut packer = Packer::default();
+    packer.begin(log.as_ref().map_or(0, |log| log.len()));
     for write in log.iter().flatten() {
-        if !packer.write(write.cast::<PyTuple>()?)? {
+        let (operation, key, value, expiry): (Bound<'_, PyString>, Bound<'_, PyAny>, Bound<'_, PyAny>, _) =
+            write.extract()?;
+        let operation = operation.to_str()?;
+        let position = OPERATIONS.iter().position(|known| *known == operation);
+        let (Some(position), None::<f64>, Ok(key)) = (position, expiry, key.cast::<PyString>()) else {
+            return Ok(None);
+        };
+        if !packer.write(position as u8, key, &value, dumps)? {
             return Ok(None);
         }
     }
     for directive in directives.iter().flatten() {
-        if !packer.next(directive.cast::<PyTuple>()?, plain, keys)? {
+        let directive = directive.cast::<PyTuple>()?;
+        if directive.get_item(0)?.cast::<PyString>()? != "next" || directive.get_item(2)?.is_truthy()? {
+            return Ok(None);
+        }
+        let task = directive.get_item(1)?;
+        if !task.get_type().is(plain) || !packer.next(&task, keys)? {
             return Ok(None);
         }
     }
-    Ok(Some(PyBytes::new(py, &packer.out)))
+    Ok(Some(PyBytes::new(py, packer.record())))
 }
 
-struct Packer<'a, 'py> {
+/// Writes records, one after the other, in a buffer of its own.
+#[derive(Default)]
+pub(crate) struct Packer {
     out: Vec<u8>,
     scalar: ScalarPickle,
-    dumps: &'a Bound<'py, PyAny>,
 }
 
-impl<'py> Packer<'_, 'py> {
-    fn write(&mut self, write: &Bound<'py, PyTuple>) -> PyResult<bool> {
-        let (operation, key) = (write.get_item(0)?, write.get_item(1)?);
-        let (operation, Ok(key)) = (operation.cast::<PyString>()?.to_str()?, key.cast::<PyString>()) else {
-            return Ok(false);
-        };
-        let position = OPERATIONS.iter().position(|known| *known == operation);
-        let (Some(position), true) = (position, write.get_item(3)?.is_none()) else {
-            return Ok(false);
-        };
-        self.out.push(position as u8);
+impl Packer {
+    /// Begins a record of so many writes.
+    pub(crate) fn begin(&mut self, writes: usize) {
+        self.out.clear();
+        self.number(writes);
+    }
+
+    /// Takes over a record that was written elsewhere.
+    pub(crate) fn copy(&mut self, record: &[u8]) {
+        self.out.clear();
+        self.out.extend_from_slice(record);
+    }
+
+    /// The record.
+    pub(crate) fn record(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Adds a write; false if it has no short form.
+    pub(crate) fn write(
+        &mut self,
+        operation: u8,
+        key: &Bound<'_, PyString>,
+        value: &Bound<'_, PyAny>,
+        dumps: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
         let Ok(key) = key.to_str() else {
             return Ok(false);
         };
+        self.out.push(operation);
         self.bytes(key.as_bytes());
-        if operation == "delete" {
+        if operation == DELETE {
             self.bytes(b"");
             return Ok(true);
         }
-        self.value(&write.get_item(2)?, operation == "set")
+        self.value(value, operation == SET, dumps)
     }
 
-    fn next(
-        &mut self,
-        directive: &Bound<'py, PyTuple>,
-        plain: &Bound<'py, PyType>,
-        keys: &Bound<'py, PyDict>,
-    ) -> PyResult<bool> {
+    /// Adds a task of the plain class; false if it has no short form.
+    pub(crate) fn next(&mut self, task: &Bound<'_, PyAny>, keys: &Bound<'_, PyDict>) -> PyResult<bool> {
         let py = keys.py();
-        if directive.get_item(0)?.cast::<PyString>()? != "next" || directive.get_item(2)?.is_truthy()? {
-            return Ok(false);
-        }
-        let task = directive.get_item(1)?;
-        if !task.get_type().is(plain) || !task.getattr(intern!(py, "_links"))?.is_none() {
+        if !task.getattr(intern!(py, "_links"))?.is_none() {
             return Ok(false);
         }
         let definition = task.getattr(intern!(py, "_definition"))?;
@@ -169,7 +191,7 @@ impl<'py> Packer<'_, 'py> {
     }
 
     /// Appends a value; `any` allows small containers too.
-    fn value(&mut self, value: &Bound<'py, PyAny>, any: bool) -> PyResult<bool> {
+    fn value(&mut self, value: &Bound<'_, PyAny>, any: bool, dumps: &Bound<'_, PyAny>) -> PyResult<bool> {
         if let Some(bytes) = self.scalar.of(value)? {
             let length = bytes.len() as u32;
             self.out.extend_from_slice(&length.to_le_bytes());
@@ -179,7 +201,7 @@ impl<'py> Packer<'_, 'py> {
         if !any || !is_small(value)? {
             return Ok(false);
         }
-        let packed = self.dumps.call1((value,))?;
+        let packed = dumps.call1((value,))?;
         let Ok(packed) = packed.cast::<PyBytes>() else {
             return Ok(false);
         };
@@ -201,7 +223,7 @@ impl<'py> Packer<'_, 'py> {
 }
 
 /// True for a short dictionary, list or tuple of plain scalars.
-fn is_small(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(crate) fn is_small(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let mut scalar = ScalarPickle::default();
     if let Ok(items) = value.cast_exact::<PyDict>() {
         for (key, item) in items {

@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PySet, PyString};
 
 use crate::effects::{Write, APPEND, OPERATIONS, PREPEND, SET};
 use crate::node_ids::NodeIds;
-use crate::plain::scalar_value;
+use crate::scalars::scalar_value;
 use crate::values::{result_key, Values, ValuesMethods};
 
 /// A pickle, None for the value None.
@@ -193,20 +193,25 @@ impl<'py> Replay<'_, 'py> {
         let name = self.names.get_item(node as usize)?;
         let value = match value {
             None => py.None().into_bound(py),
-            Some(bytes) => self.pack.call1((PyBytes::new(py, bytes),))?,
+            Some(bytes) => self.value(bytes)?,
         };
         self.data.store_result(name.cast::<PyString>()?, value)?;
         self.counts.set_item(name, PyInt::new(py, 1))
     }
 
+    /// A plain scalar, or a value that is not loaded before somebody asks.
+    fn value(&self, pickle: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.names.py();
+        match scalar_value(py, pickle)? {
+            Some(value) => Ok(value),
+            None => self.pack.call1((PyBytes::new(py, pickle),)),
+        }
+    }
+
     fn write(&self, operation: u8, key: &str, value: &[u8]) -> PyResult<()> {
         let py = self.names.py();
         if operation == SET {
-            let value = match scalar_value(py, value)? {
-                Some(value) => value,
-                None => self.pack.call1((PyBytes::new(py, value),))?,
-            };
-            return self.data.store(PyString::new(py, key).as_any(), value);
+            return self.data.store(PyString::new(py, key).as_any(), self.value(value)?);
         }
         if operation != APPEND && operation != PREPEND {
             // By the channel, which forgets the key's limit, too: another member's write may have made one.

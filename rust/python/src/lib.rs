@@ -3,6 +3,8 @@ use pyo3::prelude::*;
 
 mod arguments;
 mod bodies;
+mod body_context;
+mod body_notes;
 mod columns;
 mod effects;
 mod fed_branches;
@@ -10,6 +12,7 @@ mod inline_steps;
 mod lease;
 mod link;
 mod load;
+mod member_plans;
 mod members;
 mod memory;
 mod next_tasks;
@@ -17,7 +20,10 @@ mod node_ids;
 mod pickle;
 mod plain;
 mod pool;
+mod scalars;
 mod scheduler;
+mod sight;
+mod slots;
 mod step_counts;
 mod step_times;
 mod steps;
@@ -45,5 +51,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(load::load_edges, module)?)?;
     module.add_function(wrap_pyfunction!(load::load_members, module)?)?;
     module.add_function(wrap_pyfunction!(load::by_definition, module)?)?;
+    module.add_function(wrap_pyfunction!(load::is_member, module)?)?;
     Ok(())
 }

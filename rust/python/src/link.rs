@@ -2,9 +2,9 @@
 use graflow_pool::{Blocked, EndError, Task, WorkerEnd};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyTuple};
 
-use crate::bodies::{Bodies, Outcome, RunningTask, Short};
+use crate::bodies::{Bodies, Outcome, Report, RunningTask};
 use crate::effects::PLAIN_EFFECTS;
 use crate::plain::PlainTask;
 
@@ -46,7 +46,6 @@ impl WorkerLink {
 
     /// Runs a task, if it is plain and there is somebody to run it, and reports it; false if nothing has run.
     fn run_plain(slf: &Bound<'_, Self>, task: &Task) -> PyResult<bool> {
-        let py = slf.py();
         let Some(plain) = PlainTask::read(&task.bytes[task.payload.clone()]) else {
             return Ok(false);
         };
@@ -57,7 +56,7 @@ impl WorkerLink {
         let Some(mut bodies) = bodies else {
             return Ok(false);
         };
-        let outcome = bodies.run(py, task.ticket, &plain, epoch);
+        let outcome = bodies.run(slf, task.ticket, &plain, epoch);
         let done = Self::report_plain(slf, task, &plain, outcome, &mut bodies);
         let mut link = slf.borrow_mut();
         for key in std::mem::take(&mut link.forgotten) {
@@ -79,26 +78,55 @@ impl WorkerLink {
             Outcome::NotPlain => return Ok(false),
             Outcome::Ended(result, context) => (result, context),
         };
-        let (result, error) = match result {
-            Ok(result) => {
-                let short = bodies.short(py, context.as_ref())?;
-                if let Some(packed) = bodies.scalar.of(&result)? {
-                    let (flags, effects) = match &short {
-                        Short::Not => (None, &[][..]),
-                        Short::Result => (Some(0), &[][..]),
-                        Short::Effects(record) => (Some(PLAIN_EFFECTS), &record[..]),
-                    };
-                    if let Some(flags) = flags {
-                        slf.borrow_mut().report(py, task.ticket, flags, packed, effects)?;
-                        return Ok(true);
-                    }
-                }
-                (Some(result), None)
+        let general = match bodies.report(py, result.as_ref().ok(), context.as_ref())? {
+            Report::Short(result, effects) => {
+                let flags = if effects.is_empty() { 0 } else { PLAIN_EFFECTS };
+                slf.borrow_mut().report(py, task.ticket, flags, result, effects)?;
+                return Ok(true);
             }
+            Report::General(general) => general,
+        };
+        let (result, error) = match result {
+            Ok(result) => (Some(result), None),
             Err(error) => (None, Some(error)),
         };
-        bodies.finish.call1(py, (task.ticket, plain.name, result, error, context))?;
+        bodies.finish(py, (task.ticket, plain.name), result, error, general)?;
         Ok(true)
+    }
+
+    /// Lets this thread be in no body of a plain task.
+    fn unmark(slf: &Bound<'_, Self>) -> PyResult<()> {
+        match &mut slf.borrow_mut().bodies {
+            Some(bodies) => bodies.mark(slf.py(), false),
+            None => Ok(()),
+        }
+    }
+
+    fn next_task<'py>(slf: &Bound<'py, Self>, until_idle: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let py = slf.py();
+        loop {
+            let claimed = {
+                let mut link = slf.borrow_mut();
+                link.end_if_forked(py)?;
+                link.end.claim_next().map_err(failed)?
+            };
+            match claimed {
+                Ok(task) => {
+                    let name = PlainTask::name_in(&task.bytes[task.payload.clone()]);
+                    let name = task.payload.start + name.start..task.payload.start + name.end;
+                    slf.borrow().running.get().set(task.ticket, &task.bytes, name);
+                    if !Self::run_plain(slf, &task)? {
+                        return Self::handed_out(py, &task).map(Some);
+                    }
+                }
+                Err(Blocked::Over) => {
+                    slf.borrow_mut().flush(py)?;
+                    return Ok(None);
+                }
+                Err(Blocked::Read) if until_idle => return Ok(Some(PyTuple::empty(py))),
+                Err(blocked) => slf.borrow_mut().wait(py, blocked)?,
+            }
+        }
     }
 
     /// Waits as `blocked` says, without the interpreter lock; signals are looked after.
@@ -143,46 +171,17 @@ impl WorkerLink {
         Ok(self.end.watch_output()?)
     }
 
-    /// From now on `next` runs plain tasks itself.
-    #[allow(clippy::too_many_arguments)] // a call from Python, by position
-    fn run_plain_tasks(
-        &mut self,
-        body_of: Py<PyAny>,
-        finish: Py<PyAny>,
-        effects_of: Py<PyAny>,
-        pieces: Py<PyList>,
-        running: Py<PyAny>,
-        marker: Py<PyAny>,
-    ) {
-        self.bodies = Some(Bodies::new(body_of, finish, effects_of, pieces, running, marker));
+    /// From now on `next` runs plain tasks itself; `side` is `graflow_fast._worker.plain.PlainTasks`.
+    fn run_plain_tasks(&mut self, side: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.bodies = Some(Bodies::new(side, self.running.clone_ref(side.py()))?);
+        Ok(())
     }
 
     #[pyo3(signature = (until_idle = false))]
     fn next<'py>(slf: &Bound<'py, Self>, until_idle: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let py = slf.py();
-        loop {
-            let claimed = {
-                let mut link = slf.borrow_mut();
-                link.end_if_forked(py)?;
-                link.end.claim_next().map_err(failed)?
-            };
-            match claimed {
-                Ok(task) => {
-                    let name = PlainTask::name_in(&task.bytes[task.payload.clone()]);
-                    let name = task.payload.start + name.start..task.payload.start + name.end;
-                    slf.borrow().running.get().set(task.ticket, &task.bytes, name);
-                    if !Self::run_plain(slf, &task)? {
-                        return Self::handed_out(py, &task).map(Some);
-                    }
-                }
-                Err(Blocked::Over) => {
-                    slf.borrow_mut().flush(py)?;
-                    return Ok(None);
-                }
-                Err(Blocked::Read) if until_idle => return Ok(Some(PyTuple::empty(py))),
-                Err(blocked) => slf.borrow_mut().wait(py, blocked)?,
-            }
-        }
+        let found = Self::next_task(slf, until_idle);
+        Self::unmark(slf)?;
+        found
     }
 
     fn definition<'py>(&mut self, py: Python<'py>, key: u64) -> Option<Bound<'py, PyBytes>> {
@@ -205,6 +204,12 @@ impl WorkerLink {
 
     fn request<'py>(&mut self, py: Python<'py>, ticket: u64, body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         self.end_if_forked(py)?;
+        if !self.end.is_running(ticket) {
+            // Nobody would answer. A thread that a body left behind may be here, or a body with another one's context.
+            return Err(PyRuntimeError::new_err(
+                "The task whose context this is has ended: take what you need from it before the body returns",
+            ));
+        }
         self.end.request(ticket, body).map_err(failed)?;
         loop {
             match self.end.take_reply().map_err(failed)? {
@@ -227,7 +232,7 @@ impl WorkerLink {
         self.end.has_queued()
     }
 
-    fn live_epoch(&self) -> u64 {
+    pub(crate) fn live_epoch(&self) -> u64 {
         self.end.live_epoch()
     }
 }

@@ -3,11 +3,12 @@
 //! Owns no state and decides nothing: what is not a plain task is handed back for the driver to look at.
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyType};
 use rustc_hash::FxHashSet;
 
 use crate::node_ids::NodeIds;
 use crate::scheduler::{mistake, PyScheduler};
+use crate::slots::TaskSlots;
 
 /// Numbers the tasks of exactly one class, in order, from the scheduler's next node on.
 ///
@@ -29,12 +30,13 @@ pub fn load_tasks<'py>(
     let mut latest = std::ptr::null_mut();
     let mut ids = ids.borrow_mut();
     ids.reserve(py, graph.len());
+    let slots = TaskSlots::of(plain)?;
     for (name, task) in graph {
-        if !task.get_type().is(plain) {
+        if !slots.is_plain(&task) {
             others.append((name, task))?;
             continue;
         }
-        let definition = task.getattr(intern!(py, "_definition"))?;
+        let definition = slots.definition.of_object(&task)?;
         if definition.as_ptr() != latest {
             latest = definition.as_ptr();
             if !definitions.contains(&definition)? {
@@ -125,9 +127,10 @@ pub fn load_members<'py>(
     let py = members.py();
     let found = PyList::empty(py);
     let ids = ids.borrow();
+    let slots = TaskSlots::of(plain)?;
     let mut guess = 0;
     for member in members {
-        let name = task_id(&member, plain)?;
+        let name = task_id(&member, slots)?;
         match ids.node_near(&name, guess)? {
             Some(node) if tasks.get_item(node as usize)?.is(&member) => {
                 guess = node + 1;
@@ -146,9 +149,10 @@ pub fn by_definition<'py>(members: &Bound<'py, PyList>, plain: &Bound<'py, PyTyp
     let found = PyList::empty(py);
     let mut seen = FxHashSet::default();
     let mut latest = std::ptr::null_mut();
+    let slots = TaskSlots::of(plain)?;
     for member in members {
-        if member.get_type().is(plain) {
-            let definition = member.getattr(intern!(py, "_definition"))?.as_ptr();
+        if slots.is_plain(&member) {
+            let definition = slots.definition.of_object(&member)?.as_ptr();
             if definition == latest || !seen.insert(definition as usize) {
                 continue;
             }
@@ -159,11 +163,23 @@ pub fn by_definition<'py>(members: &Bound<'py, PyList>, plain: &Bound<'py, PyTyp
     Ok(found)
 }
 
-fn task_id<'py>(task: &Bound<'py, PyAny>, plain: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
-    let py = task.py();
-    if task.get_type().is(plain) {
-        task.getattr(intern!(py, "_task_id"))
+/// Whether one of a group's members has this name.
+#[pyfunction]
+pub fn is_member(name: &Bound<'_, PyString>, members: &Bound<'_, PyList>, plain: &Bound<'_, PyType>) -> PyResult<bool> {
+    let slots = TaskSlots::of(plain)?;
+    for member in members {
+        let known = task_id(&member, slots)?;
+        if known.is(name) || known.eq(name)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn task_id<'py>(task: &Bound<'py, PyAny>, slots: &TaskSlots) -> PyResult<Bound<'py, PyAny>> {
+    if slots.is_plain(task) {
+        slots.task_id.of_object(task)
     } else {
-        task.getattr(intern!(py, "task_id"))
+        task.getattr(intern!(task.py(), "task_id"))
     }
 }

@@ -4,37 +4,22 @@
 //! builds its payload here; its report is applied here; what it left waits here for the join. All others go to the driver.
 //! Owns that bookkeeping and nothing else: it decides neither order (scheduler) nor placement (driver).
 
-use graflow_pool::{Event, Payload, Reactor, Woken};
+use graflow_pool::{Event, Reactor, Woken};
 use graflow_scheduler::{Action, Directive, Micros, Outcome};
-use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyList, PySet, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PySet, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
-use crate::arguments::bound_of;
 use crate::effects::{read, PLAIN_EFFECTS};
 use crate::fed_branches::{to_python, Done, Entry, OpenFork, Packed, PythonLog, Replay};
+use crate::member_plans::{Driver, Plans};
 use crate::next_tasks::{NextTasks, Tables};
 use crate::node_ids::NodeIds;
-use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
 use crate::pool::{convert, nanoseconds, refused, Pool};
+use crate::scalars::NONE_PICKLE;
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
 use crate::values::Values;
-
-/// How members of one definition are sent.
-struct Plan {
-    /// The definition's key, the keys of all it names, and a place for the view's.
-    definitions: Vec<u64>,
-    /// How many of these are the definition's.
-    keys: usize,
-    /// Parameters without default: they must be bound when a value of the task before could fill them.
-    required: Vec<Py<PyString>>,
-    /// What its bodies look up in the channel; None when they see all of it.
-    looks_up: Option<Vec<Py<PyString>>>,
-}
 
 struct Tracked {
     node: u32,
@@ -51,36 +36,27 @@ pub struct MemberFeed {
     names: Py<PyList>,
     /// What the driver answers and takes over; None once the run has ended.
     driver: Option<Driver>,
-    /// By the address of a definition, which is held so that no other one gets it.
-    plans: HashMap<usize, (Py<PyAny>, Option<Plan>)>,
+    plans: Plans,
     forks: Vec<OpenFork>,
     tracked: HashMap<u64, Tracked>,
     /// What branches have done whose end has not come yet.
     doing: HashMap<u64, Done>,
     /// Branches that the driver has taken over: what they do next must see what they have written.
     taken_over: FxHashSet<u64>,
-    scalar: ScalarPickle,
     /// Where tasks go that members enqueue; None when the driver does it.
     next: Option<NextTasks>,
-}
-
-struct Driver {
-    /// `task -> (keys, required names, looked up names or None) | None`.
-    plan_of: Py<PyAny>,
-    /// `bound arguments -> bytes`; raises when they can't take the short way.
-    pack_bound: Py<PyAny>,
-    /// `(branch, log, names of tasks that ran, nodes that were added)`.
-    adopt: Py<PyAny>,
 }
 
 #[pymethods]
 impl MemberFeed {
     #[new]
+    #[allow(clippy::too_many_arguments)] // a call from Python, by position
     fn new(
         scheduler: Py<PyScheduler>,
         pool: Py<Pool>,
         tasks: Py<PyList>,
         names: Py<PyList>,
+        plain: Py<PyType>,
         plan_of: Py<PyAny>,
         pack_bound: Py<PyAny>,
         adopt: Py<PyAny>,
@@ -90,13 +66,12 @@ impl MemberFeed {
             pool,
             tasks,
             names,
-            driver: Some(Driver { plan_of, pack_bound, adopt }),
-            plans: HashMap::default(),
+            driver: Some(Driver { plain, plan_of, pack_bound, adopt }),
+            plans: Plans::default(),
             forks: Vec::new(),
             tracked: HashMap::default(),
             doing: HashMap::default(),
             taken_over: FxHashSet::default(),
-            scalar: ScalarPickle::default(),
             next: None,
         }
     }
@@ -303,73 +278,18 @@ impl MemberFeed {
         if !is_later && fork.members[index] != node {
             return Ok(false);
         }
+        let Some(driver) = &self.driver else {
+            return Ok(false);
+        };
         let task = self.tasks.bind(py).get_item(node as usize)?;
-        let Ok(definition) = task.getattr(intern!(py, "_definition")) else {
-            return Ok(false);
-        };
-        let identity = definition.as_ptr() as usize;
-        if !self.plans.contains_key(&identity) {
-            let plan = self.make_plan(py, &task)?;
-            self.plans.insert(identity, (definition.clone().unbind(), plan));
-        }
-        let Some((_, Some(plan))) = self.plans.get_mut(&identity) else {
-            return Ok(false);
-        };
-        let bound = bound_of(&task)?;
-        let bound = &bound;
         let names = self.names.bind(py);
-        if is_later && !plan.sees_nothing_of(&self.doing[&branch], bound, names)? {
+        let done = if is_later { self.doing.get(&branch) } else { None };
+        let Some((payload, definitions)) = self.plans.payload(driver, &task, (node, view, cause), done, names)? else {
             return Ok(false);
-        }
-        if cause.is_some() {
-            for name in &plan.required {
-                if !bound.contains(name)? {
-                    return Ok(false);
-                }
-            }
-        }
-        let general: PyBackedBytes;
-        let bound: &[u8] = if bound.is_empty() {
-            &[]
-        } else if let Some(packed) = self.scalar.of_dictionary(bound)? {
-            packed
-        } else {
-            let Some(driver) = &self.driver else {
-                return Ok(false);
-            };
-            let packed = match driver.pack_bound.call1(py, (bound,)) {
-                Ok(packed) => packed,
-                // The driver packs it again, and says what is wrong with it. Ctrl-C is no fault of the argument's.
-                Err(error) if error.is_instance_of::<PyException>(py) => return Ok(false),
-                Err(error) => return Err(error),
-            };
-            general = packed.extract(py)?;
-            &general
         };
-        let name = names.get_item(node as usize)?;
-        let name = name.cast::<PyString>()?.to_str()?;
-        let payload = PlainTask { key: plan.definitions[0], view, name, bound }.write();
-        plan.definitions[plan.keys] = view;
-        self.pool
-            .get()
-            .lock()?
-            .submit(ticket, Payload::from_vec(payload), &plan.definitions, None, false)
-            .map_err(refused)?;
+        self.pool.get().lock()?.submit(ticket, payload, definitions, None, false).map_err(refused)?;
         self.tracked.insert(ticket, Tracked { node, branch, cause: cause.map_or(-1, i64::from) });
         Ok(true)
-    }
-
-    fn make_plan(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<Option<Plan>> {
-        let Some(driver) = &self.driver else {
-            return Ok(None);
-        };
-        type Answer = Option<(Vec<u64>, Vec<Py<PyString>>, Option<Vec<Py<PyString>>>)>;
-        let answer: Answer = driver.plan_of.call1(py, (task,))?.extract(py)?;
-        Ok(answer.map(|(mut definitions, required, looks_up)| {
-            let keys = definitions.len();
-            definitions.push(0);
-            Plan { definitions, keys, required, looks_up }
-        }))
     }
 
     /// Applies a report if it is a plain member's; false leaves everything to the driver.
@@ -423,6 +343,7 @@ impl MemberFeed {
         self.tracked.remove(&ticket);
         let done = self.doing.entry(branch).or_insert_with(|| Done::Log(Vec::new()));
         let log = done.log(member);
+        log.reserve_exact(writes.len() + 2 * nodes.len() + 1); // with what these will leave
         log.extend(writes.iter().map(Entry::from_write));
         log.extend(nodes.iter().map(|node| Entry::Added { node: *node }));
         log.push(Entry::Result { node, value: value() });
@@ -458,21 +379,5 @@ impl MemberFeed {
             fork.ended.push(index);
         }
         true
-    }
-}
-
-impl Plan {
-    /// True if a body sees nothing of what its branch has done: all that it could look up there is bound or not written.
-    fn sees_nothing_of(&self, done: &Done, bound: &Bound<'_, PyDict>, names: &Bound<'_, PyList>) -> PyResult<bool> {
-        let Some(looks_up) = &self.looks_up else {
-            return Ok(false);
-        };
-        let py = bound.py();
-        for name in looks_up {
-            if !bound.contains(name)? && done.may_hold(name.bind(py).to_str()?, names)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }

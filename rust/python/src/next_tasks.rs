@@ -12,12 +12,13 @@ use crate::arguments::bind;
 use crate::effects::Next;
 use crate::fed_branches::{Done, Graph};
 use crate::node_ids::NodeIds;
+use crate::scalars::scalar_dictionary;
 use crate::scheduler::{mistake, PyScheduler};
+use crate::slots::TaskSlots;
 
 /// Where new tasks go.
 pub(crate) struct NextTasks {
-    /// Makes an empty task of the class of plain tasks.
-    new_task: Py<PyAny>,
+    slots: &'static TaskSlots,
     /// name -> task, the user's graph.
     graph: Py<PyDict>,
     /// name -> node.
@@ -47,9 +48,8 @@ impl NextTasks {
         find: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
-        let new = py.import("builtins")?.getattr("object")?.getattr("__new__")?;
-        let new_task = py.import("functools")?.call_method1("partial", (new, plain))?.unbind();
-        Ok(Self { new_task, graph, ids, find, loads, definitions: HashMap::default() })
+        let slots = TaskSlots::of(plain)?;
+        Ok(Self { slots, graph, ids, find, loads, definitions: HashMap::default() })
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
@@ -77,16 +77,19 @@ impl NextTasks {
             };
             let bound = match wanted.bound {
                 [] => None,
-                bytes => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
-                    Ok(bound) => Some(bound.cast_into()?),
-                    Err(_) => return Ok(None),
+                bytes => match scalar_dictionary(py, bytes)? {
+                    Some(bound) => Some(bound),
+                    None => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
+                        Ok(bound) => Some(bound.cast_into()?),
+                        Err(_) => return Ok(None),
+                    },
                 },
             };
-            let task = self.new_task.bind(py).call0()?;
-            task.setattr(intern!(py, "_task_id"), &name)?;
-            task.setattr(intern!(py, "_owner"), py.None())?;
-            task.setattr(intern!(py, "_definition"), definition)?;
-            bind(&task, bound)?;
+            let task = self.slots.new_task(py)?;
+            self.slots.task_id.put(&task, &name)?;
+            self.slots.owner.put(&task, py.None().bind(py))?;
+            self.slots.definition.put(&task, &definition)?;
+            bind(self.slots, &task, bound)?;
             made.push((name, task));
         }
         Ok(Some(made))

@@ -5,16 +5,31 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// A pickle that is being written. What is opened must be closed, in order.
+#[derive(Default)]
 pub struct Writer {
     out: Vec<u8>,
 }
+
+const PROTOCOL: &[u8] = b"\x80\x05";
 
 impl Writer {
     /// An empty pickle, protocol 5, with room for so many bytes.
     pub fn new(room: usize) -> Writer {
         let mut out = Vec::with_capacity(room + 16);
-        out.extend_from_slice(b"\x80\x05");
+        out.extend_from_slice(PROTOCOL);
         Writer { out }
+    }
+
+    /// Begins a pickle anew, in the same buffer.
+    pub fn restart(&mut self) {
+        self.out.clear();
+        self.out.extend_from_slice(PROTOCOL);
+    }
+
+    /// Ends the pickle, which must hold one object by now; the buffer stays.
+    pub fn end(&mut self) -> &[u8] {
+        self.out.push(b'.');
+        &self.out
     }
 
     /// Ends the pickle, which must hold one object by now.
@@ -64,6 +79,15 @@ impl Writer {
             self.out.extend_from_slice(&[0x8a, 8]); // LONG1 of eight bytes
             self.out.extend_from_slice(&number.to_le_bytes());
         }
+    }
+
+    pub fn truth(&mut self, value: bool) {
+        self.out.push(if value { 0x88 } else { 0x89 }); // NEWTRUE, NEWFALSE
+    }
+
+    pub fn float(&mut self, value: f64) {
+        self.out.push(b'G'); // BINFLOAT
+        self.out.extend_from_slice(&value.to_be_bytes());
     }
 
     pub fn open_tuple(&mut self) {

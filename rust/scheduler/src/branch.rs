@@ -63,22 +63,22 @@ impl Branch {
 
     /// Makes a closed branch a new one; what it allocated stays.
     pub fn reuse(&mut self, id: BranchId, place: Place, member: NodeId) {
+        self.id = id;
+        self.place = Some(place);
+        self.member = member;
         self.seeds.clear();
-        self.jumps.clear();
         self.marks.clear();
-        let queue = match std::mem::replace(&mut self.queue, Queue::new(false)) {
-            Queue::Fifo(mut queue) => {
-                queue.clear();
-                Queue::Fifo(queue)
-            }
-            Queue::Ranked { .. } => Queue::new(false),
-        };
-        *self = Self {
-            member,
-            seeds: std::mem::take(&mut self.seeds),
-            jumps: std::mem::take(&mut self.jumps),
-            ..Self::with(id, Some(place), std::mem::replace(&mut self.marks, Marks::sparse()), queue)
-        };
+        match &mut self.queue {
+            Queue::Fifo(queue) => queue.clear(),
+            queue @ Queue::Ranked { .. } => *queue = Queue::new(false),
+        }
+        self.delayed.clear();
+        self.running = 0;
+        self.current = 0;
+        self.steps = 0;
+        self.jumps.clear();
+        self.armed = None;
+        self.state = BranchState::Ready;
     }
 
     fn with(id: BranchId, place: Option<Place>, marks: Marks, queue: Queue) -> Self {

@@ -93,7 +93,7 @@ impl Scheduler {
         let Some(cancel) = &self.cancel else { return };
         let waits = cancel.path.iter().any(|place| {
             let fork = self.forks.get(&place.fork);
-            fork.is_some_and(|fork| fork.open.range(..place.index).next().is_some() || !fork.turns().is_empty())
+            fork.is_some_and(|fork| fork.open.range(..place.index).next().is_some() || fork.has_turns())
         });
         if !waits {
             self.finish_cancelled();

@@ -32,17 +32,57 @@ impl Turn {
 /// Everyone who waits for a turn, by the lane of what they would start.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
-    lanes: BTreeMap<u32, BTreeSet<Turn>>,
+    lanes: BTreeMap<u32, Turns>,
+}
+
+/// Those of one lane.
+#[derive(Debug, Default)]
+struct Turns {
+    started: BTreeSet<(Reverse<u64>, u32)>,
+    /// The next member of each fork that has one left.
+    unstarted: BTreeMap<Reverse<u64>, u32>,
+}
+
+impl Turns {
+    #[inline]
+    fn first(&self) -> Option<Turn> {
+        let started = self.started.first().map(|(fork, index)| Turn::started(fork.0, *index));
+        let unstarted = self.unstarted.first_key_value().map(|(fork, index)| Turn::unstarted(fork.0, *index));
+        match (started, unstarted) {
+            (Some(started), Some(unstarted)) => Some(started.min(unstarted)),
+            (started, unstarted) => started.or(unstarted),
+        }
+    }
 }
 
 impl Ready {
     pub fn insert(&mut self, lane: u32, turn: Turn) {
-        self.lanes.entry(lane).or_default().insert(turn);
+        let turns = self.lanes.entry(lane).or_default();
+        if turn.unstarted {
+            turns.unstarted.insert(turn.fork, turn.index);
+        } else {
+            turns.started.insert((turn.fork, turn.index));
+        }
     }
 
     pub fn remove(&mut self, lane: u32, turn: Turn) {
         if let Some(turns) = self.lanes.get_mut(&lane) {
-            turns.remove(&turn);
+            if !turn.unstarted {
+                turns.started.remove(&(turn.fork, turn.index));
+            } else if turns.unstarted.get(&turn.fork) == Some(&turn.index) {
+                turns.unstarted.remove(&turn.fork);
+            }
+        }
+    }
+
+    /// A fork's next member in this lane has its turn; now another one is next, if there is one.
+    fn advance(&mut self, lane: u32, fork: Reverse<u64>, next: Option<u32>) {
+        if let Some(turns) = self.lanes.get_mut(&lane) {
+            match (next, turns.unstarted.get_mut(&fork)) {
+                (Some(next), Some(index)) => *index = next,
+                (None, Some(_)) => drop(turns.unstarted.remove(&fork)),
+                (_, None) => {}
+            }
         }
     }
 
@@ -50,12 +90,16 @@ impl Ready {
     #[inline]
     pub fn first(&self, lanes: &Lanes) -> Option<(u32, Turn)> {
         let open = self.lanes.iter().filter(|(lane, _)| !lanes.is_full(**lane));
-        open.filter_map(|(lane, turns)| turns.first().map(|turn| (*lane, *turn))).min_by_key(|(_, turn)| *turn)
+        open.filter_map(|(lane, turns)| turns.first().map(|turn| (*lane, turn))).min_by_key(|(_, turn)| *turn)
     }
 
     /// Everyone, for checks.
     pub fn all(&self) -> impl Iterator<Item = (u32, Turn)> + '_ {
-        self.lanes.iter().flat_map(|(lane, turns)| turns.iter().map(|turn| (*lane, *turn)))
+        self.lanes.iter().flat_map(|(lane, turns)| {
+            let started = turns.started.iter().map(|(fork, index)| Turn::started(fork.0, *index));
+            let unstarted = turns.unstarted.iter().map(|(fork, index)| Turn::unstarted(fork.0, *index));
+            started.chain(unstarted).map(|turn| (*lane, turn))
+        })
     }
 }
 
@@ -188,15 +232,13 @@ impl Scheduler {
     }
 
     fn take_turn(&mut self, lane: u32, turn: Turn, _now: Micros) -> Option<Action> {
-        self.ready.remove(lane, turn);
         let Reverse(fork) = turn.fork;
         let id = if turn.unstarted {
             let next = self.forks.get_mut(&fork).and_then(|fork| fork.start_next(lane));
-            if let Some(next) = next {
-                self.ready.insert(lane, Turn::unstarted(fork, next));
-            }
+            self.ready.advance(lane, turn.fork, next);
             self.open_branch(fork, turn.index)
         } else {
+            self.ready.remove(lane, turn);
             self.forks.get(&fork).map_or(ROOT, |fork| fork.branch(turn.index))
         };
         if self.config.max_steps.is_some_and(|limit| self.branch(id).steps >= limit) {

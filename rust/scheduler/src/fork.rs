@@ -84,9 +84,19 @@ impl Fork {
         next.filter(|index| *index < self.limit)
     }
 
-    /// Whether every branch that counts has ended.
+    /// Whether every branch that counts has ended. (None is open that doesn't count.)
     pub fn is_done(&self) -> bool {
-        self.open.range(..self.limit).next().is_none() && self.turns().is_empty()
+        self.open.is_empty() && !self.has_turns()
+    }
+
+    /// Whether a member that counts has not started.
+    pub fn has_turns(&self) -> bool {
+        match &self.unstarted {
+            Unstarted::Uniform { next, .. } => *next < self.limit,
+            Unstarted::PerLane(lists) => {
+                lists.values().any(|list| list.front().is_some_and(|index| *index < self.limit))
+            }
+        }
     }
 }
 

@@ -43,6 +43,10 @@ impl Branch {
     }
 
     fn make_live(&mut self, graph: &Graph, node: NodeId) {
+        if graph.first_out(node) == NONE && graph.component(node) == NONE {
+            self.marks.node_mut(node).set_live(true); // nothing is below it
+            return;
+        }
         let mut open = vec![node];
         while let Some(node) = open.pop() {
             let component = graph.component(node);

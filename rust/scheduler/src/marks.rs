@@ -1,6 +1,6 @@
 //! What one branch remembers about nodes, edges and loops: dense for branch 0, sparse for all others.
 //! Owns: storage, and the one place that changes an edge's marks. Must not know: when marks change.
-use crate::ids::{EdgeId, NodeId, NONE};
+use crate::ids::{EdgeId, NodeId};
 use crate::transition::{edge_after, EdgeEvent, EdgeState};
 use std::collections::BTreeMap;
 
@@ -62,17 +62,17 @@ enum Store {
         edges: Vec<EdgeState>,
         loops: Vec<LoopMark>,
     },
-    /// A branch that knows one node only, as a leaf member's does.
-    Single {
-        node: NodeId,
-        mark: NodeMark,
-    },
+    /// A branch that knows few nodes and no edges, as a leaf member's does.
+    Few(Vec<(NodeId, NodeMark)>),
     Sparse {
         nodes: BTreeMap<NodeId, NodeMark>,
         edges: BTreeMap<EdgeId, EdgeState>,
         loops: BTreeMap<u32, LoopMark>,
     },
 }
+
+/// So many nodes are looked for one by one.
+const FEW: usize = 8;
 
 /// All marks of one branch.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Marks {
     }
 
     pub fn sparse() -> Self {
-        Self::with(Store::Single { node: NONE, mark: NodeMark::default() })
+        Self::with(Store::Few(Vec::new()))
     }
 
     /// Forgets everything.
@@ -104,18 +104,17 @@ impl Marks {
                 edges.clear();
                 loops.clear();
             }
-            Store::Single { .. } | Store::Sparse { .. } => {
-                self.store = Store::Single { node: NONE, mark: NodeMark::default() };
-            }
+            Store::Few(nodes) => nodes.clear(),
+            Store::Sparse { .. } => self.store = Store::Few(Vec::new()),
         }
     }
 
-    /// Makes room for more than one node.
+    /// Makes room for more than a few nodes, for edges and for loops.
     #[cold]
     fn spread(&mut self) {
         match &self.store {
-            Store::Single { node, mark } => {
-                let nodes = if *node == NONE { BTreeMap::new() } else { BTreeMap::from([(*node, *mark)]) };
+            Store::Few(nodes) => {
+                let nodes = nodes.iter().copied().collect();
                 self.store = Store::Sparse { nodes, edges: BTreeMap::new(), loops: BTreeMap::new() };
             }
             Store::Dense { .. } | Store::Sparse { .. } => {}
@@ -139,8 +138,7 @@ impl Marks {
     pub fn node(&self, node: NodeId) -> NodeMark {
         match &self.store {
             Store::Dense { nodes, .. } => nodes[node as usize],
-            Store::Single { node: only, mark } if *only == node => *mark,
-            Store::Single { .. } => NodeMark::default(),
+            Store::Few(nodes) => nodes.iter().find(|(known, _)| *known == node).map_or_else(NodeMark::default, |n| n.1),
             Store::Sparse { nodes, .. } => nodes.get(&node).copied().unwrap_or_default(),
         }
     }
@@ -149,7 +147,7 @@ impl Marks {
     pub fn peek(&self, node: NodeId) -> NodeMark {
         match &self.store {
             Store::Dense { nodes, .. } => nodes.get(node as usize).copied().unwrap_or_default(),
-            Store::Single { .. } | Store::Sparse { .. } => self.node(node),
+            Store::Few(_) | Store::Sparse { .. } => self.node(node),
         }
     }
 
@@ -157,25 +155,26 @@ impl Marks {
     pub fn peek_edge(&self, edge: EdgeId) -> EdgeState {
         match &self.store {
             Store::Dense { edges, .. } => edges.get(edge as usize).copied().unwrap_or_default(),
-            Store::Single { .. } | Store::Sparse { .. } => self.edge(edge),
+            Store::Few(_) | Store::Sparse { .. } => self.edge(edge),
         }
     }
 
     #[inline]
     pub fn node_mut(&mut self, node: NodeId) -> &mut NodeMark {
-        match &mut self.store {
-            Store::Dense { .. } | Store::Sparse { .. } => {}
-            Store::Single { node: only, .. } => {
-                if *only == NONE {
-                    *only = node;
-                } else if *only != node {
-                    self.spread();
-                }
+        if let Store::Few(nodes) = &self.store {
+            if nodes.len() == FEW && nodes.iter().all(|(known, _)| *known != node) {
+                self.spread();
             }
         }
         match &mut self.store {
             Store::Dense { nodes, .. } => &mut nodes[node as usize],
-            Store::Single { mark, .. } => mark,
+            Store::Few(nodes) => {
+                let position = nodes.iter().position(|(known, _)| *known == node).unwrap_or(nodes.len());
+                if position == nodes.len() {
+                    nodes.push((node, NodeMark::default()));
+                }
+                &mut nodes[position].1
+            }
             Store::Sparse { nodes, .. } => nodes.entry(node).or_default(),
         }
     }
@@ -183,7 +182,7 @@ impl Marks {
     pub fn in_loop(&self, component: u32) -> LoopMark {
         match &self.store {
             Store::Dense { loops, .. } => loops[component as usize],
-            Store::Single { .. } => LoopMark::default(),
+            Store::Few(_) => LoopMark::default(),
             Store::Sparse { loops, .. } => loops.get(&component).copied().unwrap_or_default(),
         }
     }
@@ -193,7 +192,7 @@ impl Marks {
         match &mut self.store {
             Store::Dense { loops, .. } => &mut loops[component as usize],
             Store::Sparse { loops, .. } => loops.entry(component).or_default(),
-            Store::Single { .. } => unreachable!("spread just now"),
+            Store::Few(_) => unreachable!("spread just now"),
         }
     }
 
@@ -201,7 +200,7 @@ impl Marks {
     pub fn edge(&self, edge: EdgeId) -> EdgeState {
         match &self.store {
             Store::Dense { edges, .. } => edges[edge as usize],
-            Store::Single { .. } => EdgeState::Idle,
+            Store::Few(_) => EdgeState::Idle,
             Store::Sparse { edges, .. } => edges.get(&edge).copied().unwrap_or_default(),
         }
     }
@@ -214,7 +213,7 @@ impl Marks {
             panic!("edge {edge} is {before:?}: {event:?} can't happen to it");
         };
         match &mut self.store {
-            Store::Single { .. } => {
+            Store::Few(_) => {
                 self.spread();
                 return self.step_edge(edge, event);
             }
@@ -286,7 +285,7 @@ impl Marks {
                 loops.clear();
                 loops.resize(loop_count as usize, LoopMark::default());
             }
-            Store::Single { mark, .. } => calm(mark),
+            Store::Few(nodes) => nodes.iter_mut().for_each(|(_, mark)| calm(mark)),
             Store::Sparse { nodes, edges, loops } => {
                 nodes.values_mut().for_each(calm);
                 edges.values_mut().for_each(settle);
@@ -300,7 +299,11 @@ impl Marks {
     pub fn nodes(&self) -> Vec<(NodeId, NodeMark)> {
         match &self.store {
             Store::Dense { nodes, .. } => (0..).zip(nodes.iter().copied()).collect(),
-            Store::Single { node, mark } => std::iter::once((*node, *mark)).filter(|(node, _)| *node != NONE).collect(),
+            Store::Few(nodes) => {
+                let mut nodes = nodes.clone();
+                nodes.sort_unstable_by_key(|(node, _)| *node);
+                nodes
+            }
             Store::Sparse { nodes, .. } => nodes.iter().map(|(node, mark)| (*node, *mark)).collect(),
         }
     }
@@ -310,7 +313,7 @@ impl Marks {
         let marked = |(_, state): &(EdgeId, EdgeState)| *state != EdgeState::Idle;
         match &self.store {
             Store::Dense { edges, .. } => (0..).zip(edges.iter().copied()).filter(marked).collect(),
-            Store::Single { .. } => Vec::new(),
+            Store::Few(_) => Vec::new(),
             Store::Sparse { edges, .. } => edges.iter().map(|(edge, state)| (*edge, *state)).collect(),
         }
     }
@@ -320,7 +323,7 @@ impl Marks {
             Store::Dense { nodes, edges, loops } => {
                 nodes.capacity() * size_of::<NodeMark>() + edges.capacity() + loops.capacity() * size_of::<LoopMark>()
             }
-            Store::Single { .. } => 0,
+            Store::Few(nodes) => nodes.capacity() * size_of::<(NodeId, NodeMark)>(),
             Store::Sparse { nodes, edges, loops } => {
                 nodes.len() * (size_of::<NodeMark>() + 8) + edges.len() * 8 + loops.len() * 16
             }

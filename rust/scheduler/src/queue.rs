@@ -126,6 +126,12 @@ pub(crate) struct Delayed {
 }
 
 impl Delayed {
+    /// As good as new.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        (self.virtual_now, self.arrivals) = (0, 0);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -5,7 +5,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyString};
 
 use super::{Parameter, Plan, Planner, Value, SHARED_MARK};
-use crate::plain::ScalarPickle;
+use crate::scalars::ScalarPickle;
 use crate::values::{result_key, ValuesMethods};
 
 /// Values of so many bytes are not sent in advance.

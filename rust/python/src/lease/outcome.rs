@@ -3,7 +3,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::SHARED_MARK;
-use crate::plain::NONE_PICKLE;
+use crate::scalars::NONE_PICKLE;
 
 /// What became of one step of a lease.
 pub struct Outcome<'py> {

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::{node_of, Current, StepFeed, FIRST_TAG};
 use crate::lease::Outcome;
-use crate::plain::NONE_PICKLE;
+use crate::scalars::NONE_PICKLE;
 use crate::values::ValuesMethods;
 
 /// The flag of a report that has a record and nothing unusual.
