@@ -202,6 +202,7 @@ class Worker:
             made.__dict__.update(crossing.loads(blob))
         except BaseException as error:
             del self.definitions[key]
+            self.blobs[key] = blob  # the link gives it once; whoever asks next shall hear the same reason
             raise effects.unloadable(error) from error
         self.keys[made] = key
         watch = self.watches[key] = mutations.watch(made.func)

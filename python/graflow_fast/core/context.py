@@ -6,7 +6,9 @@ decide what runs next: `graflow_fast._run` does.
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -427,12 +429,13 @@ class ExecutionContext:
 
     def save(self, path: str = "execution_context.pkl") -> None:
         """Write this context to a file, functions and closures included. The file is readable by its owner only."""
-        import cloudpickle
+        from graflow_fast._run import by_value
 
-        data = cloudpickle.dumps(self)
+        content = io.BytesIO()
+        by_value.Pickler(content).dump(self)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.write(content.getbuffer())
 
     @classmethod
     def load(cls, path: str = "execution_context.pkl") -> ExecutionContext:
@@ -441,10 +444,8 @@ class ExecutionContext:
         Raises:
             TypeError: the file holds something else.
         """
-        import cloudpickle
-
         with open(path, "rb") as file:
-            context = cloudpickle.load(file)
+            context = pickle.load(file)
         if not isinstance(context, cls):
             raise TypeError(f"{path} holds a {type(context).__name__}, not an ExecutionContext")
         return context
