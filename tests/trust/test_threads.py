@@ -1,5 +1,6 @@
 """Bodies in threads that were given up: they can't be killed, so they are to be unheard and to end soon."""
 
+import contextvars
 import sys
 import threading
 
@@ -165,3 +166,22 @@ def test_what_has_ended_can_be_given_up(one_thread):
         one_thread.collect(LONG)
     assert called == ["second"]
     assert not one_thread.give_up(1)
+
+
+def test_bodies_see_the_callers_context_variables():
+    asked = contextvars.ContextVar("asked", default="nobody")
+
+    def body():
+        seen = asked.get()
+        asked.set("a body")
+        return seen
+
+    with workflow("trust") as wf:
+        task(id="a")(body) >> task(id="b")(body)
+    token = asked.set("the caller")
+    try:
+        _, context = wf.execute(executor="thread", max_workers=1, ret_context=True)
+        assert [context.get_result(name) for name in "ab"] == ["the caller", "the caller"]
+        assert asked.get() == "the caller"
+    finally:
+        asked.reset(token)

@@ -6,6 +6,7 @@ Owns a rule for each such kind. What can be imported where it arrives is left to
 from __future__ import annotations
 
 import functools
+import io
 import struct
 import sys
 import types
@@ -28,6 +29,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if rule is not None and (reduced := rule(obj)) is not _NEXT:
             return reduced
         return super().reducer_override(obj)
+
+
+def dumps(value: Any) -> bytes:
+    """Return a value as bytes."""
+    content = io.BytesIO()
+    Pickler(content).dump(value)
+    return content.getvalue()
 
 
 def _cached_function(function: Any) -> Any:

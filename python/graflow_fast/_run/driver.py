@@ -94,6 +94,8 @@ class Run:
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
         #: The attempt whose body runs in the driver's thread.
         self._inline: Attempt | None = None
+        #: The workflow that is current where the run was started.
+        self.workflow_around = registry.current_workflow.get()
         self.tracing = Tracing(self)
         self.requested = Requested(self)
         self._groups = Groups(self)

@@ -1,4 +1,4 @@
-"""What bodies change of their process: signal handlers, timers, directory, environment, standard streams, limits.
+"""What bodies change of their process: signal handlers, timers, directory, environment, streams, limits, the workflow.
 
 Owns noticing such a change and undoing it after the task, since the next task of this worker may be anybody's: which
 tasks share a worker is a matter of timing, and must not show. Tasks that change none of it pay for one comparison.
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graflow_fast._worker import output
+from graflow_fast.core import registry
 
 #: True when a task has changed something since `restore`.
 changed = False
@@ -46,6 +47,7 @@ def install() -> None:
         (os, ("chdir", "fchdir", "putenv", "unsetenv")),
         (signal, ("alarm", "setitimer")),
         (sys, ("setrecursionlimit", "settrace", "setprofile")),
+        (registry, ("make_current",)),
     ):
         for name in names:
             setattr(module, name, _noting(getattr(module, name)))
@@ -75,6 +77,7 @@ def restore() -> None:
     for name, value in _environment.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+    registry.current_workflow.set(None)
     changed = False
 
 

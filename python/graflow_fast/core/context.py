@@ -6,7 +6,6 @@ decide what runs next: `graflow_fast._run` does.
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import zlib
@@ -427,15 +426,18 @@ class ExecutionContext:
             state[transient] = None
         return state
 
+    def workflow_around(self) -> Any:
+        """Return the workflow that is current around the run, where that is another process; else None."""
+        return None
+
     def save(self, path: str = "execution_context.pkl") -> None:
         """Write this context to a file, functions and closures included. The file is readable by its owner only."""
         from graflow_fast._run import by_value
 
-        content = io.BytesIO()
-        by_value.Pickler(content).dump(self)
+        content = by_value.dumps(self)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content.getbuffer())
+            file.write(content)
 
     @classmethod
     def load(cls, path: str = "execution_context.pkl") -> ExecutionContext:

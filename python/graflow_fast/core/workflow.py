@@ -273,19 +273,19 @@ def workflow(name: str, tracer: Tracer | None = None, prompt_manager: Any = None
 
 def current_workflow_context() -> WorkflowContext:
     """Return the current workflow; outside of any, make one of the calling module's free tasks that have edges."""
-    found = registry.current_workflow.get()
+    found = registry.current()
     if found is None:
         found = WorkflowContext(os.urandom(16).hex())
         for task in registry.free_tasks_of(found._module_globals).living():
             if task._links is not None and task._owner is None:
                 registry.attach(task, found, skip_if_exists=True)
-        registry.current_workflow.set(found)
+        registry.make_current(found)
     return found
 
 
 def get_current_workflow_context(create_if_not_exist: bool = False) -> WorkflowContext | None:
     """Return the current workflow, None outside of any unless ``create_if_not_exist`` is true."""
-    return current_workflow_context() if create_if_not_exist else registry.current_workflow.get()
+    return current_workflow_context() if create_if_not_exist else registry.current()
 
 
 def require_workflow_context() -> WorkflowContext:
@@ -294,7 +294,7 @@ def require_workflow_context() -> WorkflowContext:
     Raises:
         GraflowRuntimeError: there is none.
     """
-    found = registry.current_workflow.get()
+    found = registry.current()
     if found is None:
         raise GraflowRuntimeError("No current workflow context exists")
     return found
@@ -302,12 +302,12 @@ def require_workflow_context() -> WorkflowContext:
 
 def set_current_workflow_context(context: WorkflowContext) -> None:
     """Make a workflow the current one: what is defined from now on belongs to it."""
-    registry.current_workflow.set(context)
+    registry.make_current(context)
 
 
 def clear_workflow_context() -> None:
     """Leave the current workflow: what is defined from now on belongs to none."""
-    registry.current_workflow.set(None)
+    registry.make_current(None)
 
 
 __getattr__ = without(
