@@ -15,6 +15,8 @@ import sys
 import types
 from typing import Any
 
+from graflow_fast.core.graph import TaskGraph
+
 #: What to do about it: warn, error or ignore.
 MODE = os.environ.get("GRAFLOW_FAST_LOST_MUTATION", "warn").lower()
 
@@ -62,6 +64,9 @@ class Watch:
                 value = _ABSENT
         if not _is_mutable(value):
             return value, None
+        graph = _graph_of(value)
+        if graph is not None:
+            return value, (len(graph.nodes), len(graph.get_edges()))
         size = len(value) if isinstance(value, _CONTAINERS) else 0
         if size > _MOST_ITEMS or index in self._large:
             return value, size
@@ -146,8 +151,8 @@ def _is_helper(value: Any, caller: types.FunctionType) -> bool:
 
 
 def _is_mutable(value: Any) -> bool:
-    """Say whether a value is a container, an array, or an object of a class that is not the standard library's."""
-    if isinstance(value, _CONTAINERS):
+    """Say whether a value is a container, an array, a graph, or an object of a class of neither library nor package."""
+    if isinstance(value, _CONTAINERS) or _graph_of(value) is not None:
         return True
     kind = type(value)
     if kind.__module__ == "numpy":
@@ -156,6 +161,14 @@ def _is_mutable(value: Any) -> bool:
         return False
     package = kind.__module__.partition(".")[0]
     return package not in _STANDARD and package not in ("graflow_fast", "numpy")
+
+
+def _graph_of(value: Any) -> TaskGraph | None:
+    """Return a graph, or that of a workflow; None of anything else."""
+    kind = type(value)
+    if kind.__module__ == "graflow_fast.core.workflow":
+        value = getattr(value, "graph", None)
+    return value if type(value) is TaskGraph else None
 
 
 _STANDARD = sys.stdlib_module_names - {"__main__"}
