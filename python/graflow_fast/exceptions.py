@@ -29,6 +29,7 @@ __all__ = [
     "TaskMemoryError",
     "TaskSerializationError",
     "TaskTimeoutError",
+    "UnknownOptionError",
     "WorkerCrashedError",
     "as_runtime_error",
 ]
@@ -68,6 +69,10 @@ class GraphCompilationError(GraflowError):
 
 class ConfigError(GraflowError):
     """A setting, an option or a backend that does not exist or can't be used here."""
+
+
+class UnknownOptionError(ConfigError, TypeError):
+    """A keyword argument that does not exist; as for any function a `TypeError`, too."""
 
 
 class DuplicateTaskError(GraphCompilationError):

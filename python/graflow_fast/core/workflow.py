@@ -144,13 +144,14 @@ class WorkflowContext:
 
         Raises:
             GraphCompilationError: there is no start, or more than one.
-            ConfigError: an unknown option, or a value out of range.
+            UnknownOptionError: there is no such option; it is a `TypeError`.
+            ConfigError: a value is out of range.
             GraflowRuntimeError: a task failed; ``__cause__`` is its exception.
         """
         from graflow_fast.core.engine import WorkflowEngine
 
         try:
-            settings = self.settings.merged(options)
+            settings = self.settings.merged(options, ("start_node", "max_steps", "ret_context", "initial_channel"))
             context = self._prepare(start_node, max_steps, initial_channel, settings)
             result = WorkflowEngine().execute(context)
         except GraflowError as error:
@@ -266,7 +267,8 @@ def workflow(name: str, tracer: Tracer | None = None, prompt_manager: Any = None
         **options: defaults for `WorkflowContext.execute`: ``executor``, ``max_workers``, ``schedule``, ...
 
     Raises:
-        ConfigError: an unknown option, or a value out of range.
+        UnknownOptionError: there is no such option; it is a `TypeError`.
+        ConfigError: a value is out of range.
     """
     return WorkflowContext(name, tracer=tracer, prompt_manager=prompt_manager, **options)
 
