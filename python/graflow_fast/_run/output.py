@@ -225,14 +225,15 @@ class CapturedThreads:
     _users = 0
     _saved: tuple[Any, Any, Any] | None = None
     #: The logging handlers that there were when the capture began; those that a body adds hear of its records at once.
-    _handlers: set[int] = set()
+    _handlers: frozenset[int] = frozenset()
 
     def __enter__(self) -> CapturedThreads:
         cls = CapturedThreads
         with cls._guard:
             if cls._users == 0:
                 cls._saved = (sys.stdout, sys.stderr, logging.Logger.callHandlers)
-                cls._handlers = {id(handler) for reference in logging._handlerList if (handler := reference())}  # type: ignore[attr-defined]
+                handlers: list[Any] = [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
+                cls._handlers = frozenset(map(id, handlers))
                 logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign, assignment]
                 sys.stdout = _CapturingStream(sys.stdout, STDOUT)
                 sys.stderr = _CapturingStream(sys.stderr, STDERR)
