@@ -78,13 +78,22 @@ class UnknownOptionError(ConfigError, TypeError):
 class DuplicateTaskError(GraphCompilationError):
     """Two different tasks of one graph have the same id.
 
+    Args:
+        task_id: The id that is taken.
+        of: What has it, in words; default: the id itself.
+
     Attributes:
         task_id: The id that is taken.
     """
 
-    def __init__(self, task_id: str) -> None:
-        super().__init__(f"Duplicate task ID: {task_id}")
+    def __init__(self, task_id: str, of: str | None = None) -> None:
+        super().__init__(f"Duplicate task ID: {task_id if of is None else of}")
         self.task_id = task_id
+
+    @classmethod
+    def in_graph(cls, task_id: str) -> DuplicateTaskError:
+        """Return the error for a graph that has a node of that id."""
+        return cls(task_id, f"Node '{task_id}' already exists in graph")
 
 
 class TaskError(GraflowRuntimeError):

@@ -215,7 +215,7 @@ def test_duplicate():
         task("a")(nothing)
         with pytest.raises(DuplicateTaskError) as caught:
             task("a")(nothing)
-    assert (str(caught.value), caught.value.task_id) == ("Duplicate task ID: a", "a")
+    assert (str(caught.value), caught.value.task_id) == ("Duplicate task ID: Node 'a' already exists in graph", "a")
     if sys.version_info >= (3, 11):
         assert notes(caught.value) == [
             "Give one of the two another id: @task(id=...), or task_id= for an instance of 'a'."
@@ -680,7 +680,7 @@ def test_duplicate_fragment(executor):
         task("save")(nothing)
     with pytest.raises(GraflowRuntimeError) as caught:
         wf.execute("load", executor=executor)
-    assert str(caught.value.__cause__) == "Duplicate task ID: save"
+    assert str(caught.value.__cause__) == "Duplicate task ID: Node 'save' already exists in graph"
 
 
 def test_hints_are_cheap_and_careful():

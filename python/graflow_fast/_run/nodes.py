@@ -92,7 +92,7 @@ class NodeTable:
             node = self.ids.get(task.task_id)
             if node is not None:
                 if self.tasks[node] is not task and not isinstance(task, TaskReference) and task is not start:
-                    raise DuplicateTaskError(task.task_id)
+                    raise DuplicateTaskError.in_graph(task.task_id)
                 continue
             if task.task_id not in self.graph.nodes:
                 self.graph.add_node(task)
