@@ -133,6 +133,7 @@ class Run:
         context = self.context
         context._run = self
         context.stop_reason = None
+        context._ending_forgotten = False
         context._run_steps = lambda: self.steps_before + self.scheduler.steps
         self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow

@@ -74,6 +74,9 @@ class ExecutionContext:
         checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
     """
 
+    #: Whether `reset_control_flags` was called since a run ended.
+    _ending_forgotten = False
+
     def __init__(
         self,
         graph: TaskGraph,
@@ -336,15 +339,18 @@ class ExecutionContext:
         self._control_called.add("cancel")
         self.ctrl_message = message
 
+    def _ended(self, how: str) -> bool:
+        return self.stop_reason == how and not self._ending_forgotten
+
     @property
     def terminate_called(self) -> bool:
         """Whether ``terminate_workflow`` was called, by the running task or by one before."""
-        return self.stop_reason == "terminated" or "terminate" in self._control_called or self._asked("terminate")
+        return self._ended("terminated") or "terminate" in self._control_called or self._asked("terminate")
 
     @property
     def cancel_called(self) -> bool:
         """Whether ``cancel_workflow`` was called, by the running task or by one before."""
-        return self.stop_reason == "canceled" or "cancel" in self._control_called or self._asked("cancel")
+        return self._ended("canceled") or "cancel" in self._control_called or self._asked("cancel")
 
     def _asked(self, kind: str) -> bool:
         """Say whether the running task has asked for that."""
@@ -358,8 +364,9 @@ class ExecutionContext:
         return any(directive[0] == "next" and directive[2] for directive in asked or ())
 
     def reset_control_flags(self) -> None:
-        """Forget what was called outside of tasks."""
+        """Forget how the workflow was ended, and what was called outside of tasks."""
         self._control_called.clear()
+        self._ending_forgotten = True
         self.ctrl_message = None
 
     @property
