@@ -209,6 +209,26 @@ def test_no_task_in_a_chain():
         )
 
 
+def test_a_context_that_was_not_asked_for():
+    """Who forgets inject_context=True is told so."""
+    with workflow("w") as wf:
+        task("forgot")(lambda ctx: ctx.task_id)
+    with pytest.raises(GraflowRuntimeError) as caught:
+        wf.execute()
+    assert str(caught.value.__cause__).endswith(
+        "no single task before it returned a value). A task is given its context with @task(inject_context=True)"
+    )
+
+
+def test_a_start_that_is_no_id():
+    with workflow("w") as wf:
+        a = task("a")(nothing)
+    with pytest.raises(GraphCompilationError, match=r"^start_node takes the id of a task: execute\('a'\)$"):
+        wf.execute(a)
+    with pytest.raises(GraphCompilationError, match="^start_node takes the id of a task: not int$"):
+        wf.execute(5)
+
+
 def test_duplicate():
     """The id, as text and as attribute; what to do stands under it."""
     with workflow("w"):

@@ -185,6 +185,10 @@ class WorkflowContext:
 
     def _find_starts(self, start_node: str | None, all_roots: bool) -> list[str]:
         if start_node is not None:
+            if not isinstance(start_node, str):
+                name = getattr(start_node, "task_id", None)
+                hint = f"execute({name!r})" if isinstance(name, str) else f"not {type(start_node).__name__}"
+                raise GraphCompilationError(f"start_node takes the id of a task: {hint}")
             if not self.graph.has_node(start_node):
                 free = self.find_free_task(start_node)
                 if free is None:
