@@ -4,9 +4,12 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 
 from graflow_fast import task, workflow
+from graflow_fast._run import processes
+from graflow_fast._shared import segments
 from graflow_fast.exceptions import LostMutationWarning, ParallelGroupError, TaskTimeoutError, WorkerCrashedError
 
 
@@ -55,6 +58,56 @@ def test_a_poisonous_item_is_given_up():
         with pytest.raises(ParallelGroupError) as info:
             wf.execute(max_workers=1)
     assert "attempt 3" in info.value.failed_tasks[0][1] + str(info.value)
+
+
+def test_signals_that_strangers_send_are_tolerated_for_longer(tmp_path):
+    mark = tmp_path / "deaths"
+
+    @task(max_retries=100)
+    def work(x):
+        with mark.open("a") as file:
+            file.write("x")
+        if x == 3 and mark.stat().st_size < 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    with workflow("w") as wf:
+        work.map([3])
+        assert wf.execute(max_workers=1) == [3]
+    assert mark.stat().st_size == 9
+
+
+@pytest.mark.parametrize("lost", [1, 2, 10])
+def test_an_item_whose_report_was_lost_with_its_worker_is_not_charged(tmp_path, monkeypatch, lost):
+    """Its body had ended, so it did not kill the worker; unless that happens again and again."""
+    adopt, left = processes.crossing.adopt, [None] * lost
+    notes = tmp_path / "calls"
+
+    def gone(data):
+        if left and data[0] == processes.crossing.SHARED_MARK:
+            left.pop()
+            raise segments.Gone
+        return adopt(data)
+
+    monkeypatch.setattr(processes.crossing, "adopt", gone)
+
+    @task(inject_context=True)
+    def work(ctx, x):
+        with notes.open("a") as file:
+            file.write("x")
+        ctx.get_channel().atomic_add("calls", 1)
+        return np.ones(1 << 17)
+
+    with workflow("w") as wf:
+        work.map([1], chunk=1).with_execution(policy="best_effort")
+        result, context = wf.execute(max_workers=1, ret_context=True)
+    if lost < 3:
+        assert result[0].sum() == 1 << 17
+        assert notes.stat().st_size == lost + 1
+    else:
+        assert isinstance(result[0], WorkerCrashedError)
+        assert notes.stat().st_size == 3
+    assert context.channel.get("calls") == 1
 
 
 def test_timeout_is_per_item():

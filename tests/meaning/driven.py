@@ -28,12 +28,12 @@ class Driven(Model):
         self.random = None if seed is None else random.Random(seed)  # None: report at once
         self.scheduler = Scheduler(parallel=False, max_steps=program.max_steps, execution_limit=10_000)
         self.ids: dict[str, int] = {}
-        self.names: list[str] = []
+        self.keys: list[str] = []
         self.branches: dict[int, Branch] = {}
         self.prints: dict[int, list[str]] = {}
         self.failures: dict[int, Failure] = {}
         self.forks: dict[int, tuple[int, Group, int]] = {}  # first branch -> (parent branch, group, members)
-        self.tags: dict[int, tuple[str, Any]] = {}
+        self.tags: dict[int, tuple[str, Any, Task | None]] = {}
         self.reports: dict[int, Any] = {}  # ticket -> what to call when the seed says so
         self.cancelled = ""
         self.now = 0.0
@@ -41,14 +41,13 @@ class Driven(Model):
 
     def register(self) -> None:
         """Give the scheduler the nodes, members and edges that it does not know yet."""
-        fresh = [node for name, node in self.nodes.items() if name not in self.ids]
-        for node in fresh:
-            self.ids[node.id] = self.scheduler.add_node(group=isinstance(node, Group), priority=0, lane=0)
-            self.names.append(node.id)
-        for node in fresh:
+        new = {key: node for key, node in self.nodes.items() if key not in self.ids}
+        for key, node in new.items():
+            self.ids[key] = self.scheduler.add_node(group=isinstance(node, Group), priority=0, lane=0)
+            self.keys.append(key)
+        for key, node in new.items():
             if isinstance(node, Group):
-                self.scheduler.set_members(self.ids[node.id], [self.ids[member] for member in node.members])
-        new = {node.id for node in fresh}
+                self.scheduler.set_members(self.ids[key], [self.ids[member] for member in node.members])
         for source, target in self.edges:
             if source in new or target in new:
                 self.scheduler.add_edge(self.ids[source], self.ids[target])
@@ -84,14 +83,14 @@ class Driven(Model):
 
     def carry_out(self, kind: int, ticket: int, node: int, branch: int, number: int, tag: int, cause: int) -> None:
         """Do what the scheduler says."""
-        name = self.names[node]
+        key = self.keys[node]
         if kind == RUN:
-            self.start_task(ticket, name, branch, number, tag)
+            self.start_task(ticket, key, branch, number, tag)
         elif kind == FORK:
-            self.started.append(name)
-            group, parent = self.nodes[name], self.branches[branch]
+            group, parent = self.nodes[key], self.branches[branch]
             assert isinstance(group, Group)
-            parent.cycles[name] = parent.cycles.get(name, 0) + 1
+            self.started.append(group.id)
+            parent.cycles[group.id] = parent.cycles.get(group.id, 0) + 1
             self.forks[tag] = (branch, group, len(group.members))
             for index, head in enumerate(group.members):
                 self.branches[tag + index] = Branch(head, Scope(parent.scope), parent)
@@ -101,18 +100,19 @@ class Driven(Model):
         elif kind == ABANDON:
             self.reports.pop(ticket, None)
         elif kind == OVERRUN:
-            raise AssertionError(f"{name} overran")
+            raise AssertionError(f"{key} overran")
 
-    def start_task(self, ticket: int, name: str, branch_id: int, number: int, tag: int) -> None:
+    def start_task(self, ticket: int, key: str, branch_id: int, number: int, tag: int) -> None:
         """Run a body in its scope and keep the report."""
-        branch, task = self.branches[branch_id], self.nodes[name]
+        branch, own = self.branches[branch_id], self.nodes[key]
+        alias, data, given = self.tags[tag] if tag else (own.id, None, None)
+        task = given or own
         assert isinstance(task, Task)
-        alias, data = self.tags.get(tag, (name, None)) if tag else (name, None)
-        activation = Activation(name, alias, data, number)
+        activation = Activation(key, alias, data, number, given)
         self.started.append(alias)
         if not number:
-            branch.cycles[name] = branch.cycles.get(name, 0) + 1
-        ctx = Context(branch, activation, task.max_cycles)
+            branch.cycles[task.id] = branch.cycles.get(task.id, 0) + 1
+        ctx = Context(branch, activation, task.id, task.max_cycles)
         try:
             result = make_player(task.plain())(ctx, self.prints[branch_id].append, spawn, data)
         except (ValueError, TypeError, CycleLimitExceededError) as error:
@@ -148,18 +148,22 @@ class Driven(Model):
                     self.iterations += 1
                     tag = len(self.tags) + 1
                     name = f"{task.id}_cycle_{branch.cycles[task.id]}_{self.iterations:08x}"
-                    self.tags[tag] = (name, value)
-                    directives.append((ITERATE, self.ids[task.id], tag))
+                    self.tags[tag] = (name, value, activation.given)
+                    directives.append((ITERATE, self.ids[activation.node], tag))
                     continue
                 target, goto = value
-                name = target if isinstance(target, str) else self.place(*target)[0]
+                key, given = self.attach(branch, *target)
                 self.register()
-                directives.append((GOTO if goto else ENQUEUE, self.ids[name], 0))
+                tag = 0
+                if given is not None:
+                    tag = len(self.tags) + 1
+                    self.tags[tag] = (given.id, None, given)
+                directives.append((GOTO if goto else ENQUEUE, self.ids[key], tag))
             if ctx.terminate is not None:
-                directives.append((TERMINATE, self.ids[task.id], 0))
+                directives.append((TERMINATE, self.ids[activation.node], 0))
             if ctx.cancel is not None:
                 self.cancelled = ctx.cancel
-                directives.append((CANCEL, self.ids[task.id], 0))
+                directives.append((CANCEL, self.ids[activation.node], 0))
             else:
                 branch.scope.set(activation.name + ".__result__", result)
                 if activation.name != task.id:
@@ -180,9 +184,9 @@ class Driven(Model):
             member = self.branches[first + index]
             self.prints[parent_id] += self.prints[first + index]
             if first + index in self.failures:
-                errors[member.head] = self.failures[first + index]
+                errors[self.nodes[member.head].id] = self.failures[first + index]
                 continue
-            parent.scope.replay(member.scope.log)
+            self.join(parent, member)
             parent.cycles.update(member.cycles)
         try:
             if not stopped:

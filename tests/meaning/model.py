@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from .program import Group, Outcome, Program, Task, make_player, mask
-from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, NameTaken, Scope, TooLong
+from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, Scope, TooLong
 
 
 class Model:
@@ -21,6 +21,7 @@ class Model:
 
     def __init__(self, program: Program, budget: int = 400) -> None:
         self.program, self.budget = program, budget
+        # A node of the program has its name as its key; those made in a branch have keys of their own.
         self.nodes: dict[str, Task | Group] = {node.id: node for node in program.nodes}
         self.edges: list[tuple[str, str]] = []
         for edge in program.edges:
@@ -69,9 +70,9 @@ class Model:
             self.started.append(activation.name)
             node = self.nodes[activation.node]
             if isinstance(node, Group):
-                self.run_group(branch, node)
+                self.run_group(branch, node, activation.node)
             else:
-                self.run_task(branch, node, activation)
+                self.run_task(branch, activation.given or node, activation)
             if branch.stopped:
                 return
 
@@ -79,7 +80,7 @@ class Model:
         """One attempt of a task, and what follows from it."""
         if not activation.retries:
             branch.cycles[task.id] = branch.cycles.get(task.id, 0) + 1
-        ctx = Context(branch, activation, task.max_cycles)
+        ctx = Context(branch, activation, task.id, task.max_cycles)
         try:
             result = make_player(task.plain())(ctx, self.out.append, spawn, activation.data)
         except (ValueError, TypeError, CycleLimitExceededError) as error:
@@ -98,7 +99,7 @@ class Model:
             return
         goto = self.follow(branch, activation, ctx.directives)
         if not any(kind == "iterate" for kind, _ in ctx.directives):
-            self.settle(branch, task.id, goto)
+            self.settle(branch, activation.node, goto)
 
     def retry(self, branch: Branch, task: Task, activation: Activation, error: Exception) -> None:
         """Try again at the back of the queue, or fail the branch."""
@@ -128,18 +129,18 @@ class Model:
         for kind, value in directives:
             if kind == "iterate":
                 self.iterations += 1
-                count = branch.cycles[activation.node]
-                name = f"{activation.node}_cycle_{count}_{self.iterations:08x}"
-                branch.queue.append(Activation(activation.node, name, value))
+                task_id = self.nodes[activation.node].id
+                name = f"{task_id}_cycle_{branch.cycles[task_id]}_{self.iterations:08x}"
+                branch.queue.append(Activation(activation.node, name, value, given=activation.given))
                 continue
             target, leaves = value
-            known = target if isinstance(target, str) else self.place(*target)[0]
+            node, given = self.attach(branch, *target)
             goto = goto or leaves
-            if leaves and branch.parent and not self.reaches(branch, known):
-                branch.gotos.append(known)
+            if leaves and branch.parent and not self.reaches(branch, node):
+                branch.gotos.append((node, given))
             else:
-                branch.adopted.add(known)
-                self.activate(branch, known)
+                branch.adopted.add(node)
+                self.activate(branch, node, given)
         return goto
 
     def reaches(self, branch: Branch, node: str) -> bool:
@@ -148,10 +149,10 @@ class Model:
 
     # -- joins ---------------------------------------------------------------------------------------------------
 
-    def activate(self, branch: Branch, node: str) -> None:
+    def activate(self, branch: Branch, node: str, given: Task | None = None) -> None:
         """Decide that a node shall run; what its predecessors did before counts no longer."""
         branch.fired.pop(node, None)
-        branch.queue.append(Activation(node, node))
+        branch.queue.append(Activation(node, self.nodes[node].id, given=given))
 
     def settle(self, branch: Branch, node: str, goto: bool) -> None:
         """A node completed: start its successors in edge order, then whatever need not wait for it any longer."""
@@ -214,7 +215,7 @@ class Model:
 
     # -- groups --------------------------------------------------------------------------------------------------
 
-    def run_group(self, branch: Branch, group: Group) -> None:
+    def run_group(self, branch: Branch, group: Group, key: str) -> None:
         """Run the members in order, replay what they did in order, ask the policy, and go on as a task would."""
         errors: dict[str, Failure] = {}
         done: list[Branch] = []
@@ -222,14 +223,14 @@ class Model:
         branch.cycles[group.id] = branch.cycles.get(group.id, 0) + 1
         for head in group.members:
             member = Branch(head, Scope(branch.scope), branch)
-            member.queue.append(Activation(head, head))
+            member.queue.append(Activation(head, self.nodes[head].id))
             try:
                 self.run_branch(member)
             except Failure as failure:
                 if failure.error[0] == "GraflowWorkflowCanceledError":
                     raise
                 branch.steps += member.steps if self.count_failed_steps else 0
-                errors[head] = failure
+                errors[self.nodes[head].id] = failure
                 continue
             done.append(member)
             branch.cycles.update(member.cycles)
@@ -246,13 +247,16 @@ class Model:
         if stopped:
             branch.stopped = stopped
             return
-        gotos = [("next", (target, True)) for member in done for target in member.gotos]
-        self.settle(branch, group.id, self.follow(branch, Activation(group.id, group.id), gotos))
+        gotos = [("next", ((target, ""), True)) for member in done for target in member.gotos]
+        self.settle(branch, key, self.follow(branch, Activation(key, group.id), gotos))
 
     def join(self, branch: Branch, member: Branch) -> None:
         """Take over what a member did."""
         branch.scope.replay(member.scope.log)
         branch.steps += member.steps
+        for name, key in member.names.items():
+            if self.known(branch, name) is None:
+                branch.names[name] = key
 
     def judge(self, group: Group, errors: dict[str, Failure]) -> None:
         """Ask the policy whether a group with these failed members failed."""
@@ -280,23 +284,45 @@ class Model:
         if (source, target) not in self.edges:
             self.edges.append((source, target))
 
-    def define(self, node: Task | Group) -> None:
-        if node.id in self.nodes:
-            raise NameTaken(node.id)
-        self.nodes[node.id] = node
+    def known(self, branch: Branch | None, name: str) -> str | None:
+        """The node that a name stands for in a branch: its own, or one that was made around it before it started."""
+        while branch is not None:
+            if name in branch.names:
+                return branch.names[name]
+            branch = branch.parent
+        return name if name in self.nodes else None
 
-    def place(self, part: Any, prefix: str) -> tuple[str, str]:
+    def attach(self, branch: Branch, target: Any, prefix: str) -> tuple[str, Task | None]:
+        """The node that is meant, and the task to run there if it is not the node's own."""
+        if isinstance(target, str):
+            return target, None
+        if len(target) == 2 and target[0] in self.nodes:  # carried from a branch
+            return target
+        if target[0] == "task":
+            task = Task(prefix + target[1][0], *target[1][1:])
+            node = self.known(branch, task.id)
+            return (self.define(branch, task), None) if node is None else (node, task)
+        return self.place(branch, target, prefix)[0], None
+
+    def define(self, branch: Branch, node: Task | Group) -> str:
+        """Make a node; its name stands for it, if it stands for no other."""
+        key = f"{node.id}#{len(self.nodes)}"
+        if self.known(branch, node.id) is None:
+            branch.names[node.id] = key
+        self.nodes[key] = node
+        return key
+
+    def place(self, branch: Branch, part: Any, prefix: str) -> tuple[str, str]:
         """Put a part into the graph: its first and its last node."""
         if part[0] == "task":
-            name = prefix + part[1][0]
-            self.define(Task(name, *part[1][1:]))
-            return name, name
+            key = self.define(branch, Task(prefix + part[1][0], *part[1][1:]))
+            return key, key
         if part[0] == "group":
-            heads = [self.place(member, prefix)[0] for member in part[2]]
+            heads = [self.place(branch, member, prefix)[0] for member in part[2]]
             policy = ("critical", tuple(prefix + m for m in part[3][1])) if part[3][0] == "critical" else part[3]
-            self.define(Group(prefix + part[1], tuple(heads), policy))
-            return prefix + part[1], prefix + part[1]
-        ends = [self.place(inner, prefix) for inner in part[1]]
+            key = self.define(branch, Group(prefix + part[1], tuple(heads), policy))
+            return key, key
+        ends = [self.place(branch, inner, prefix) for inner in part[1]]
         for (_, last), (first, _) in pairwise(ends):
             self.add_edge(last, first)
         return ends[0][0], ends[-1][1]
@@ -304,7 +330,7 @@ class Model:
 
 def spawn(ctx: Context, target: Any, goto: bool, prefix: str) -> None:
     """`next_task` of the model: a known node by name, or a fragment."""
-    ctx.directives.append(("next", (target if isinstance(target, str) else (target, prefix), goto)))
+    ctx.directives.append(("next", ((target, prefix), goto)))
 
 
 def mask_error(failure: Failure) -> tuple[str, str, str]:

@@ -101,12 +101,6 @@ def mask(name: str) -> str:
 def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """`make_player`, `create` and `as_policy`: nested, so that they cross to a worker by value."""
 
-    def own_names(scope: str) -> str:
-        """What sets apart the names of tasks that a branch makes: siblings run beside it, and may make the same."""
-        import zlib
-
-        return f"{zlib.crc32(scope.encode()):x}." if scope else ""
-
     def make_player(task: tuple[Any, ...]) -> Callable[..., Any]:
         """The script as `play(ctx, say, spawn, data)`; the engine and the model differ only in what they pass."""
         name, steps, returns = task[0], task[1], task[2]
@@ -141,8 +135,8 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                     say(f"{name}: cycle {ctx.cycle_count} retry {ctx.retry_count}")
                 elif not args[-2] <= n < args[-1]:
                     pass
-                elif op == "next":
-                    spawn(ctx, args[0], args[1], f"{name}.{n}.{own_names(ctx.execution_context.scope_name)}")
+                elif op in ("next", "share"):  # what is made has names of this run of the task, or of anyone's
+                    spawn(ctx, args[0], args[1], f"{name}.{n}." if op == "next" else "s.")
                 elif op == "iterate":
                     ctx.next_iteration(args[0])
                 elif op == "terminate":
@@ -179,7 +173,9 @@ def language() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., An
                 ctx.graph.get_node(target) if isinstance(target, str) else attach(target, prefix, pace), goto=goto
             )
 
-        attaches = spawn if any(step[0] == "next" for step in steps) else None  # else it need not cross, either
+        attaches = (
+            spawn if any(step[0] in ("next", "share") for step in steps) else None
+        )  # else it need not cross, either
 
         def body(ctx: Any, data: Any = None) -> Any:
             where = name, ctx.cycle_count, ctx.retry_count

@@ -18,7 +18,6 @@ def render(program: Program) -> str:
     lines = [
         *paced,
         "import copy",
-        "import zlib",
         "",
         "from graflow_fast import chain, parallel, task, workflow",
         "from graflow_fast.core.handlers.group_policy import AtLeastNGroupPolicy, CriticalGroupPolicy",
@@ -33,10 +32,6 @@ def render(program: Program) -> str:
         "    if data is not None:",
         '        print(f"{me} got {data}")',
         "    return channel, n",
-        "",
-        "",
-        "def own_names(scope):",
-        '    return f"{zlib.crc32(scope.encode()):x}." if scope else ""',
         "",
         "",
         'with workflow("program") as wf:',
@@ -99,8 +94,9 @@ def render_step(step: Step, owner: str) -> list[str]:
         return [simple[op].format(*values)]
     *args, first, last = args
     condition = f"n < {last}" if first == 0 else f"n >= {first}" if last >= 99 else f"{first} <= n < {last}"
-    if op == "next":
-        return [f"if {condition}:", *indent(render_next(args[0], args[1], owner))]
+    if op in ("next", "share"):
+        prefix, names = (f"of_{owner}", 'f"{me}.{n}."') if op == "next" else ("shared", '"s."')
+        return [f"if {condition}:", *indent(render_next(args[0], args[1], prefix, names))]
     act = {
         "iterate": "ctx.next_iteration({0!r})",
         "terminate": "ctx.terminate_workflow({0!r})",
@@ -110,13 +106,12 @@ def render_step(step: Step, owner: str) -> list[str]:
     return [f"if {condition}:", f"    {act}"]
 
 
-def render_next(target: Any, goto: bool, owner: str) -> list[str]:
-    """A `next_task` call, with the fragment's tasks defined in front of it."""
+def render_next(target: Any, goto: bool, prefix: str, names: str) -> list[str]:
+    """A `next_task` call with the tasks of its fragment in front of it; `prefix` holds what their ids begin with."""
     ending = ", goto=True)" if goto else ")"
     if isinstance(target, str):
         return [f"ctx.next_task(ctx.graph.get_node({target!r}){ending}"]
-    prefix = f"of_{owner}"
-    lines = [f'{prefix} = f"{{me}}.{{n}}.{{own_names(ctx.execution_context.scope_name)}}"']
+    lines = [f"{prefix} = {names}"]
     expression = render_fragment(target, lines, prefix)
     return [*lines, f"ctx.next_task({expression}{ending}"]
 

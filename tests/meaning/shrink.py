@@ -104,12 +104,12 @@ def simpler_task(task: Task) -> Iterator[Task]:
 def simpler_step(step: Step) -> Iterator[Step]:
     """A `next` step with a smaller fragment, or a step that acts once."""
     op, *args = step
-    if op == "next" and isinstance(args[0], tuple):
+    if op in ("next", "share") and isinstance(args[0], tuple):
         part = args[0]
         inner = part[1] if part[0] == "chain" else part[2] if part[0] == "group" else ()
         for smaller_part in inner:
             yield (op, smaller_part, *args[1:])
         if part[0] == "task" and (part[1][1] or part[1][2] is not None or part[1][3]):
             yield (op, ("task", Task(part[1][0]).plain()), *args[1:])
-    if op in ("next", "iterate", "fail", "terminate", "cancel") and tuple(args[-2:]) != (0, 1):
+    if op in ("next", "share", "iterate", "fail", "terminate", "cancel") and tuple(args[-2:]) != (0, 1):
         yield (op, *args[:-2], 0, 1)

@@ -18,10 +18,6 @@ class TooLong(Unsuitable):
     """It takes more attempts than the tests want to spend on one program."""
 
 
-class NameTaken(Unsuitable):
-    """It creates a task under a name that exists, which a program should not do."""
-
-
 class Failure(Exception):
     """A branch failed: (type, message, cause) as a user would see it, and the failed members if a group did it."""
 
@@ -94,12 +90,13 @@ class Scope:
 
 @dataclass
 class Activation:
-    """One decision that a node shall run; `name` differs from the node for iterations."""
+    """One decision that a node shall run; `name` is its task's, or that of an iteration."""
 
     node: str
     name: str
     data: Any = None
     retries: int = 0
+    given: Any = None  # the task to run in place of the node's own
 
 
 @dataclass
@@ -113,39 +110,26 @@ class Branch:
     delayed: deque[Activation] = field(default_factory=deque)
     fired: dict[str, set[str]] = field(default_factory=dict)  # waiting join -> predecessors that completed
     adopted: set[str] = field(default_factory=set)  # what this branch enqueued by directives
+    names: dict[str, str] = field(default_factory=dict)  # of nodes that were made in it -> node
     cycles: dict[str, int] = field(default_factory=dict)
     completed: list[str] = field(default_factory=list)
-    gotos: list[str] = field(default_factory=list)  # to be carried to the join
+    gotos: list[Any] = field(default_factory=list)  # (node, given task) to be carried to the join
     steps: int = 0
     stopped: str | None = None  # "terminated" | "max_steps"
     last: Any = None
 
 
-@dataclass
-class Place:
-    """Where a body runs: the heads of its branch and of those around it."""
-
-    scope_name: str
-
-
 class Context:
     """What a body is given: it reads and writes the scope, and collects directives until the body returns."""
 
-    def __init__(self, branch: Branch, activation: Activation, limit: int | None) -> None:
-        self.branch, self.activation = branch, activation
+    def __init__(self, branch: Branch, activation: Activation, task_id: str, limit: int | None) -> None:
+        self.branch, self.activation, self.task_id = branch, activation, task_id
         self.limit = DEFAULT_MAX_CYCLES if limit is None else limit
         self.directives: list[tuple[str, Any]] = []
         self.cancel: str | None = None
         self.terminate: str | None = None
 
-    @property
-    def execution_context(self) -> Place:
-        heads, branch = "", self.branch
-        while branch.parent is not None:
-            heads, branch = f"/{branch.head}{heads}", branch.parent
-        return Place(heads)
-
-    cycle_count = property(lambda self: self.branch.cycles[self.activation.node])
+    cycle_count = property(lambda self: self.branch.cycles[self.task_id])
     retry_count = property(lambda self: self.activation.retries)
 
     def get_channel(self) -> Scope:
@@ -156,7 +140,7 @@ class Context:
 
     def next_iteration(self, data: Any) -> None:
         if self.cycle_count >= self.limit:
-            raise CycleLimitExceededError(self.activation.node, self.cycle_count, self.limit)
+            raise CycleLimitExceededError(self.task_id, self.cycle_count, self.limit)
         self.directives.append(("iterate", data))
 
     def terminate_workflow(self, message: str) -> None:

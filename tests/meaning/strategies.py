@@ -68,6 +68,9 @@ def control_steps(draw: Any, names: list[str]) -> tuple[Any, ...]:
         return ("next", draw(st.sampled_from(names)), True, 0, last)
     if kind == "spawn":
         return ("next", draw(fragments()), draw(numbers) > 7, 0, last)
+    if kind == "share":
+        alone = ("task", draw(leaves("a")).plain())
+        return ("share", alone if draw(numbers) < 8 else draw(fragments()), draw(numbers) > 7, 0, last)
     if kind == "iterate":
         return ("iterate", draw(st.sampled_from([None, None, 5])), 0, last)
     if kind == "fail":
@@ -76,7 +79,8 @@ def control_steps(draw: Any, names: list[str]) -> tuple[Any, ...]:
     return (kind, f"{kind} it", first, FOREVER)
 
 
-CONTROL = ["goto"] * 4 + ["spawn"] * 4 + ["fail"] * 4 + ["iterate"] * 3 + ["next"] * 3 + ["terminate", "cancel"]
+CONTROL = ["goto"] * 4 + ["spawn"] * 3 + ["share"] * 4 + ["fail"] * 4 + ["iterate"] * 3 + ["next"] * 3
+CONTROL += ["terminate", "cancel"]
 
 
 class Layout:

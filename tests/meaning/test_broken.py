@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from graflow_fast._run import branches, directives, output
+from graflow_fast._run import branches, directives, nodes, output
 
 from .model import Model, predict
-from .program import Program, run
+from .program import Program, Task, run
 from .state import Branch, Failure, Scope
 from .suite import Differs, difference, explore
 
@@ -52,6 +52,13 @@ class SharesTheChannel(Model):
         if branch.parent:
             branch.scope.data = branch.parent.scope.data
         super().run_branch(branch)
+
+
+class RunsWhatHasTheName(Model):
+    """A name that stands for a task already, whatever task is given under it."""
+
+    def attach(self, branch: Branch, target: Any, prefix: str) -> tuple[str, Task | None]:
+        return super().attach(branch, target, prefix)[0], None
 
 
 class KeepsFailedWrites(Model):
@@ -103,6 +110,7 @@ BROKEN = [
     CountsCompletions,
     ReplaysBackwards,
     SharesTheChannel,
+    RunsWhatHasTheName,
     KeepsFailedWrites,
     ForgetsRetryWrites,
     IgnoresGoto,
@@ -146,6 +154,12 @@ def joins_too_early(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(branches.Fork, "replay", lambda self, count: replay(self, count - 1))
 
 
+def shares_names(patch: pytest.MonkeyPatch) -> None:
+    """Tasks that members make, known to their siblings at once."""
+    new = nodes.NodeTable._new
+    patch.setattr(nodes.NodeTable, "_new", lambda self, task, name, branch: new(self, task, name, None))
+
+
 def shows_output_at_once(patch: pytest.MonkeyPatch) -> None:
     """Members that show what they print when they print it."""
     patch.setattr(output.OutputStream, "flowing", lambda self: True)
@@ -170,6 +184,7 @@ BROKEN_ENGINES = [
     replays_backwards,
     replays_failed_branches,
     joins_too_early,
+    shares_names,
     shows_output_at_once,
     shows_output_of_given_up_members,
     forgets_output_at_a_cancel,

@@ -71,7 +71,8 @@ def test_retry_waits_for_its_deadline():
     assert again is not None
     assert again[4] == 1
     assert not s.complete(action[1], None, 12.0)
-    done = s.complete_next(again[1], None, 12.0)
+    assert s.complete(again[1], None, 12.0)
+    done = s.next(12.0)
     assert done is not None
     assert done[0] == Scheduler.FINISHED
 

@@ -93,6 +93,31 @@ def test_poison_fails_by_name_whatever_its_retries(tmp_path, number, deaths):
     assert error.attempt == deaths
 
 
+def test_deaths_are_no_poison_while_others_die_too(tmp_path):
+    """A storm kills whatever runs; what brings its own worker down dies alone."""
+
+    @task(max_retries=1000)
+    def killed(name):
+        if note(tmp_path / name) <= 15:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return name
+
+    context = run(killed(task_id="a", name="a"), killed(task_id="b", name="b"))
+    assert [context.get_result(name) for name in "ab"] == ["a", "b"]
+
+
+def test_only_crashes_in_a_row_are_poison(tmp_path):
+    @task(inject_context=True, max_retries=1, max_cycles=100)
+    def loops(ctx):
+        if note(tmp_path / "calls") % 2:
+            os._exit(1)
+        if ctx.cycle_count < 5:
+            ctx.next_iteration()
+        return ctx.cycle_count
+
+    assert run(loops, *many(1)).get_result("loops") == 5
+
+
 def test_retries_exhausted_keep_the_crash_as_cause():
     @task(max_retries=1)
     def dies():

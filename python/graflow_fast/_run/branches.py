@@ -9,17 +9,21 @@ import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._run.additions import Additions
 from graflow_fast._run.foreign import as_root
 from graflow_fast._run.output import ForkOutput, OutputStream
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.memory_channel import MemoryChannel
+from graflow_fast.core.graph_view import GraphView
 from graflow_fast.core.handler import TaskResult
 
 if TYPE_CHECKING:
+    from graflow_fast._run.nodes import NodeTable
     from graflow_fast.channels.base import Channel
     from graflow_fast.core.context import ExecutionContext
+    from graflow_fast.core.graph import TaskGraph
 
 
 class Branch:
@@ -29,9 +33,21 @@ class Branch:
         context: the execution context that its bodies see, made when first asked for.
         failure: the error that ended it, if one did.
         placement: where its group said that bodies run, None to follow the run's executor.
+        additions: what it added to the graph, None for nothing; the workflow's own branch adds to the graph itself.
     """
 
-    __slots__ = ("_channel", "_context", "_output", "failure", "fork", "id", "index", "placement")
+    __slots__ = (
+        "_channel",
+        "_context",
+        "_graph",
+        "_output",
+        "additions",
+        "failure",
+        "fork",
+        "id",
+        "index",
+        "placement",
+    )
 
     def __init__(self, branch_id: int, fork: Fork | None, index: int, placement: str | None) -> None:
         self.id = branch_id
@@ -39,7 +55,9 @@ class Branch:
         self.index = index
         self.placement = placement
         self.failure: BaseException | None = None
+        self.additions: Additions | None = None
         self._context: ExecutionContext | None = None
+        self._graph: GraphView | None = None
         self._channel: Channel | None = None
         self._output: OutputStream | None = None
 
@@ -51,7 +69,23 @@ class Branch:
             parent = self.fork.parent.context
             self._context = parent.create_branch_context(self.fork.member_name(self.index), self.channel)
             self._context._group = self.fork.group_name
+            self._context.graph = self.graph
         return self._context
+
+    @property
+    def graph(self) -> TaskGraph:
+        """The graph as this branch sees it."""
+        if self.fork is None:
+            return self.context.graph
+        if self._graph is None:
+            self._graph = GraphView(self.fork.parent.graph, self.own_additions().changes)
+        return self._graph
+
+    def own_additions(self) -> Additions:
+        """Return the record of what this branch adds to the graph."""
+        if self.additions is None:
+            self.additions = Additions()
+        return self.additions
 
     @property
     def channel(self) -> Channel:
@@ -116,7 +150,7 @@ class Fork:
         parent: Branch,
         first: int,
         nodes: list[int],
-        names: list[str],
+        table: NodeTable,
         live: LiveStore,
         live_output: bool,
     ) -> None:
@@ -126,13 +160,15 @@ class Fork:
         self.parent = parent
         self.first = first
         self.nodes = nodes
-        self._names = names
+        self._table = table
+        self._names = table.names
         self.live = live
         self.output = ForkOutput(parent.output, live_output)
         self.started = time.time()
         self.logs: dict[int, list[Operation]] = {}
         self.errors: dict[int, BaseException] = {}
         self.cycles: dict[int, dict[str, int]] = {}
+        self.additions: dict[int, Additions] = {}
         #: The key of the view that workers were told of, and who runs its plain members (see `MemberFeed`).
         self.view: int | None = None
         self.feed: Any = None
@@ -155,6 +191,8 @@ class Fork:
                 log = branch.log()
                 if log:
                     self.logs[index] = log
+                if branch.additions is not None and branch.additions.changes:
+                    self.additions[index] = branch.additions
                 if branch._context is not None:
                     self.cycles[index] = branch._context.cycle_controller.cycle_counts
             else:
@@ -173,22 +211,29 @@ class Fork:
                 self.output.end(index)
 
     def replay(self, count: int) -> None:
-        """Do the first ``count`` members' writes on the parent's channel, in member order."""
+        """Do the writes of the first ``count`` members on the parent's channel in order; it learns what they added."""
         channel = self.parent.channel
         counts = self.parent.context.cycle_controller.cycle_counts
         if self.feed is not None:
             self.end_fed()
-            if type(channel) is MemoryChannel and not channel.ttl_data and not self.live.keys:
-                others = sorted(index for index in self.logs.keys() | self.cycles.keys() if index < count)
+            outermost = self.parent.fork is None
+            if outermost and type(channel) is MemoryChannel and not channel.ttl_data and not self.live.keys:
+                told = self.logs.keys() | self.cycles.keys() | self.additions.keys()
+                others = sorted(index for index in told if index < count)
                 self.feed.store(self.first, count, channel.data, counts, _packed, channel, others, self._replay_one)
                 return
-            for index, (log, ran) in self.feed.close(self.first):
+            for index, (log, ran, added) in self.feed.close(self.first):
                 self.logs[index] = [unpacked_write(write) for write in log]
                 self.cycles[index] = dict.fromkeys(ran, 1)
+                if added:
+                    self.additions[index] = self._table.additions(added)
         for index in range(count):
             self._replay_one(index)
 
     def _replay_one(self, index: int) -> None:
+        additions = self.additions.pop(index, None)
+        if additions is not None:
+            self._table.adopt(additions, self.parent)
         log = self.logs.pop(index, None)
         if log is not None:
             replay(log, self.parent.channel, self.live)
@@ -238,6 +283,10 @@ class BranchTable:
             placement = self.placement_of(fork)
             found = self._branches[branch_id] = Branch(branch_id, fork, branch_id - fork.first, placement)
         return found
+
+    def branch_of(self, context: ExecutionContext) -> Branch:
+        """Return the branch whose bodies see this context; the workflow's own if there is none."""
+        return next((branch for branch in self._branches.values() if branch._context is context), self.root)
 
     def placement_of(self, fork: Fork) -> str | None:
         """Return where a group, or a group around it, said that members run; None when none did."""

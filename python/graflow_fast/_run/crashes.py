@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 from graflow_fast._pool.process_pool import ExitInfo
 from graflow_fast._run.output import STDERR, Piece
 from graflow_fast._worker.main import LINK_BROKEN
@@ -17,17 +15,6 @@ _FATAL = "Fatal Python error:"
 _OWN = "graflow_fast/_"
 #: What the first frame of all looks like.
 _FIRST = 'File "<string>", line 1 in <module>'
-
-
-#: After so many deaths of its workers a body is taken for the cause, whatever its retry policy says ...
-_POISON = 3
-#: ... and after so many by a signal that others send, too: the system when memory runs out, an operator, a supervisor.
-_POISON_BY_STRANGERS = 10
-
-
-def most_deaths(info: ExitInfo) -> int:
-    """Return how many workers may die under a task before it is not tried again."""
-    return _POISON_BY_STRANGERS if info.signal in (signal.SIGKILL, signal.SIGTERM) else _POISON
 
 
 def crash_report(

@@ -1,40 +1,49 @@
-"""Keys for definitions: a function crosses to a worker once, and again only when what it captured has changed.
+"""Keys for definitions: a function crosses to a worker once, and again only when what it captures has changed.
 
-Owned by a warm pool, so keys survive from run to run. Knows nothing of runs.
+Owned by a warm pool, so keys survive from run to run. Knows nothing of runs; what can change is `captured`'s.
 """
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import io
-import types
 from collections import deque
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, finalize
 
 from graflow_fast._run import crossing
+from graflow_fast._run.captured import Bindings, fixed_bindings, still_hold
 from graflow_fast._run.serialization import explain_unpicklable
 from graflow_fast.core.definition import Definition
-from graflow_fast.core.task import Executable
 
 if TYPE_CHECKING:
     from graflow_fast._pool.process_pool import ProcessPool
 
 
 class Entry:
-    """What is known of one definition: its key, and the digest of what was sent."""
+    """What is known of one definition: what was sent of it, under which key, and when that was last looked at."""
 
-    __slots__ = ("digest", "epoch", "key", "keys", "stable")
+    __slots__ = ("bindings", "changed", "digest", "epoch", "key", "keys", "looked", "number", "sent", "used")
 
-    def __init__(self, key: int, stable: bool) -> None:
+    def __init__(self, key: int, number: int) -> None:
+        #: The definition's own number, for as long as it lives; its key is another one after each change.
+        self.number = number
         self.key = key
-        self.stable = stable
-        self.digest = b""
+        #: This definition's key and those of all it names, directly or not; right as of `epoch`.
+        self.keys: tuple[int, ...] = ()
         self.epoch = -1
-        #: This definition's key and those of all it names, directly or not.
-        self.keys: tuple[int, ...] = (key,)
+        #: As of `looked`: a digest of the function with what it captures, definitions by their numbers.
+        self.digest = b""
+        self.looked = -1
+        #: What it captures, if that can only change by binding a name anew.
+        self.bindings: Bindings | None = None
+        #: Whether it is to be sent anew, and whether it has ever been sent.
+        self.changed = True
+        self.sent = False
+        #: The keys of the definitions it names, as it was sent.
+        self.used: tuple[int, ...] = ()
 
 
 class DefinitionTable:
@@ -48,6 +57,7 @@ class DefinitionTable:
         self._core = core
         #: Keys for definitions and whatever else this pool's workers are told once.
         self.keys = count(1)
+        self._numbers = count(1)
         self._entries: WeakKeyDictionary[Definition, Entry] = WeakKeyDictionary()
         self._by_key: WeakValueDictionary[int, Definition] = WeakValueDictionary()
         #: Entries of definitions that are gone; the collector adds to it, in any thread and at any moment.
@@ -75,14 +85,13 @@ class DefinitionTable:
             TaskSerializationError: the function can't be pickled.
         """
         entry = self._entries.get(definition)
-        if entry is None or (entry.epoch != self.epoch and not (entry.stable and entry.digest)):
-            entry = self._refresh(definition, task_id)
+        if entry is None:
+            return self._refresh(definition, task_id).keys
+        if entry.epoch != self.epoch:
+            if entry.bindings is None or entry.changed or not still_hold(entry.bindings, definition.func):
+                return self._refresh(definition, task_id).keys
+            entry.epoch = entry.looked = self.epoch  # and it names no other
         return entry.keys
-
-    def is_stable(self, definition: Definition) -> bool:
-        """Say whether the keys of a definition stay what they are, since it captures nothing that can change."""
-        entry = self._entries.get(definition)
-        return entry is not None and entry.stable and bool(entry.digest)
 
     def find(self, key: int) -> Definition:
         """Return the definition with that key, for pickles from workers that name it.
@@ -98,31 +107,87 @@ class DefinitionTable:
     def _entry(self, definition: Definition) -> Entry:
         entry = self._entries.get(definition)
         if entry is None:
-            entry = self._entries[definition] = Entry(next(self.keys), _captures_nothing_mutable(definition.func))
+            entry = self._entries[definition] = Entry(next(self.keys), next(self._numbers))
             self._by_key[entry.key] = definition
             finalize(definition, self._gone.append, entry).atexit = False
         return entry
 
     def _refresh(self, definition: Definition, task_id: str) -> Entry:
-        """Pickle a definition, and all it names that may have changed; hand out new keys for changed ones."""
+        """Look again at a definition and all it names; send what has changed, and what names something that has.
+
+        They name each other by their keys, which a change replaces; so all keys are settled before any is sent.
+        """
+        reached: dict[int, tuple[Definition, Entry]] = {}
+        content: dict[int, bytes] = {}
         todo = [definition]
-        reached: dict[int, Definition] = {}
         while todo:
             current = todo.pop()
-            if id(current) in reached:
-                continue
-            reached[id(current)] = current
             entry = self._entry(current)
-            if entry.epoch != self.epoch and not (entry.stable and entry.digest):
-                self._pickle(current, entry, task_id)
-            todo.extend(current.named)
-        entry = self._entries[definition]
-        for found in reached.values():
-            inner = self._entries[found]
-            inner.keys = (inner.key, *(key for key in self._closure(found) if key != inner.key))
-        return entry
+            if entry.number not in reached:
+                content[entry.number] = self._look_again(current, entry, task_id)
+                reached[entry.number] = current, entry
+                todo.extend(current.named)
+        for current, entry in self._outdated(list(reached.values())):
+            if entry.sent:  # workers have an older content under the old key
+                self._core.forget(entry.key)
+                entry.key = next(self.keys)
+                self._by_key[entry.key] = current
+            entry.changed = True
+        for current, entry in reached.values():
+            if entry.changed:
+                blob = content[entry.number] or self._pickle(current, task_id, lambda inner: self._entry(inner).key)
+                self._core.define(entry.key, blob)
+                entry.used = self._named_keys(current)
+                entry.changed, entry.sent = False, True
+        for current, entry in reached.values():
+            entry.keys = self._closure(current)
+            entry.epoch = self.epoch
+        return self._entry(definition)
 
-    def _closure(self, definition: Definition) -> list[int]:
+    def _look_again(self, definition: Definition, entry: Entry, task_id: str) -> bytes:
+        """Note whether a definition, or what it captures, has changed since it was last looked at.
+
+        Returns what is to be sent of it if that is known by now, else nothing.
+        """
+        content = b""
+        if entry.looked == self.epoch:
+            return content
+        if entry.bindings is None or not still_hold(entry.bindings, definition.func):
+            named: dict[int, Definition] = {}
+
+            def number(inner: Definition) -> int:
+                found = self._entry(inner).number
+                named[found] = inner
+                return found
+
+            content = self._pickle(definition, task_id, number)
+            definition.named = list(named.values())
+            entry.bindings = None if named else fixed_bindings(definition.func)
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            entry.changed = entry.changed or digest != entry.digest
+            entry.digest = digest
+        entry.looked = self.epoch
+        return b"" if definition.named else content
+
+    def _outdated(self, reached: list[tuple[Definition, Entry]]) -> list[tuple[Definition, Entry]]:
+        """Return those that have changed, or name (directly or not) one that has."""
+        changed = {
+            entry.number for current, entry in reached if entry.changed or entry.used != self._named_keys(current)
+        }
+        before = 0
+        while len(changed) != before:
+            before = len(changed)
+            changed.update(
+                entry.number
+                for current, entry in reached
+                if any(self._entry(inner).number in changed for inner in current.named)
+            )
+        return [(current, entry) for current, entry in reached if entry.number in changed]
+
+    def _named_keys(self, definition: Definition) -> tuple[int, ...]:
+        return tuple(self._entry(inner).key for inner in definition.named)
+
+    def _closure(self, definition: Definition) -> tuple[int, ...]:
         seen: dict[int, None] = {}
         todo = [definition]
         while todo:
@@ -131,66 +196,21 @@ class DefinitionTable:
             if entry.key not in seen:
                 seen[entry.key] = None
                 todo.extend(current.named)
-        return list(seen)
+        return tuple(seen)
 
-    def _pickle(self, definition: Definition, entry: Entry, task_id: str) -> None:
-        named: list[Definition] = []
-
-        def name(inner: Definition) -> int:
-            named.append(inner)
-            return self._entry(inner).key
-
+    def _pickle(self, definition: Definition, task_id: str, name: Callable[[Definition], int]) -> bytes:
+        """Return a definition as bytes, with those it names as what ``name`` calls them."""
         from graflow_fast._run.pickling import CrossingPickler
 
         outer, crossing.here.find_key = crossing.here.find_key, name
         try:
             buffer = io.BytesIO()
             CrossingPickler(buffer, protocol=crossing.PROTOCOL).dump(definition.__getstate__())
-            blob = buffer.getvalue()
+            return buffer.getvalue()
         except Exception as error:
             raise explain_unpicklable(task_id, "function", definition.func, error) from error
         finally:
             crossing.here.find_key = outer
-        digest = hashlib.blake2b(blob, digest_size=16).digest()
-        entry.epoch = self.epoch
-        definition.named = named
-        if digest == entry.digest:
-            return
-        if entry.digest:
-            # Workers have an older content under the old key.
-            self._core.forget(entry.key)
-            entry.key = next(self.keys)
-            self._by_key[entry.key] = definition
-        entry.digest = digest
-        self._core.define(entry.key, blob)
 
 
 _tables: WeakKeyDictionary[ProcessPool, DefinitionTable] = WeakKeyDictionary()
-
-
-def _captures_nothing_mutable(func: Any) -> bool:
-    """Say whether a function captures only what can't change: modules, classes, functions of other modules, tasks."""
-    code = getattr(func, "__code__", None)
-    if code is None or func.__closure__ or func.__defaults__ or func.__kwdefaults__:
-        return False
-    names = _names_of(code)
-    fixed = (types.ModuleType, types.BuiltinFunctionType, type, Executable)
-    for name in names:
-        if name in func.__globals__:
-            value = func.__globals__[name]
-            if isinstance(value, types.FunctionType):
-                if value.__module__ in ("__main__", None) or value.__module__ == func.__module__:
-                    return False
-            elif not isinstance(value, fixed):
-                return False
-        elif not hasattr(builtins, name) and name not in code.co_names:
-            return False
-    return True
-
-
-def _names_of(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names_of(constant)
-    return names

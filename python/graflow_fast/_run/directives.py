@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.branches import Branch
     from graflow_fast._run.driver import Run
+    from graflow_fast.core.task import Executable
+
+
+class Given:
+    """A task to run in place of its node's own, and which iteration of it (as in `Requested.tags`), if it is one."""
+
+    __slots__ = ("iteration", "task")
+
+    def __init__(self, task: Executable, iteration: tuple[str, Any, int] | None = None) -> None:
+        self.task = task
+        self.iteration = iteration
 
 
 class Requested:
@@ -29,6 +40,8 @@ class Requested:
         self.checkpoint: tuple[dict[str, Any], str | None] | None = None
         #: By tag: an iteration's id, its data, and the node whose completion started its task.
         self.tags: dict[int, tuple[str, Any, int]] = {}
+        #: By tag: activations that run another task than the node's own.
+        self.given: dict[int, Given] = {}
         self._last_tag = 0
 
     def apply(self, attempt: Attempt, asked: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
@@ -39,15 +52,16 @@ class Requested:
             kind = directive[0]
             if kind == "next":
                 _, executable, goto = directive
-                new = executable.task_id not in run.nodes.ids
-                node = run.nodes.attach(executable, None)
+                new = run.nodes.find(executable.task_id, attempt.branch) is None
+                node, given = run.nodes.attach(executable, attempt.branch)
+                tag = 0 if given is None else self._give(given)
                 if new and executable.is_group:
                     run.group_count += attempt.branch.fork is None
-                applied.append((GOTO if goto else ENQUEUE, node, 0))
+                applied.append((GOTO if goto else ENQUEUE, node, tag))
                 run.tracing.added(attempt, executable, False, new, goto)
             elif kind == "iterate":
                 _, name, data = directive
-                applied.append((ITERATE, attempt.node, self.new_tag(name, data, attempt.cause)))
+                applied.append((ITERATE, attempt.node, self._iterate(attempt, name, data)))
                 run.tracing.added(attempt, attempt.task, True, True, False, name)
             elif kind == "terminate":
                 run.context.ctrl_message = run.failures.terminated[attempt.node] = directive[1]
@@ -57,12 +71,25 @@ class Requested:
                 run.failures.cancelled[attempt.node] = error
                 applied.append((CANCEL, attempt.node, 0))
             elif kind == "node":
-                run.nodes.add_named(directive[1], directive[2])
+                run.nodes.add_named(directive[1], directive[2], attempt.branch)
             elif kind == "edge":
-                run.nodes.add_edge(directive[1], directive[2])
+                run.nodes.add_edge(directive[1], directive[2], attempt.branch)
             else:
                 self.checkpoint = (directive[1], directive[2])
         return applied
+
+    def _iterate(self, attempt: Attempt, name: str, data: Any) -> int:
+        tag = self.new_tag(name, data, attempt.cause)
+        given = self.given.get(attempt.tag)
+        if given is not None:
+            # Kept from the short ways, which would run the node's own task.
+            self.given[tag] = Given(given.task, self.tags.pop(tag))
+        return tag
+
+    def _give(self, task: Executable) -> int:
+        self._last_tag += 1
+        self.given[self._last_tag] = Given(task)
+        return self._last_tag
 
     def new_tag(self, name: str, data: Any, cause: int) -> int:
         """Return the tag by which the scheduler will name an iteration; it is used once."""
@@ -70,24 +97,48 @@ class Requested:
         self.tags[self._last_tag] = (name, data, cause)
         return self._last_tag
 
+    def restored_tag(self, iteration: tuple[str, Any] | None, cause: int, task: Executable | None) -> int:
+        """Return the tag for work from a checkpoint: an iteration (id, data), a task to run in place of the node's."""
+        if iteration is None:
+            return 0 if task is None else self._give(task)
+        tag = self.new_tag(*iteration, cause)
+        if task is not None:
+            self.given[tag] = Given(task, self.tags.pop(tag))
+        return tag
+
+    def task_of(self, tag: int) -> Executable | None:
+        """Return the task that is to run in place of the node's own, None for the node's own."""
+        given = self.given.get(tag)
+        return None if given is None else given.task
+
+    def _by_tag(self, tag: int) -> tuple[str, Any, int] | None:
+        given = self.given.get(tag)
+        return self.tags[tag] if given is None else given.iteration
+
     def iteration(self, tag: int) -> tuple[str, Any] | None:
         """Return the id and data of the iteration with that tag, None for an ordinary activation."""
-        if not tag:
-            return None
-        name, data, _ = self.tags[tag]
-        return name, unpacked(data)
+        found = self._by_tag(tag) if tag else None
+        return None if found is None else (found[0], unpacked(found[1]))
 
-    def by_tag(self, tag: int) -> tuple[str, Any, int]:
-        """Return the id, data and cause of the iteration with that tag; it stays until `drop`."""
-        return self.tags[tag]
+    def name_of(self, tag: int, name: str) -> str:
+        """Return the id of the iteration with that tag, ``name`` for what is none."""
+        found = self._by_tag(tag)
+        return name if found is None else found[0]
 
-    def name_of(self, tag: int) -> str:
-        """Return the id of the iteration with that tag."""
-        return self.tags[tag][0]
+    def apply_tag(self, attempt: Attempt, tag: int) -> None:
+        """Let an attempt be that of an iteration, or of a given task; what the tag means is kept until `drop`."""
+        attempt.tag = tag
+        given = self.given.get(tag)
+        if given is not None:
+            attempt.task = given.task
+        iteration = self._by_tag(tag)
+        if iteration is not None:
+            attempt.task_id, attempt.call, attempt.cause = iteration
 
     def drop(self, tag: int) -> None:
-        """Forget an iteration that has completed."""
-        del self.tags[tag]
+        """Forget what has completed."""
+        if self.given.pop(tag, None) is None:
+            del self.tags[tag]
 
     def take_checkpoint(self, branch: Branch) -> tuple[dict[str, Any], str | None] | None:
         """Return the checkpoint to write now; one that a member asked for waits for the outermost join."""

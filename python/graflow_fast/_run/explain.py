@@ -11,6 +11,7 @@ from graflow_fast._hints import did_you_mean
 from graflow_fast.core.task_context import base_task_id
 
 if TYPE_CHECKING:
+    from graflow_fast._run.branches import Branch
     from graflow_fast._run.driver import Run
 
 #: Why a task was to run, after "because".
@@ -40,16 +41,26 @@ _ENDED = {
 }
 
 
-def sentence(run: Run, task_id: str) -> str:
-    """Return the sentence for a task of a run."""
-    node = run.nodes.resolve(task_id)
+def sentence(run: Run, task_id: str, branch: Branch) -> str:
+    """Return the sentence for a task of a run, by the name that a branch knows it under."""
+    node = _node(run, task_id, branch)
     if node is None:
-        node = run.nodes.resolve(base_task_id(task_id))  # an iteration
+        node = _node(run, base_task_id(task_id), branch)  # an iteration
     if node is None:
         hint = did_you_mean(task_id, run.nodes.names)
         return f"There is no task '{task_id}' in this workflow. {hint}".rstrip()
     kind = "Group" if run.nodes.tasks[node].is_group else "Task"
     return f"{kind} '{task_id}' {_predicate(run, node)}."
+
+
+def _node(run: Run, name: str, branch: Branch) -> int | None:
+    nodes = run.nodes
+    found = nodes.find(name, branch)
+    if found is None:
+        found = nodes.resolve(name)
+    if found is None and name in nodes.names:  # a task of another branch, or of one that failed
+        found = nodes.names.index(name)
+    return found
 
 
 def _predicate(run: Run, node: int) -> str:

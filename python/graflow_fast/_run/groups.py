@@ -37,7 +37,7 @@ class Groups:
         counts = context.cycle_controller.cycle_counts
         counts[base_id] = counts.get(base_id, 0) + 1
         members = run.nodes.members[node]
-        fork = Fork(ticket, group, parent, first, members, run.nodes.names, run.live, run.live_output)
+        fork = Fork(ticket, group, parent, first, members, run.nodes, run.live, run.live_output)
         run.tracing.group_started(fork, context)
         fork.cause = cause
         if run.failures.failed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import InlineSteps as CoreSteps
 from graflow_fast._run.arguments import NOTHING, fill_arguments
+from graflow_fast._run.attempts import apply_limits
 from graflow_fast._run.placement import INLINE
 from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.core import registry
@@ -67,7 +68,7 @@ class InlineSteps:
     def end(self, any_completed: bool, last_result: Any) -> None:
         """Let the thread be where it was before; note what the last step gave, if one completed."""
         registry.running.task_context, self.run.context.current_task_context = self._outer.pop()
-        self.run.body_ran_here()
+        self.run.bodies.ran()
         if any_completed:
             self.run.last_result = last_result
 
@@ -89,7 +90,7 @@ class InlineSteps:
 
     def fill_arguments(self, task: TaskWrapper, task_id: str, cause: int) -> dict[str, Any]:
         """Return the arguments of a body, however they are found."""
-        previous = NOTHING if cause < 0 else self.run.previous_value(cause, self.channel)
+        previous = NOTHING if cause < 0 else self.run.bodies.previous_value(cause, self.channel)
         return fill_arguments(task._definition, task_id, task._bound_kwargs, self.channel, previous)
 
     def plan_of(self, task: TaskWrapper) -> tuple[Any, ...] | None:
@@ -110,17 +111,17 @@ class InlineSteps:
         if any(value is not None for value in limits):
 
             def limit(task_id: str) -> None:
-                run.apply_limits(run.context, definition, task_id, task_id)
+                apply_limits(run.context, definition, task_id, task_id)
 
         return definition.func, definition.inject_context, parameters, definition.resolve_keyword_args, names, limit
 
     def returned(self, action: Any, task_context: TaskExecutionContext, result: Any) -> Any:
         """Go on after a step that asked for something; return the next action."""
-        return self.run.step_returned(action, task_context, result)
+        return self.run.bodies.step_returned(action, task_context, result)
 
     def raised(self, action: Any, task_context: TaskExecutionContext, error: Exception) -> Any:
         """Go on after a step that failed; return the next action."""
-        return self.run.step_failed(action, task_context, error)
+        return self.run.bodies.step_failed(action, task_context, error)
 
 
 class StepContext:

@@ -1,7 +1,7 @@
 """Bodies that did not end well: their worker died, they were over their limits, or nobody wants them any more.
 
-Owns whom a death is charged to, and which workers are killed for a task's sake. What a death looks like in words is in
-`crashes`.
+Owns whom a death is charged to, and which workers are killed for a task's sake. How many deaths a task may cost is
+`deaths`', what one looks like in words is `crashes`'.
 """
 
 from __future__ import annotations
@@ -10,17 +10,26 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._pool.process_pool import CannotStart, ExitInfo
-from graflow_fast._run.crashes import crash_report, most_deaths, without_own_frames
-from graflow_fast._run.mapping import MAP_TICKETS
+from graflow_fast._run.crashes import crash_report, without_own_frames
+from graflow_fast._run.deaths import MOST_KILLS, Deaths, Streak, Victim
+from graflow_fast._run.maps.batches import MAP_TICKETS
 from graflow_fast._run.output import STDERR, STDOUT, Piece
-from graflow_fast.exceptions import GraflowRuntimeError, TaskMemoryError, TaskSerializationError, TaskTimeoutError
+from graflow_fast.exceptions import (
+    GraflowRuntimeError,
+    TaskMemoryError,
+    TaskSerializationError,
+    TaskTimeoutError,
+    WorkerCrashedError,
+)
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.processes import Processes
 
-#: Seconds before a task whose worker died runs again, times its deaths: not the first task of the next young worker.
+#: Seconds before a task whose worker died runs again, times its deaths in a row, and at most: it is not to be the first
+#: task of the next young worker.
 _QUARANTINE = 0.02
+_LONGEST_QUARANTINE = 0.5
 
 _MEMORY_INTERVAL = 0.05
 
@@ -40,7 +49,7 @@ class Losses:
         self.run = processes.run
         self.pool = processes.pool
         self.core = processes.core
-        self._deaths: dict[tuple[int, int], int] = {}
+        self.deaths = Deaths()
         self._killed_for: dict[int, BaseException] = {}
         #: By ticket: bytes that the worker of a running attempt may hold.
         self._memory_limits: dict[int, int] = {}
@@ -71,10 +80,15 @@ class Losses:
 
     def lost(self, ticket: int, worker: int, pid: int, why: str) -> None:
         """Note that a worker died, and with it the attempt ``ticket`` (-1: it ran none)."""
+        is_ours = worker in self._killed_workers
         if ticket < 0:
+            if self.deaths.streaks and not is_ours:
+                self.deaths.noted(self.pool.exit_info(pid))
             self._refill()
             return
         info = self.pool.exit_info(pid)
+        if not is_ours:
+            self.deaths.noted(info)
         pieces, _ = self.pool.pieces_of(worker, ticket)
         if self.processes.live_output is not None:
             pieces = self.processes.live_output.rest(ticket, pieces)
@@ -83,23 +97,25 @@ class Losses:
         self.processes.sending.release(ticket)
         self.processes.requests.release(ticket)
         self._memory_limits.pop(ticket, None)
-        attempt = self.run.take(ticket)
+        attempt = self.run.attempts.take(ticket)
         error: Any = self._killed_for.pop(ticket, None)
         journal = self.processes.requests.journal
         if attempt is None:
             journal.forget(ticket)
             return
-        meant = error is not None or worker not in self._killed_workers
-        if ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, why, pieces, error, meant)
+        if error is None and is_ours:  # killed for another task's sake, which this one came after
+            self._run_uncharged(attempt)
             return
-        if not meant or (attempt.lease and error is None):
+        if ticket >= MAP_TICKETS:
+            self._lost_chunk(attempt, info, why, pieces, error)
+            return
+        if attempt.lease and error is None:
             self._run_uncharged(attempt)
             return
         journal.forget(ticket)
         attempt.branch.output.write(pieces)
         if error is not None:
-            self.run.failed(attempt, error)
+            self.run.outcomes.failed(attempt, error)
         else:
             self._crashed(attempt, info, why, pieces)
 
@@ -115,33 +131,42 @@ class Losses:
         if attempt.ticket >= MAP_TICKETS:
             attempt.map.lost(attempt, failure)  # type: ignore[attr-defined]
         else:
-            self.run.failed(attempt, failure)
+            self.run.outcomes.failed(attempt, failure)
 
     def unheard(self, attempt: Attempt, worker: int) -> None:
         """Have a body run anew whose worker ended with its result: no fault of the body but if it is always so."""
-        info = self.pool.exit_info(self.pool.pid(worker))
-        if attempt.ticket >= MAP_TICKETS:
-            self._lost_chunk(attempt, info, "with its results", [], None, True)
-        elif self._count_death(attempt) < most_deaths(info):
+        is_chunk = attempt.ticket >= MAP_TICKETS
+        if is_chunk and attempt.size > 1:  # type: ignore[attr-defined]
             self._run_uncharged(attempt)
+            return
+        info = self.pool.exit_info(self.pool.pid(worker))
+        error, streak = self._charge(attempt, info, "with its result", [])
+        if not streak.is_poison and streak.length < MOST_KILLS:
+            self._run_uncharged(attempt)
+        elif is_chunk:
+            attempt.map.lost(attempt, error, hopeless=True)  # type: ignore[attr-defined]
         else:
-            attempt.branch.failure = crash_report(attempt.task_id, attempt.number + 1, info, "with its result", [])
-            self.run.scheduler.fail(attempt.ticket, None, time.monotonic())
+            self.run.outcomes.failed_for_good(attempt, error)
 
     def _crashed(self, attempt: Attempt, info: ExitInfo, why: str, pieces: list[Piece]) -> None:
         """Charge an attempt with the death of its worker."""
-        deaths = self._count_death(attempt)
-        poison = deaths >= most_deaths(info)
-        error = crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths if poison else 0)
-        if poison:
-            self.run.failed_for_good(attempt, error)
+        error, streak = self._charge(attempt, info, why, pieces)
+        if streak.is_poison:
+            self.run.outcomes.failed_for_good(attempt, error)
         else:
-            self.run.failed(attempt, error, _QUARANTINE * deaths)
+            self.run.outcomes.failed(attempt, error, _quarantine(streak))
 
-    def _count_death(self, attempt: Attempt) -> int:
-        where = (attempt.branch.id, attempt.node)
-        self._deaths[where] = self._deaths.get(where, 0) + 1
-        return self._deaths[where]
+    def _charge(
+        self, attempt: Attempt, info: ExitInfo, why: str, pieces: list[Piece]
+    ) -> tuple[WorkerCrashedError, Streak]:
+        """Count a death against an attempt; return its error, and the deaths in a row."""
+        streak = self.deaths.charge(_victim(attempt), attempt.number, info)
+        deaths = streak.length if streak.is_poison else 0
+        return crash_report(attempt.task_id, attempt.number + 1, info, why, pieces, deaths), streak
+
+    def survived(self, attempt: Attempt) -> None:
+        """Note that an attempt ended without its worker's death."""
+        self.deaths.survived(_victim(attempt))
 
     def _run_uncharged(self, attempt: Attempt) -> None:
         """Run an attempt again that was lost through no fault of its body; what it has done live is not done twice.
@@ -149,27 +174,34 @@ class Losses:
         What it printed is dropped. Of a lease nothing has been applied, and whose fault it was is not known: it is
         repeated one step at a time.
         """
+        if attempt.ticket >= MAP_TICKETS:
+            attempt.map.lost(attempt, None)  # type: ignore[attr-defined]
+            self.processes.requests.journal.forget(attempt.ticket)
+            return
         if attempt.lease:
             assert self.processes.steps is not None
             self.processes.steps.lost(attempt)
             attempt.lease = 0
-        self.run.running[attempt.ticket] = attempt
+        self.run.attempts.running[attempt.ticket] = attempt
         self.processes.submit(attempt)
 
-    def _lost_chunk(
-        self, chunk: Any, info: Any, why: str, pieces: list[Piece], error: BaseException | None, meant: bool
-    ) -> None:
-        if not meant:
-            chunk.map.lost(chunk, None)
+    def _lost_chunk(self, chunk: Any, info: ExitInfo, why: str, pieces: list[Piece], error: Any) -> None:
+        """Charge a single item with the death of its worker; of several it is not known which was running."""
+        if chunk.size > 1:
+            self._run_uncharged(chunk)
+            return
+        if pieces:
+            chunk.batch.pieces.append((chunk.position, pieces))
+        if error is not None:
+            chunk.map.lost(chunk, error)
         else:
-            if pieces and chunk.size == 1:
-                chunk.batch.pieces.append((chunk.position, pieces))
-            chunk.map.lost(chunk, error or crash_report(chunk.task_id, chunk.number + 1, info, why, pieces))
+            error, streak = self._charge(chunk, info, why, pieces)
+            chunk.map.lost(chunk, error, hopeless=streak.is_poison, least_delay=_quarantine(streak))
         self.processes.requests.journal.forget(chunk.ticket)
 
     def timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         """Stop an attempt that has been running for too long."""
-        attempt = self.run.running.get(ticket)
+        attempt = self.run.attempts.running.get(ticket)
         if attempt is None or ticket in self._killed_for:
             return
         definition = attempt.task._definition  # type: ignore[attr-defined]
@@ -194,7 +226,7 @@ class Losses:
             if worker < 0 or ticket in self._killed_for:
                 continue
             used = self.pool.worker_memory(worker, limit)
-            attempt = self.run.running.get(ticket)
+            attempt = self.run.attempts.running.get(ticket)
             if used > limit and attempt is not None:
                 self._killed_for[ticket] = TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used)
                 self._killed_workers.add(worker)
@@ -223,10 +255,22 @@ class Losses:
     def stop_all(self, interrupted: bool) -> None:
         """Stop whatever is still running."""
         grace = _GRACE_WHEN_INTERRUPTED if interrupted else 0.0
-        for attempt in list(self.run.running.values()):
+        for attempt in list(self.run.attempts.running.values()):
             self.abandon(attempt)
-        self.run.running.clear()
+        self.run.attempts.running.clear()
         while self.given_up:
             self.kill_given_up(time.monotonic(), grace)
             if self.given_up:
                 self.core.poll(_PATIENCE)
+
+
+def _victim(attempt: Any) -> Victim:
+    """Return what a death is counted against: a node in its branch, or an item of a map."""
+    if attempt.ticket >= MAP_TICKETS:
+        return attempt.branch.id, attempt.node, attempt.first
+    return attempt.branch.id, attempt.node
+
+
+def _quarantine(streak: Streak) -> float:
+    """Return the seconds before a task whose worker died runs again."""
+    return min(_QUARANTINE * streak.length, _LONGEST_QUARANTINE)

@@ -20,8 +20,8 @@ from graflow_fast._run.definitions import DefinitionTable
 from graflow_fast._run.growth import Growth
 from graflow_fast._run.live_output import INTERVAL, LiveOutput
 from graflow_fast._run.losses import Losses
-from graflow_fast._run.map_places import report_chunk
-from graflow_fast._run.mapping import MAP_TICKETS
+from graflow_fast._run.maps.batches import MAP_TICKETS
+from graflow_fast._run.maps.places import report_chunk
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.requests import Requests
 from graflow_fast._run.scope import clear_own, replay
@@ -115,7 +115,8 @@ class Processes:
     def open_fork(self, fork: Fork) -> None:
         """Let the members of a group take the short way, if the group's place is the pool."""
         if self.feed is not None:
-            self.feed.open(fork.first, fork.nodes, self.sending.fork_view(fork))
+            around = self.run.nodes.names_added_around(fork.parent)
+            self.feed.open(fork.first, fork.nodes, self.sending.fork_view(fork), around)
             fork.feed = self.feed
 
     def _plan_of(self, task: Any) -> tuple[tuple[int, ...], list[str], list[str] | None] | None:
@@ -135,11 +136,13 @@ class Processes:
         required = [parameter.name for parameter in definition.parameters if parameter.required]
         return keys, required, None if definition.inject_context else looked_up
 
-    def _adopt(self, branch_id: int, log: list[Any], ran: list[str]) -> None:
-        """Take over a branch whose tasks took the short way so far: what they wrote, and which have run."""
+    def _adopt(self, branch_id: int, log: list[Any], ran: list[str], added: list[int]) -> None:
+        """Take over a branch whose tasks took the short way so far: what they wrote, which have run and were added."""
         branch = self.run.branches.branch(branch_id)
         replay([unpacked_write(write) for write in log], branch.channel, self.run.live)
         branch.context.cycle_controller.cycle_counts.update(dict.fromkeys(ran, 1))
+        if added:
+            self.run.nodes.note(added, branch.own_additions())
 
     def is_plain(self, task: Any) -> bool:
         """Say whether a task has no options that the short ways don't know."""
@@ -161,8 +164,8 @@ class Processes:
                 bound = self.sending.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self.sending.extra(attempt, definition)
         except TaskSerializationError as error:
-            run.running.pop(attempt.ticket, None)
-            run.failed(attempt, error)
+            run.attempts.running.pop(attempt.ticket, None)
+            run.outcomes.failed(attempt, error)
             return
         view = self.sending.view(attempt.branch)
         held: list[Any] = []
@@ -212,7 +215,7 @@ class Processes:
         self, ticket: int, worker: int, flags: int, started: float, ended: float, result: bytes, record: bytes
     ) -> None:
         run = self.run
-        attempt = run.take(ticket)
+        attempt = run.attempts.take(ticket)
         killed = self.losses.reported(ticket)
         self.sending.release(ticket)
         if self.requests.locks:
@@ -243,12 +246,14 @@ class Processes:
             self.requests.journal.forget(ticket)
             return
         self.growth.after_task(worker, ended - started)
+        if self.losses.deaths.streaks:
+            self.losses.survived(attempt)
         if killed is not None:  # it ended while it was being stopped
             self.pool.kill(worker, grace=0.0)
             if ticket >= MAP_TICKETS:
                 attempt.map.lost(attempt, killed)  # type: ignore[attr-defined]
             else:
-                run.failed(attempt, killed)
+                run.outcomes.failed(attempt, killed)
             self.requests.journal.forget(ticket)
             return
         if ticket >= MAP_TICKETS:
@@ -278,7 +283,7 @@ class Processes:
         run = self.run
         value = None if result == crossing.NONE_BYTES else Packed(result, load_packed)
         if parts is None:
-            run.reported(attempt, value, None)
+            run.outcomes.returned(attempt, value, None)
             return
         log, directives, pieces, error = parts
         if self.live_output is not None:
@@ -291,12 +296,12 @@ class Processes:
             if directives is not None:
                 directives = [self._restored(item) for item in directives]
         except Exception as unloadable:
-            run.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
+            run.outcomes.failed(attempt, TaskSerializationError(attempt.task_id, "what it wrote", "", unloadable))
             return
         if flags & FAILED:
-            run.failed(attempt, effects.unpack_error(attempt.task_id, error))
+            run.outcomes.failed(attempt, effects.unpack_error(attempt.task_id, error))
             return
-        run.reported(attempt, value, directives)
+        run.outcomes.returned(attempt, value, directives)
 
     def apply(self, channel: Any, log: list[tuple[str, str, bytes | None, float | None]]) -> None:
         """Do the writes that a worker logged."""
@@ -352,7 +357,7 @@ class Processes:
         """
         try:
             for ticket in [] if self.feed is None else self.feed.tickets():
-                self.run.attempt(ticket)
+                self.run.attempts.find(ticket)
             self.losses.stop_all(interrupted)
             self.requests.close()
             self.sending.close()

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run import by_value, crossing
+from graflow_fast._run import by_value, crossing, explain
 from graflow_fast._run.live_journal import LiveJournal, Part
 from graflow_fast._run.packing import packed_value
 from graflow_fast._worker.remote_graph import DESCRIBED
@@ -45,7 +45,7 @@ class Requests:
 
     def answer(self, ticket: int, worker: int, body: bytes) -> None:
         """Answer one request, now or (a lock) when its turn comes."""
-        attempt = self.run.attempt(ticket)
+        attempt = self.run.attempts.find(ticket)
         if attempt is None:
             return
         try:
@@ -81,7 +81,7 @@ class Requests:
         return attempt.branch.channel.keys()
 
     def _answer_graph(self, attempt: Attempt, method: str, arguments: tuple[Any, ...]) -> Any:
-        graph = self.run.context.graph
+        graph = attempt.branch.graph
         if method == "nodes":
             return list(graph.nodes)
         if method == "describe":
@@ -120,7 +120,7 @@ class Requests:
         attempt.branch.context.increment_step()
 
     def _answer_explain(self, attempt: Attempt, task_id: str) -> str:
-        return self.run.explain(task_id)
+        return explain.sentence(self.run, task_id, attempt.branch)
 
     def _answer_checkpoint(
         self, attempt: Attempt, task_id: str, metadata: dict[str, Any], path: str | None, log: list[Any]
@@ -188,7 +188,7 @@ class Requests:
         lock.count = 0
         while lock.waiting:
             ticket, worker, _, _ = lock.waiting.popleft()
-            if ticket in self.run.running:
+            if ticket in self.run.attempts.running:
                 lock.holder = ticket
                 lock.count = 1
                 self._reply(ticket, worker, None)

@@ -43,9 +43,9 @@ class Sending:
     def copies_for(self, branch: Branch | None) -> Copies:
         """Return the buffers that need not be sent again, none if code of the user may have changed them."""
         sequential = branch is not None and branch.fork is None and not self.run.parallel
-        if self.copies and (sequential or self._bodies_seen != self.run.bodies_here):
+        if self.copies and (sequential or self._bodies_seen != self.run.bodies.count):
             self.copies.clear()
-        self._bodies_seen = self.run.bodies_here
+        self._bodies_seen = self.run.bodies.count
         return self.copies
 
     def hold(self, ticket: int, held: list[Any]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._core import StepFeed
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
-from graflow_fast._run.attempt import Attempt
+from graflow_fast._run.attempts import apply_limits
 from graflow_fast._run.packing import load_packed
 from graflow_fast._run.placement import PROCESS
 from graflow_fast.channels._packed import Packed
@@ -21,6 +21,7 @@ from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import TaskSerializationError
 
 if TYPE_CHECKING:
+    from graflow_fast._run.attempt import Attempt
     from graflow_fast._run.driver import Run
     from graflow_fast._run.live_journal import Done, Part
     from graflow_fast._run.processes import Processes
@@ -49,12 +50,10 @@ class StepPlan:
         "max_cycles",
         "parameters",
         "retries",
-        "stable",
     )
 
-    def __init__(self, task: TaskWrapper, keys: tuple[int, ...], stable: bool) -> None:
+    def __init__(self, task: TaskWrapper, keys: tuple[int, ...]) -> None:
         definition = self.definition = task._definition
-        self.stable = stable
         self.keys = keys
         self.inject = definition.inject_context
         self.look_up = definition.resolve_keyword_args
@@ -134,7 +133,7 @@ class PoolSteps:
         if kind is list:
             self._adopt()
             self.processes.take_in(following)
-            return run._next()
+            return run.next()
         run.last_result = self._feed.last_result
         if kind is int:
             return self._apply_others(following, True)
@@ -194,9 +193,7 @@ class PoolSteps:
         if step is None:
             return None
         ticket, node, cause, tag, name, call, lease = step
-        nodes = self.run.nodes
-        attempt = Attempt(ticket, node, self.run.root, 0, nodes.tasks[node], nodes.names[node])
-        attempt.cause = cause
+        attempt = self.run.attempts.new(ticket, node, self.run.root, 0, cause)
         if tag:
             attempt.tag, attempt.task_id, attempt.call = tag, name, call
         attempt.lease = lease
@@ -206,7 +203,7 @@ class PoolSteps:
     def _adopt(self) -> None:
         attempt = self._attempt()
         if attempt is not None:
-            self.run.running[attempt.ticket] = attempt
+            self.run.attempts.running[attempt.ticket] = attempt
 
     def _apply_others(self, index: int, take_next: bool) -> Any:
         """Apply the outcome with that index, and those after it; return the next action if asked for."""
@@ -221,7 +218,7 @@ class PoolSteps:
             self.processes.apply_report(attempt, flags, result, parts)
             index += 1
             if index == len(outcomes) or run.scheduler.finished():
-                return run._next() if take_next else None
+                return run.next() if take_next else None
             following = feed.apply(index, take_next)
             if type(following) is not int:
                 run.last_result = feed.last_result
@@ -238,8 +235,7 @@ class PoolSteps:
         if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
             return None
         try:
-            keys = processes.table.keys_for(task._definition, task.task_id)
-            return StepPlan(task, keys, processes.table.is_stable(task._definition))
+            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
         except TaskSerializationError:
             return None  # the general way fails the attempt
 
@@ -249,7 +245,7 @@ class PoolSteps:
 
     def limit_retries(self, definition: Definition, task_id: str, base_id: str) -> None:
         """Note what a definition says of retries."""
-        self.run.apply_limits(self.run.context, definition, task_id, base_id)
+        apply_limits(self.run.context, definition, task_id, base_id)
 
     def pack(self, value: Any, ahead: bool) -> bytes | None:
         """Return a value as bytes, None when it can't be sent the short way; ``ahead``: before its step's turn."""

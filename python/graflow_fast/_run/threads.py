@@ -86,7 +86,7 @@ class Threads:
             result: Any = None
             raised: BaseException | None = None
             try:
-                result = run.call_body(attempt, context, task_context)
+                result = run.bodies.call(attempt, context, task_context)
             except BaseException as error:
                 raised = error
             registry.running.task_context = None
@@ -95,13 +95,13 @@ class Threads:
         def done(outcome: tuple[Any, BaseException | None, Any], pieces: Pieces) -> None:
             result, raised, directives = outcome
             context.current_task_context = None
-            run.body_ran_here()
-            del run.running[attempt.ticket]
+            run.bodies.ran()
+            del run.attempts.running[attempt.ticket]
             attempt.branch.output.write(pieces)
             if raised is not None:
-                run.failed(attempt, raised)
+                run.outcomes.failed(attempt, raised)
             else:
-                run.reported(attempt, result, directives)
+                run.outcomes.returned(attempt, result, directives)
 
         self.submit_call(attempt.ticket, attempt.branch, work, done)
 

@@ -69,7 +69,8 @@ class Tracing:
         for node, tag, _ in waiting[self.told :]:
             task = self.run.nodes.tasks[node]
             if tag and isinstance(task, TaskWrapper):
-                task = TaskWrapper(self.run.requested.name_of(tag), task._definition, register_to_context=False)
+                name = self.run.requested.name_of(tag, task.task_id)
+                task = TaskWrapper(name, task._definition, register_to_context=False)
             self.run.context.tracer.on_task_queued(task, self.run.context)
         self.told = len(waiting)
 

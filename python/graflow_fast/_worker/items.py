@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
-from graflow_fast._run.items import Body, Outcome, run_items
+from graflow_fast._run.maps.items import Body, Outcome, run_items
 from graflow_fast._worker import effects, output
 from graflow_fast._worker.remote import WorkerContext
 from graflow_fast.core.definition import Definition

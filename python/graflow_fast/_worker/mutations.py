@@ -15,6 +15,7 @@ import sys
 import types
 from typing import Any
 
+from graflow_fast._run.captured import names_used
 from graflow_fast.core.graph import TaskGraph
 
 #: What to do about it: warn, error or ignore.
@@ -93,7 +94,7 @@ def watch(function: Any) -> Watch | None:
             continue
         seen.add(id(current))
         rebound = _names(current.__code__, {"STORE_GLOBAL", "DELETE_GLOBAL"})
-        for name in _names_used(current.__code__) | rebound:
+        for name in names_used(current.__code__) | rebound:
             value = current.__globals__.get(name, _ABSENT)
             if name in rebound or _is_mutable(value):
                 variables[name, id(current.__globals__)] = (name, current.__globals__)
@@ -113,15 +114,6 @@ def watch(function: Any) -> Watch | None:
             if _is_mutable(value):
                 variables[name, id(value)] = (name, {name: value})
     return Watch(list(variables.values())) if variables else None
-
-
-def _names_used(code: types.CodeType) -> set[str]:
-    """Return all names in a body, attributes too: to watch a global too many is cheaper than to tell them apart."""
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found |= _names_used(constant)
-    return found
 
 
 def _names(code: types.CodeType, operations: set[str]) -> set[str]:

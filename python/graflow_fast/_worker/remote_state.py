@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graflow_fast.core.context import ExecutionContext, WaitingTasks
+from graflow_fast.core._waiting import WaitingTasks
+from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.cycle import CycleController
 from graflow_fast.exceptions import GraflowRuntimeError
 from graflow_fast.trace.noop import NoopTracer

@@ -1,7 +1,7 @@
 """The state of one run that users see: `ExecutionContext`, one per run and one per branch of it.
 
 Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not
-decide what runs next: `graflow_fast._run` does.
+decide what runs next (`graflow_fast._run` does); what it forwards to the running task is in `_control`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import pickle
 import zlib
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.channels.factory import ChannelFactory
+from graflow_fast.core._control import Control
+from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.cycle import CycleController
 from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import ConfigError
@@ -21,6 +22,7 @@ from graflow_fast.trace.noop import NoopTracer
 
 if TYPE_CHECKING:
     from graflow_fast.channels.base import Channel
+    from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.task import Executable
     from graflow_fast.trace.base import Tracer
@@ -30,35 +32,7 @@ __all__ = ["ExecutionContext", "TaskExecutionContext", "create_execution_context
 DEFAULT_MAX_CYCLES = 10
 
 
-class WaitingTasks(deque[str]):
-    """The ids of tasks that wait to run, first come first served."""
-
-    def to_list(self) -> list[str]:
-        """Return the ids, next one first."""
-        return list(self)
-
-    def size(self) -> int:
-        """Return how many wait."""
-        return len(self)
-
-    def is_empty(self) -> bool:
-        """Say whether none waits."""
-        return not self
-
-    def peek_next_node(self) -> str | None:
-        """Return the next id without taking it, None when none waits."""
-        return self[0] if self else None
-
-    def get_next_task(self) -> str | None:
-        """Take the next id, None when none waits."""
-        return self.popleft() if self else None
-
-    def cleanup(self) -> None:
-        """Forget all."""
-        self.clear()
-
-
-class ExecutionContext:
+class ExecutionContext(Control):
     """One run of a graph, or one branch of it.
 
     Attributes:
@@ -73,9 +47,6 @@ class ExecutionContext:
         ctrl_message: the message of the terminate or cancel that ended it.
         checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
     """
-
-    #: Whether `reset_control_flags` was called since a run ended.
-    _ending_forgotten = False
 
     def __init__(
         self,
@@ -139,6 +110,8 @@ class ExecutionContext:
         self._workflow: Any = None
         self._run: Any = None
         #: Distinguishes branches in generated names; the root's is empty.
+        #: name -> the definition whose limits the controllers have, where it has any.
+        self.limited_by: dict[str, Definition] = {}
         self.scope_name = ""
         #: Where and on how many workers bodies run; see `graflow_fast._run.settings`.
         self.settings: Any = None
@@ -256,7 +229,7 @@ class ExecutionContext:
         """Say in one sentence why a task ran, waits, was skipped, failed or was never reached; also during the run."""
         if self._run is None:
             return f"Nothing is known of task '{task_id}': this context has not been executed in this process."
-        sentence: str = self._run.explain(task_id)
+        sentence: str = self._run.explain(task_id, self)
         return sentence
 
     # --- the queue, for the low-level way of running
@@ -267,11 +240,6 @@ class ExecutionContext:
         return self.pending
 
     task_queue = queue
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The configuration given at creation."""
-        return self._original_config
 
     def add_to_queue(self, executable: Executable) -> None:
         """Let a task run after those already waiting; inside a running task, as its `next_task` does."""
@@ -289,101 +257,6 @@ class ExecutionContext:
         """Say whether nothing waits to run."""
         return not self.pending or (self.max_steps is not None and self.steps >= self.max_steps)
 
-    # --- control, forwarded to the running task
-
-    @property
-    def current_task_id(self) -> str | None:
-        """The id of the task whose body is running in this context, if any."""
-        context = self
-        while context.current_task_context is None:
-            if context.parent_context is None:
-                group: str | None = context._group
-                return group
-            if context._group is not None:
-                return context._group
-            context = context.parent_context
-        return context.current_task_context.task_id
-
-    def next_task(self, executable: Executable, goto: bool = False) -> str:
-        """Do as `TaskExecutionContext.next_task`; outside of a running task, add the task and queue it."""
-        if self.current_task_context is not None:
-            return self.current_task_context.next_task(executable, goto)
-        if executable.task_id not in self.graph.nodes:
-            self.graph.add_node(executable)
-        self.add_to_queue(executable)
-        return executable.task_id
-
-    def next_iteration(self, data: Any = None, task_id: str | None = None) -> str:
-        """Do as `TaskExecutionContext.next_iteration`.
-
-        Raises:
-            ValueError: no task is running here.
-        """
-        if self.current_task_context is None:
-            if task_id is not None and not self.graph.has_node(task_id):
-                raise ValueError(f"Task {task_id} not found in graph")
-            raise ValueError("No current task available for iteration")
-        return self.current_task_context.next_iteration(data)
-
-    def terminate_workflow(self, message: str) -> None:
-        """Do as `TaskExecutionContext.terminate_workflow`; outside of a running task, only note it."""
-        if self.current_task_context is not None:
-            self.current_task_context.terminate_workflow(message)
-        self._control_called.add("terminate")
-        self.ctrl_message = message
-
-    def cancel_workflow(self, message: str) -> None:
-        """Do as `TaskExecutionContext.cancel_workflow`; outside of a running task, only note it."""
-        if self.current_task_context is not None:
-            self.current_task_context.cancel_workflow(message)
-        self._control_called.add("cancel")
-        self.ctrl_message = message
-
-    def _ended(self, how: str) -> bool:
-        return self.stop_reason == how and not self._ending_forgotten
-
-    @property
-    def terminate_called(self) -> bool:
-        """Whether ``terminate_workflow`` was called, by the running task or by one before."""
-        return self._ended("terminated") or "terminate" in self._control_called or self._asked("terminate")
-
-    @property
-    def cancel_called(self) -> bool:
-        """Whether ``cancel_workflow`` was called, by the running task or by one before."""
-        return self._ended("canceled") or "cancel" in self._control_called or self._asked("cancel")
-
-    def _asked(self, kind: str) -> bool:
-        """Say whether the running task has asked for that."""
-        asked = None if self.current_task_context is None else self.current_task_context.directives
-        return any(directive[0] == kind for directive in asked or ())
-
-    @property
-    def goto_called(self) -> bool:
-        """Whether the running task has jumped."""
-        asked = None if self.current_task_context is None else self.current_task_context.directives
-        return any(directive[0] == "next" and directive[2] for directive in asked or ())
-
-    def reset_control_flags(self) -> None:
-        """Forget how the workflow was ended, and what was called outside of tasks."""
-        self._control_called.clear()
-        self._ending_forgotten = True
-        self.ctrl_message = None
-
-    @property
-    def checkpoint_requested(self) -> bool:
-        """Whether a checkpoint was asked for that has not been written yet."""
-        return self._run is not None and self._run.requested.checkpoint is not None
-
-    def request_checkpoint(self, metadata: dict[str, Any] | None = None, *, path: str | None = None) -> None:
-        """Ask for a checkpoint after the running task.
-
-        Raises:
-            ValueError: no task is running here.
-        """
-        if self.current_task_context is None:
-            raise ValueError("request_checkpoint() works inside a running task; no task of this context is running")
-        self.current_task_context.checkpoint(metadata, path=path)
-
     # --- names and seeds that depend on the program alone
 
     def seed_of(self, task_id: str) -> int:
@@ -395,6 +268,11 @@ class ExecutionContext:
         if self.scope_name or self._run is None:
             return f"{task_id}.ParallelGroup_{serial}"
         return f"ParallelGroup_{self._run.group_count + serial}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration given at creation."""
+        return self._original_config
 
     # --- running and saving
 

@@ -1,6 +1,6 @@
 """`task.map(items)`: one node of the graph that runs a task once for every item. Owns its options, name and items.
 
-How the items are spread over workers is `graflow_fast._run.mapping`'s.
+How the items are spread over workers is `graflow_fast._run.maps`'s.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ class MapTask(Executable):
         return self._task_id
 
     @property
+    def has_own_items(self) -> bool:
+        """Whether the items were given to it, so they are not another task's result."""
+        return not isinstance(self.items, (str, _Previous))
+
+    @property
     def handler_type(self) -> str:
         """The handler that the task asked for."""
         return self.task.handler_type
@@ -121,7 +126,7 @@ class MapTask(Executable):
         Raises:
             GraflowRuntimeError: they can't be iterated over, or an earlier run has used them up.
         """
-        items = value if isinstance(self.items, (str, _Previous)) else self.items
+        items = self.items if self.has_own_items else value
         try:
             iterator = iter(items)
         except TypeError:
@@ -146,7 +151,7 @@ class MapTask(Executable):
     def run(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Run the task for each item here and now, one after the other; for unit tests."""
         value = args[0] if args else None
-        if isinstance(self.items, (str, _Previous)) and not args:
+        if not self.has_own_items and not args:
             raise GraflowRuntimeError(f"Map '{self.task_id}' has no items of its own; pass them: run(items)")
         iterator, _ = self.open_items(value)
         if self._execution_context is not None:

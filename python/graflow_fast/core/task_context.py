@@ -47,6 +47,7 @@ class TaskExecutionContext:
     __slots__ = (
         "__dict__",
         "_base_task_id",
+        "_graph",
         "_groups_made",
         "_local_data",
         "directives",
@@ -62,6 +63,7 @@ class TaskExecutionContext:
         self.start_time = time.time()
         self._local_data: dict[str, Any] | None = None
         self._groups_made = 0
+        self._graph: TaskGraph
         #: What the body asked for, in call order: (kind, ...) tuples; see `graflow_fast._run.directives`.
         self.directives: list[tuple[Any, ...]] | None = None
 
@@ -102,8 +104,21 @@ class TaskExecutionContext:
 
     @property
     def graph(self) -> TaskGraph:
-        """The graph of the run; ``get_node(name)`` finds any task that could be jumped to."""
+        """The graph of the run; ``get_node(name)`` finds any task that could be jumped to.
+
+        What a body adds to it counts in the run when the body has returned.
+        """
+        try:
+            return self._graph
+        except AttributeError:
+            pass
+        from graflow_fast.core.graph import TaskGraph
+        from graflow_fast.core.graph_view import BodyGraph
+
         graph: TaskGraph = self.execution_context.graph
+        if isinstance(graph, TaskGraph):
+            graph = BodyGraph(graph, self.change_graph)
+        self._graph = graph
         return graph
 
     @property

@@ -3,7 +3,7 @@
 //! Owns these logs and how they are replayed on a plain channel. Must not know the scheduler or the pool.
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PySet, PyString};
 
 use crate::effects::{Write, APPEND, OPERATIONS, PREPEND, SET};
 use crate::plain::scalar_value;
@@ -13,6 +13,8 @@ pub(crate) type Packed = Option<Box<[u8]>>;
 
 /// One entry of a branch's log.
 pub(crate) enum Entry {
+    /// A body enqueued a new task.
+    Added { node: u32 },
     /// A task ran and left this.
     Result { node: u32, value: Packed },
     /// A body wrote to the channel.
@@ -47,6 +49,20 @@ impl Done {
         std::mem::take(self.log(member))
     }
 
+    /// The names of tasks that were added in this branch.
+    pub(crate) fn added<'a, 'py>(
+        &'a self,
+        names: &'a Bound<'py, PyList>,
+    ) -> impl Iterator<Item = PyResult<Bound<'py, PyString>>> + 'a {
+        let log: &[Entry] = if let Self::Log(log) = self { log } else { &[] };
+        log.iter().filter_map(|entry| match entry {
+            Entry::Added { node } => {
+                Some(names.get_item(*node as usize).and_then(|name| name.cast_into().map_err(Into::into)))
+            }
+            _ => None,
+        })
+    }
+
     /// True if what a body looks up under `name` or `<name>.__result__` may have been written in this branch.
     pub(crate) fn may_hold(&self, name: &str, names: &Bound<'_, PyList>) -> PyResult<bool> {
         let Self::Log(log) = self else {
@@ -54,6 +70,7 @@ impl Done {
         };
         for entry in log {
             let holds = match entry {
+                Entry::Added { .. } => false,
                 Entry::Write { key, .. } => key.strip_suffix(".__result__").unwrap_or(key) == name,
                 Entry::Result { node, .. } => {
                     names.get_item(*node as usize)?.cast_into::<PyString>()?.to_str()? == name
@@ -72,6 +89,8 @@ pub(crate) struct OpenFork {
     pub first: u64,
     pub members: Vec<u32>,
     pub view: u64,
+    /// The names that branches around the group have added.
+    pub around: Py<PySet>,
     /// By member index, in the order in which they ended.
     pub done: Vec<(u32, Done)>,
     /// Indices of members that ended since the driver asked last.
@@ -93,14 +112,16 @@ impl OpenFork {
     }
 }
 
-/// A branch's log as the driver has it: `(operation, key, value, None)`, and the names of the tasks that ran.
-pub(crate) type PythonLog<'py> = (Bound<'py, PyList>, Vec<Bound<'py, PyAny>>);
+/// A branch's log as the driver has it: `(operation, key, value, None)`, the names of the tasks that ran, and the nodes
+/// of those that were added.
+pub(crate) type PythonLog<'py> = (Bound<'py, PyList>, Vec<Bound<'py, PyAny>>, Vec<u32>);
 
 /// Turns a log over to the driver; values stay bytes (None for None).
 pub(crate) fn to_python<'py>(py: Python<'py>, log: &[Entry], names: &Bound<'py, PyList>) -> PyResult<PythonLog<'py>> {
-    let (out, mut ran) = (PyList::empty(py), Vec::new());
+    let (out, mut ran, mut added) = (PyList::empty(py), Vec::new(), Vec::new());
     for entry in log {
         match entry {
+            Entry::Added { node } => added.push(*node),
             Entry::Result { node, value } => {
                 let name = names.get_item(*node as usize)?;
                 let value = value.as_ref().map(|bytes| PyBytes::new(py, bytes));
@@ -113,7 +134,29 @@ pub(crate) fn to_python<'py>(py: Python<'py>, log: &[Entry], names: &Bound<'py, 
             }
         }
     }
-    Ok((out, ran))
+    Ok((out, ran, added))
+}
+
+/// The names that everybody knows.
+pub(crate) struct Graph<'a, 'py> {
+    pub ids: &'a Bound<'py, PyDict>,
+    pub graph: &'a Bound<'py, PyDict>,
+    pub tasks: &'a Bound<'py, PyList>,
+}
+
+impl Graph<'_, '_> {
+    /// Lets a task's name stand for it, unless it stands for another one already.
+    fn adopt(&self, node: u32, names: &Bound<'_, PyList>) -> PyResult<()> {
+        let name = names.get_item(node as usize)?;
+        if self.ids.contains(&name)? {
+            return Ok(());
+        }
+        self.ids.set_item(&name, node)?;
+        if self.graph.contains(&name)? {
+            return Ok(());
+        }
+        self.graph.set_item(name, self.tasks.get_item(node as usize)?)
+    }
 }
 
 /// Replays logs on a channel that is nothing but a dictionary.
@@ -124,6 +167,8 @@ pub(crate) struct Replay<'a, 'py> {
     pub counts: &'a Bound<'py, PyDict>,
     /// Makes a value of bytes that are not to be loaded yet.
     pub pack: &'a Bound<'py, PyAny>,
+    /// Where names of added tasks go; None when none are added here.
+    pub graph: Option<Graph<'a, 'py>>,
     /// The channel itself, for `delete`, and for `append` and `prepend` where the value under a key is no plain list.
     pub channel: &'a Bound<'py, PyAny>,
 }
@@ -133,6 +178,7 @@ impl<'py> Replay<'_, 'py> {
         match done {
             Done::Member(value) => self.result(member, value.as_deref()),
             Done::Log(log) => log.into_iter().try_for_each(|entry| match entry {
+                Entry::Added { node } => self.graph.as_ref().map_or(Ok(()), |graph| graph.adopt(node, self.names)),
                 Entry::Result { node, value } => self.result(node, value.as_deref()),
                 Entry::Write { operation, key, value } => self.write(operation, &key, &value),
             }),

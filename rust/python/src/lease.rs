@@ -48,18 +48,9 @@ pub struct Plan {
     handler: Py<PyString>,
     /// It may be sent together with others.
     leasable: bool,
-    /// What it captured can't change.
-    stable: bool,
     /// Plans are found by its address, so it must live as long as its plan.
     #[allow(dead_code)]
     definition: Py<PyAny>,
-}
-
-impl Plan {
-    /// Whether it holds as well when code of the user has run in this process.
-    pub fn is_stable(&self) -> bool {
-        self.stable
-    }
 }
 
 /// A step that is ready to be sent.

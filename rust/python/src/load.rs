@@ -99,20 +99,21 @@ pub fn load_edges(
     Ok(true)
 }
 
-/// The nodes of a group's members; None if one has no number yet.
+/// The nodes of a group's members; None if one has no number yet, or its name stands for another task.
 #[pyfunction]
 pub fn load_members<'py>(
     members: &Bound<'py, PyList>,
     plain: &Bound<'py, PyType>,
     ids: &Bound<'py, PyDict>,
+    tasks: &Bound<'py, PyList>,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = members.py();
     let found = PyList::empty(py);
     for member in members {
         let name = task_id(&member, plain)?;
         match ids.get_item(name)? {
-            Some(node) => found.append(node)?,
-            None => return Ok(None),
+            Some(node) if tasks.get_item(node.extract()?)?.is(&member) => found.append(node)?,
+            _ => return Ok(None),
         }
     }
     Ok(Some(found))

@@ -11,7 +11,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PySet, PyString, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
 use crate::effects::{read, PLAIN_EFFECTS};
@@ -66,7 +66,7 @@ struct Driver {
     plan_of: Py<PyAny>,
     /// `bound arguments -> bytes`; raises when they can't take the short way.
     pack_bound: Py<PyAny>,
-    /// `(branch, log, names of tasks that ran)`.
+    /// `(branch, log, names of tasks that ran, nodes that were added)`.
     adopt: Py<PyAny>,
 }
 
@@ -134,9 +134,13 @@ impl MemberFeed {
     }
 
     /// Lets the members of a fork be fed. Definitions are asked for anew, since what they captured may have changed.
-    fn open(&mut self, first: u64, members: Vec<u32>, view: u64) {
+    ///
+    /// `around` are the names that branches around the group have added.
+    fn open(&mut self, first: u64, members: Vec<u32>, view: u64, around: Bound<'_, PyList>) -> PyResult<()> {
         self.plans.clear();
-        self.forks.push(OpenFork { first, members, view, done: Vec::new(), ended: Vec::new() });
+        let around = PySet::new(around.py(), around)?.unbind();
+        self.forks.push(OpenFork { first, members, view, around, done: Vec::new(), ended: Vec::new() });
+        Ok(())
     }
 
     /// Feeds plain members until the pool has enough; the first action that is the driver's, or None.
@@ -247,7 +251,8 @@ impl MemberFeed {
         let position = self.forks.iter().position(|fork| fork.first == first);
         let fork = position.map(|position| self.forks.swap_remove(position));
         let (members, done) = fork.map(OpenFork::into_done).unwrap_or_default();
-        let replay = Replay { names: self.names.bind(py), data, counts, pack, channel };
+        let graph = self.next.as_ref().map(|next| next.graph(self.tasks.bind(py)));
+        let replay = Replay { names: self.names.bind(py), data, counts, pack, graph, channel };
         let mut others = others.into_iter().peekable();
         for (index, done) in done.into_iter().take_while(|(index, _)| *index < count) {
             while let Some(other) = others.next_if(|other| *other < index) {
@@ -258,7 +263,7 @@ impl MemberFeed {
         others.try_for_each(|other| replay_other.call1((other,)).map(drop))
     }
 
-    /// Closes a fork: of each plain member, in member order, (index, log, names of the tasks that ran).
+    /// Closes a fork: of each plain member, in member order, (index, (log, names of tasks that ran, nodes added)).
     fn close<'py>(&mut self, py: Python<'py>, first: u64) -> PyResult<Vec<(u32, PythonLog<'py>)>> {
         let Some(position) = self.forks.iter().position(|fork| fork.first == first) else {
             return Ok(Vec::new());
@@ -402,17 +407,21 @@ impl MemberFeed {
         let Some((writes, wanted)) = read(effects) else {
             return Ok(false);
         };
-        let Some(made) = next.make(py, &wanted)? else {
+        let (node, branch) = (*node, *branch);
+        let tables = Tables { names: self.names.bind(py), tasks: self.tasks.bind(py) };
+        let Some((fork, index)) = self.forks.iter().rev().find_map(|fork| fork.index(branch).map(|i| (fork, i))) else {
             return Ok(false);
         };
-        let tables = Tables { names: self.names.bind(py), tasks: self.tasks.bind(py) };
-        let nodes = next.add(scheduler, &tables, made)?;
-        let (node, branch) = (*node, *branch);
+        let Some(made) = next.make(py, &wanted, fork.around.bind(py), self.doing.get(&branch), tables.names)? else {
+            return Ok(false);
+        };
+        let member = fork.members[index as usize];
+        let nodes = NextTasks::add(scheduler, &tables, made)?;
         self.tracked.remove(&ticket);
         let done = self.doing.entry(branch).or_insert_with(|| Done::Log(Vec::new()));
-        let member = self.forks.iter().rev().find_map(|fork| fork.index(branch).map(|i| fork.members[i as usize]));
-        let log = done.log(member.unwrap_or(node));
+        let log = done.log(member);
         log.extend(writes.iter().map(Entry::from_write));
+        log.extend(nodes.iter().map(|node| Entry::Added { node: *node }));
         log.push(Entry::Result { node, value: value() });
         let directives: Vec<_> = nodes.into_iter().map(|node| Directive::Enqueue { node, tag: 0 }).collect();
         let _ = scheduler.core.complete(ticket, &directives, now);
@@ -428,9 +437,9 @@ impl MemberFeed {
         let Some((fork, index)) = self.fork_of(branch) else {
             return Ok(());
         };
-        let (log, ran) = to_python(py, &done.into_log(fork.members[index]), self.names.bind(py))?;
+        let (log, ran, added) = to_python(py, &done.into_log(fork.members[index]), self.names.bind(py))?;
         if let Some(driver) = &self.driver {
-            driver.adopt.call1(py, (branch, log, ran))?;
+            driver.adopt.call1(py, (branch, log, ran, added))?;
         }
         Ok(())
     }

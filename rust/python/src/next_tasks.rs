@@ -1,13 +1,15 @@
-//! Tasks that plain bodies enqueue: made part of the graph, the tables and the scheduler as the driver would do it.
+//! Tasks that plain bodies enqueue: made part of the tables and the scheduler as the driver would do it.
 //!
-//! Owns no state but which definitions are known to be simple. What is not simple is left to the driver.
+//! Their names are their branch's until the join. Owns no state but which definitions are known to be simple. What is not
+//! simple is left to the driver.
 use pyo3::exceptions::PyLookupError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
-use rustc_hash::FxHashMap as HashMap;
+use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyType};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::effects::Next;
+use crate::fed_branches::{Done, Graph};
 use crate::scheduler::{mistake, PyScheduler};
 
 /// Where new tasks go.
@@ -52,12 +54,23 @@ impl NextTasks {
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
-    pub(crate) fn make<'py>(&mut self, py: Python<'py>, next: &[Next<'_>]) -> PyResult<Option<Vec<Made<'py>>>> {
+    ///
+    /// `around` are the names that branches around this one have added, `done` is what this one has done.
+    pub(crate) fn make<'py>(
+        &mut self,
+        py: Python<'py>,
+        next: &[Next<'_>],
+        around: &Bound<'py, PySet>,
+        done: Option<&Done>,
+        names: &Bound<'py, PyList>,
+    ) -> PyResult<Option<Vec<Made<'py>>>> {
         let mut made = Vec::with_capacity(next.len());
-        for (position, wanted) in next.iter().enumerate() {
+        let own: Vec<Bound<'py, PyString>> = done.map_or(Ok(Vec::new()), |done| done.added(names).collect())?;
+        let mut taken: HashSet<&str> = own.iter().map(|name| name.to_str()).collect::<PyResult<_>>()?;
+        for wanted in next {
             let name = PyString::new(py, wanted.name);
             let known = self.ids.bind(py).contains(&name)? || self.graph.bind(py).contains(&name)?;
-            if known || next[..position].iter().any(|other| other.name == wanted.name) {
+            if known || (!around.is_empty() && around.contains(&name)?) || !taken.insert(wanted.name) {
                 return Ok(None);
             }
             let Some(definition) = self.definition(py, wanted.definition)? else {
@@ -81,23 +94,20 @@ impl NextTasks {
     }
 
     /// Adds tasks that were made; gives their nodes.
-    pub(crate) fn add(
-        &self,
-        scheduler: &mut PyScheduler,
-        tables: &Tables<'_, '_>,
-        made: Vec<Made<'_>>,
-    ) -> PyResult<Vec<u32>> {
-        let py = tables.names.py();
+    pub(crate) fn add(scheduler: &mut PyScheduler, tables: &Tables<'_, '_>, made: Vec<Made<'_>>) -> PyResult<Vec<u32>> {
         let mut nodes = Vec::with_capacity(made.len());
         for (name, task) in made {
             let node = scheduler.core.add_nodes(1).map_err(mistake)?;
-            self.ids.bind(py).set_item(&name, node)?;
-            self.graph.bind(py).set_item(&name, &task)?;
             tables.names.append(name)?;
             tables.tasks.append(task)?;
             nodes.push(node);
         }
         Ok(nodes)
+    }
+
+    /// The names that everybody knows.
+    pub(crate) fn graph<'a, 'py>(&'a self, tasks: &'a Bound<'py, PyList>) -> Graph<'a, 'py> {
+        Graph { ids: self.ids.bind(tasks.py()), graph: self.graph.bind(tasks.py()), tasks }
     }
 
     fn definition<'py>(&mut self, py: Python<'py>, key: u64) -> PyResult<Option<Bound<'py, PyAny>>> {

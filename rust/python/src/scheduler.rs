@@ -177,18 +177,6 @@ impl PyScheduler {
         self.core.complete(ticket as u64, &directives, micros(now)).map_err(mistake)
     }
 
-    fn complete_next(
-        &mut self,
-        ticket: i64,
-        directives: Option<Vec<DirectiveTuple>>,
-        now: f64,
-    ) -> PyResult<Option<ActionTuple>> {
-        let directives = to_directives(directives)?;
-        let now = micros(now);
-        self.core.complete(ticket as u64, &directives, now).map_err(mistake)?;
-        Ok(self.core.next(now).map(to_tuple))
-    }
-
     fn fail(&mut self, ticket: i64, retry_delay: Option<f64>, now: f64) -> bool {
         self.core.fail(ticket as u64, retry_delay.map(micros), micros(now))
     }
@@ -224,6 +212,10 @@ impl PyScheduler {
 
     fn edge_marks(&self) -> Vec<(u32, u32)> {
         self.core.edge_marks().into_iter().map(|(edge, mark)| (edge, mark.into())).collect()
+    }
+
+    fn reaches(&self, branch: u64, node: u32) -> PyResult<bool> {
+        self.core.reaches(branch, node).map_err(mistake)
     }
 
     fn successors(&self, node: u32) -> PyResult<Vec<u32>> {

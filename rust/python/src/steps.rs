@@ -14,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PySet, PyString, PyTuple};
 
-use crate::lease::{Outcome, Plan, Planner};
+use crate::lease::{Outcome, Planner};
 use crate::plain::NONE_PICKLE;
 use crate::pool::{convert, refused, Pool};
 use crate::scheduler::{to_tuple, ActionTuple, PyScheduler};
@@ -161,7 +161,7 @@ impl StepFeed {
 
     /// Forgets what is known of definitions: what they captured may have changed.
     fn renew(&mut self) {
-        self.planner.plans.retain(|_, plan| plan.as_ref().is_some_and(Plan::is_stable));
+        self.planner.plans.clear();
     }
 
     /// Runs the step that an action asks for, and those of its lease. Gives `action` itself when it is not plain, the

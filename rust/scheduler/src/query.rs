@@ -5,7 +5,7 @@ use crate::branch::Branch;
 use crate::error::CallError;
 use crate::event::Work;
 use crate::graph::Graph;
-use crate::ids::{EdgeId, Micros, NodeId, NONE};
+use crate::ids::{BranchId, EdgeId, Micros, NodeId, NONE};
 use crate::marks::Marks;
 use crate::scheduler::Scheduler;
 use crate::story::{Reason, Standing};
@@ -55,6 +55,12 @@ impl Scheduler {
     /// Branch 0's marks: edge and 1 for pending, 2 for fired, 3 for both. Edges are numbered as they were first added.
     pub fn edge_marks(&self) -> Vec<(EdgeId, u8)> {
         self.root.marks.edges().into_iter().map(|(edge, state)| (edge, state as u8)).collect()
+    }
+
+    /// Whether a branch can get to a node by edges, from its member or from what its tasks enqueued; branch 0 to any.
+    pub fn reaches(&self, branch: BranchId, node: NodeId) -> Result<bool, CallError> {
+        self.graph.require(node)?;
+        Ok(self.branches.get(branch).is_none_or(|open| open.can_reach(&self.graph, node)))
     }
 
     /// A node's successors, in edge order.

@@ -87,45 +87,48 @@ class GroupExecutionPolicy(ABC):
         return succeeded, failed
 
 
-class StrictGroupPolicy(GroupExecutionPolicy):
+class _CountingPolicy(GroupExecutionPolicy):
+    """A policy that looks at nothing but which members succeeded."""
+
+    def on_group_finished(
+        self,
+        group_id: str,
+        tasks: Sequence[Executable],
+        results: dict[str, TaskResult],
+        context: ExecutionContext,
+    ) -> None:
+        """Raise if too little succeeded."""
+        self._validate_group_results(group_id, tasks, results)
+        self._judge(group_id, *self._partition_group_results(results))
+
+    @abstractmethod
+    def _judge(self, group_id: str, succeeded: list[str], failed: list[tuple[str, str]]) -> None:
+        """Raise, given the ids that succeeded and the (id, message) of the others."""
+
+
+class StrictGroupPolicy(_CountingPolicy):
     """Every member must succeed. The default."""
 
     def get_name(self) -> str:
         """``"strict"``."""
         return "strict"
 
-    def on_group_finished(
-        self,
-        group_id: str,
-        tasks: Sequence[Executable],
-        results: dict[str, TaskResult],
-        context: ExecutionContext,
-    ) -> None:
+    def _judge(self, group_id: str, succeeded: list[str], failed: list[tuple[str, str]]) -> None:
         """Raise if any member failed."""
-        self._validate_group_results(group_id, tasks, results)
-        succeeded, failed = self._partition_group_results(results)
         if failed:
             message = f"Parallel group {group_id} failed: {len(failed)} task(s) failed"
             raise ParallelGroupError(message, group_id, failed, succeeded)
 
 
-class BestEffortGroupPolicy(GroupExecutionPolicy):
+class BestEffortGroupPolicy(_CountingPolicy):
     """Failures are logged, and the workflow goes on."""
 
     def get_name(self) -> str:
         """``"best_effort"``."""
         return "best_effort"
 
-    def on_group_finished(
-        self,
-        group_id: str,
-        tasks: Sequence[Executable],
-        results: dict[str, TaskResult],
-        context: ExecutionContext,
-    ) -> None:
+    def _judge(self, group_id: str, succeeded: list[str], failed: list[tuple[str, str]]) -> None:
         """Log a warning if any member failed."""
-        self._validate_group_results(group_id, tasks, results)
-        _, failed = self._partition_group_results(results)
         if failed:
             logger.warning(
                 "Parallel group %s completed with %d failure(s); continuing (best-effort). Failed tasks: %s",
@@ -135,7 +138,7 @@ class BestEffortGroupPolicy(GroupExecutionPolicy):
             )
 
 
-class CriticalGroupPolicy(GroupExecutionPolicy):
+class CriticalGroupPolicy(_CountingPolicy):
     """The named members must succeed; failures of the others are logged.
 
     Args:
@@ -159,18 +162,10 @@ class CriticalGroupPolicy(GroupExecutionPolicy):
         """Ids of the members that must succeed, sorted."""
         return sorted(self._critical_task_ids)
 
-    def on_group_finished(
-        self,
-        group_id: str,
-        tasks: Sequence[Executable],
-        results: dict[str, TaskResult],
-        context: ExecutionContext,
-    ) -> None:
+    def _judge(self, group_id: str, succeeded: list[str], failed: list[tuple[str, str]]) -> None:
         """Raise if a critical member failed (`ParallelGroupError`) or isn't a member at all (`ValueError`)."""
-        self._validate_group_results(group_id, tasks, results)
-        if strangers := self._critical_task_ids.difference(results):
+        if strangers := self._critical_task_ids.difference(succeeded, (task_id for task_id, _ in failed)):
             raise ValueError(f"Critical task ids {sorted(strangers)} are not part of parallel group {group_id}")
-        succeeded, failed = self._partition_group_results(results)
         critical = [(task_id, message) for task_id, message in failed if task_id in self._critical_task_ids]
         if critical:
             message = f"Critical tasks failed: {[task_id for task_id, _ in critical]}"
@@ -183,7 +178,7 @@ class CriticalGroupPolicy(GroupExecutionPolicy):
             )
 
 
-class AtLeastNGroupPolicy(GroupExecutionPolicy):
+class AtLeastNGroupPolicy(_CountingPolicy):
     """A minimum number of members must succeed, whichever they are.
 
     Args:
@@ -202,18 +197,11 @@ class AtLeastNGroupPolicy(GroupExecutionPolicy):
         """``"at_least_<n>"``."""
         return f"at_least_{self.min_success}"
 
-    def on_group_finished(
-        self,
-        group_id: str,
-        tasks: Sequence[Executable],
-        results: dict[str, TaskResult],
-        context: ExecutionContext,
-    ) -> None:
+    def _judge(self, group_id: str, succeeded: list[str], failed: list[tuple[str, str]]) -> None:
         """Raise if too few succeeded (`ParallelGroupError`) or the group is too small for that (`ValueError`)."""
-        self._validate_group_results(group_id, tasks, results)
-        if self.min_success > len(tasks):
-            raise ValueError(f"min_success ({self.min_success}) cannot exceed number of tasks ({len(tasks)})")
-        succeeded, failed = self._partition_group_results(results)
+        count = len(succeeded) + len(failed)
+        if self.min_success > count:
+            raise ValueError(f"min_success ({self.min_success}) cannot exceed number of tasks ({count})")
         if len(succeeded) < self.min_success:
             message = f"Only {len(succeeded)}/{self.min_success} tasks succeeded in group {group_id}"
             raise ParallelGroupError(message, group_id, failed, succeeded)

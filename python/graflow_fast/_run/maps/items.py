@@ -228,7 +228,7 @@ def _run_each(
             times.append((started, time.time()))
         if until_failure and outcome.failures:
             return
-        if outcome.directives and _ends(outcome.directives[-1]):
+        if outcome.directives and ends_the_map(outcome.directives[-1][1]):
             return
 
 
@@ -241,9 +241,9 @@ def _note_failure(outcome: Outcome, error: BaseException, take_output: Callable[
         outcome.pieces.append((position, pieces))
 
 
-def _ends(entry: tuple[int, list[tuple[Any, ...]]]) -> bool:
-    """Say whether nothing after this item counts."""
-    return any(directive[0] in ("terminate", "cancel") for directive in entry[1])
+def ends_the_map(asked: list[tuple[Any, ...]]) -> bool:
+    """Say whether nothing counts that comes after an item which asked for this."""
+    return any(directive[0] in ("terminate", "cancel") for directive in asked)
 
 
 def _check_directives(item_id: str, directives: list[tuple[Any, ...]]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING
-from graflow_fast._run.items import Body, Outcome, run_items
+from graflow_fast._run.maps.items import Body, Outcome, run_items
 from graflow_fast._run.output import CapturedThreads, Piece, Pieces, capture
 from graflow_fast._run.packing import load_packed, packed_value
 from graflow_fast._run.scope import BranchChannel, Operation, replay
@@ -17,7 +17,8 @@ from graflow_fast.channels._packed import Packed
 from graflow_fast.exceptions import TaskSerializationError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.mapping import Chunk, MapRun
+    from graflow_fast._run.maps.batches import Chunk
+    from graflow_fast._run.maps.map_run import MapRun
 
 
 class ItemsBranch:
@@ -30,7 +31,7 @@ class ItemsBranch:
         self.fork = parent.fork
         self.failure: BaseException | None = None
         self.output = parent.output
-        self.channel: Any = found.run.seen_by(found.attempt)
+        self.channel: Any = found.attempt.branch.channel
         if prior:
             self.channel = BranchChannel(f"{self.channel.name}_item", self.channel, found.run.live)
             replay(prior, self.channel, found.run.live)
@@ -45,6 +46,8 @@ class Place:
     """Where the chunks of one map run."""
 
     workers = 1
+    #: Whether that is the calling thread, which does nothing else meanwhile.
+    in_caller = False
 
     def __init__(self, found: MapRun) -> None:
         self.map = found
@@ -62,7 +65,7 @@ class Place:
 
     def abandon(self, chunk: Chunk) -> None:
         """Stop a chunk whose outcome no longer matters."""
-        self.run.running.pop(chunk.ticket, None)
+        self.run.attempts.running.pop(chunk.ticket, None)
 
     def replay(self, log: list[Operation]) -> None:
         """Do the items' writes on the channel of the map's branch."""
@@ -75,7 +78,7 @@ class Place:
         """Return how the body is called in this process."""
         found = self.map
         task = found.task.task
-        channel = found.run.seen_by(found.attempt)
+        channel = found.attempt.branch.channel
         parent = found.attempt.branch.context
         prior = chunk.batch.prior.get(chunk.position) if chunk.size == 1 else None
 
@@ -89,14 +92,15 @@ class Place:
                 context.retry_controller = parent.retry_controller
             return context
 
-        explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"
-        previous = self.run.previous_of(found.attempt) if explicit else NOTHING
+        previous = self.run.bodies.previous_of(found.attempt) if found.task.has_own_items else NOTHING
         handler = self.run.handlers.get(task.handler_type)
         return Body(found.definition, found.name, lambda: dict(task._bound_kwargs), context_of, previous, handler)
 
 
 class InlinePlace(Place):
     """The calling thread, one chunk at a time."""
+
+    in_caller = True
 
     def has_room(self, under_way: int) -> bool:
         """One at a time."""
@@ -109,27 +113,28 @@ class InlinePlace(Place):
         context = found.attempt.branch.context
         outer = context.current_task_context
         started = time.monotonic()
-        first = chunk.batch.first + chunk.position
         body = self.body(chunk)
+
+        def run() -> Outcome:
+            return run_items(
+                body, items, chunk.first, detailed=found.detailed, caught=Exception, until_failure=chunk.size > 1
+            )
+
         try:
-            if found.batches[0] is chunk.batch or self.run.live_output:
-                outcome = run_items(
-                    body, items, first, detailed=found.detailed, caught=Exception, until_failure=chunk.size > 1
-                )
+            if found.results.batches[0] is chunk.batch or self.run.live_output:
+                outcome = run()
             else:  # an earlier item is still to be tried again: what it prints comes first
                 with CapturedThreads(), capture() as pieces:
-                    outcome = run_items(
-                        body, items, first, detailed=found.detailed, caught=Exception, until_failure=chunk.size > 1
-                    )
+                    outcome = run()
                 if pieces:
                     outcome.pieces.append((len(outcome.results) - 1, pieces))
         finally:
             context.current_task_context = outer
         done = len(outcome.results)
         if done < chunk.size and outcome.failures:
-            found.push_back(chunk.batch, chunk.size - done)
+            found.source.push_back(chunk.batch, chunk.size - done)
             chunk.size = done
-        found.measured(done, time.monotonic() - started, 0)
+        found.size.measured(done, time.monotonic() - started, 0)
         found.report(chunk, outcome)
         return True
 
@@ -140,7 +145,7 @@ class ThreadPlace(Place):
     def __init__(self, found: MapRun) -> None:
         super().__init__(found)
         self.workers = self.run.settings.resolved_workers()
-        self.threads = self.run._thread_side()
+        self.threads = self.run.thread_side()
 
     def has_room(self, under_way: int) -> bool:
         """As many as there are threads."""
@@ -149,9 +154,9 @@ class ThreadPlace(Place):
     def start(self, chunk: Chunk) -> bool:
         """Have a thread run the chunk."""
         found = self.map
-        self.run.running[chunk.ticket] = chunk  # type: ignore[assignment]
+        self.run.attempts.running[chunk.ticket] = chunk  # type: ignore[assignment]
         items = list(chunk.items)
-        first = chunk.batch.first + chunk.position
+        first = chunk.first
         body = self.body(chunk)
 
         def work(pieces: Pieces) -> tuple[Outcome, float]:
@@ -160,9 +165,9 @@ class ThreadPlace(Place):
             return outcome, time.monotonic() - started
 
         def done(result: tuple[Outcome, float], _: Pieces) -> None:
-            del self.run.running[chunk.ticket]
+            del self.run.attempts.running[chunk.ticket]
             outcome, seconds = result
-            found.measured(chunk.size, seconds, 0)
+            found.size.measured(chunk.size, seconds, 0)
             found.report(chunk, outcome)
 
         self.threads.submit_call(chunk.ticket, None, work, done)
@@ -190,9 +195,9 @@ class PoolPlace(Place):
         )
         self._previous: bytes | None = None
         attempt = found.attempt
-        explicit = not isinstance(found.task.items, str) and type(found.task.items).__name__ != "_Previous"
         parameters = found.definition.parameters
-        if explicit and attempt.cause >= 0 and sum(parameter.required for parameter in parameters) > 1:
+        required = sum(parameter.required for parameter in parameters)
+        if found.task.has_own_items and attempt.cause >= 0 and required > 1:
             name = self.run.nodes.names[attempt.cause]
             self._previous = packed_value(attempt.branch.channel, f"{name}.__result__")
         values = self.processes.sending.declared(self._branch, found.definition) if len(parameters) > 1 else {}
@@ -217,7 +222,7 @@ class PoolPlace(Place):
         if chunk.number:
             chunk.branch = ItemsBranch(found, chunk.batch.prior.get(chunk.position))
             extra = {"retries": chunk.number, "values": processes.sending.declared(chunk.branch, definition)}
-        first = chunk.batch.first + chunk.position
+        first = chunk.first
         done = chunk.batch.live.pop((first, chunk.task_id), None) if chunk.batch.live else None
         if done is not None:
             processes.requests.journal.give(chunk.ticket, (first, chunk.task_id), done)
@@ -231,7 +236,7 @@ class PoolPlace(Place):
         processes.losses.limit_memory(chunk.ticket, memory_limit)
         if processes.live_output is not None and chunk.size > 1:
             processes.live_output.later.add(chunk.ticket)
-        run.running[chunk.ticket] = chunk  # type: ignore[assignment]
+        run.attempts.running[chunk.ticket] = chunk  # type: ignore[assignment]
         chunk.started = time.time()
         # The view is this map's own, so the pool measures its chunks apart from other tasks of the function.
         processes.core.submit(chunk.ticket, payload, (self._view, *keys), timeout)
@@ -240,16 +245,11 @@ class PoolPlace(Place):
     def _unsendable(self, chunk: Chunk, error: Exception) -> None:
         found = self.map
         if chunk.size > 1:
-            found.chunks.pop(chunk.ticket)
-            found.again.extend((chunk.batch, chunk.position + position, 0) for position in range(chunk.size))
+            found.run_one_by_one(chunk)
             return
         if not isinstance(error, TaskSerializationError):
             error = explain_unpicklable(chunk.task_id, "item", chunk.items[0], error)
-        outcome = Outcome()
-        outcome.results.append(None)
-        outcome.failures.append((0, error))
-        found._hopeless.add(chunk.task_id)
-        found.report(chunk, outcome)
+        found.fail(chunk, error, hopeless=True)
 
     def abandon(self, chunk: Chunk) -> None:
         """Take the chunk back, or stop the worker that runs it."""
@@ -267,28 +267,26 @@ def report_chunk(
 ) -> None:
     """Take in what a worker reports of a chunk."""
     found = chunk.map
-    outcome = Outcome()
     live = processes.live_output
     if flags & 1:  # it failed as a whole: its items could not be loaded, or its results not be sent
         _, _, pieces, packed = parts
         if chunk.size > 1:
             found.lost(chunk, RuntimeError(str(unpack_error(chunk.task_id, packed))))
             return
-        outcome.results.append(None)
-        outcome.failures.append((0, unpack_error(chunk.task_id, packed)))
-        if pieces:
-            outcome.pieces.append((0, pieces if live is None else live.rest(chunk.ticket, pieces)))
-        found.report(chunk, outcome)
+        if pieces and live is not None:
+            pieces = live.rest(chunk.ticket, pieces)
+        found.fail(chunk, unpack_error(chunk.task_id, packed), pieces)
         return
+    outcome = Outcome()
     outcome.results = crossing.loads(result)
-    found.measured(chunk.size, seconds, len(result))
+    found.size.measured(chunk.size, seconds, len(result))
     if parts is not None:
         failures, logs, directives, outcome.pieces, outcome.times = parts
         if live is not None:
             outcome.pieces = live.rest_of_items(chunk.ticket, outcome.pieces)
         offset = chunk.task_id
         for position, packed in failures:
-            chunk.task_id = f"{found.name}[{chunk.batch.first + chunk.position + position}]"
+            chunk.task_id = f"{found.name}[{chunk.first + position}]"
             outcome.failures.append((position, unpack_error(chunk.task_id, packed)))
         chunk.task_id = offset
         for position, log in logs:

@@ -11,7 +11,7 @@ from graflow_fast.core.task import Task
 from graflow_fast.exceptions import ParallelGroupError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.mapping import MapRun
+    from graflow_fast._run.maps.map_run import MapRun
 
 _NAMED = 5
 
@@ -19,15 +19,16 @@ _NAMED = 5
 def judge(found: MapRun) -> Exception | None:
     """Return the error that a map ends with, None when its policy is content."""
     policy: Any = found.task._execution_config["policy"]
-    if not found.failed and policy in ("strict", "best_effort"):
+    failed = found.results.failed
+    if not failed and policy in ("strict", "best_effort"):
         return None
-    first_final = found.failed[0][2] if found.failed else None
+    first_final = failed[0][2] if failed else None
     error: Exception
     try:
         if policy == "strict":
             raise _strict(found)
-        names = [f"{found.name}[{index}]" for index in range(found.total)]
-        finals = {index: final for index, _, final in found.failed}
+        names = [f"{found.name}[{index}]" for index in range(found.results.total)]
+        finals = {index: final for index, _, final in failed}
         now = time.time()
         started = found.attempt.started
         results = {
@@ -52,13 +53,14 @@ def judge(found: MapRun) -> Exception | None:
 
 
 def _strict(found: MapRun) -> ParallelGroupError:
-    failed = [(f"{found.name}[{index}]", str(final)) for index, _, final in found.failed]
-    shown = [f"{found.name}[{index}] ({type(error).__name__}: {error})" for index, error, _ in found.failed[:_NAMED]]
+    failed, total = found.results.failed, found.results.total
+    finals = [(f"{found.name}[{index}]", str(final)) for index, _, final in failed]
+    shown = [f"{found.name}[{index}] ({type(error).__name__}: {error})" for index, error, _ in failed[:_NAMED]]
     more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-    indices = {index for index, _, _ in found.failed}
-    succeeded = [f"{found.name}[{index}]" for index in range(found.total) if index not in indices]
-    message = f"Map {found.name} failed: {len(failed)} of {found.total} items failed: {', '.join(shown)}{more}"
-    return ParallelGroupError(message, found.name, failed, succeeded)
+    indices = {index for index, _, _ in failed}
+    succeeded = [f"{found.name}[{index}]" for index in range(total) if index not in indices]
+    message = f"Map {found.name} failed: {len(failed)} of {total} items failed: {', '.join(shown)}{more}"
+    return ParallelGroupError(message, found.name, finals, succeeded)
 
 
 def _exception(error: BaseException | None) -> Exception | None:

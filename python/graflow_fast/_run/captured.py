@@ -1,0 +1,65 @@
+"""What a function captures, and whether that can change while nobody hears of it. Knows nothing of keys or pickles."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+#: Stands for a global that is not there: the name is a builtin's, or an attribute's.
+_ABSENT = object()
+
+#: What global names are bound to.
+Bindings = dict[str, Any]
+
+
+def fixed_bindings(func: Any) -> Bindings | None:
+    """Return what a function captures, if that can only change by binding a name anew; else None.
+
+    That is so for what crosses by its name alone: importable modules, classes and functions. All else crosses by value.
+    """
+    code = getattr(func, "__code__", None)
+    if code is None or func.__closure__ or func.__defaults__ or func.__kwdefaults__:
+        return None
+    bindings = {name: func.__globals__.get(name, _ABSENT) for name in names_used(code)}
+    return bindings if all(value is _ABSENT or _crosses_by_name(value) for value in bindings.values()) else None
+
+
+def still_hold(bindings: Bindings, func: Any) -> bool:
+    """Say whether the names are bound to what they were."""
+    get = func.__globals__.get
+    return all(get(name, _ABSENT) is value for name, value in bindings.items())
+
+
+def names_used(code: types.CodeType) -> set[str]:
+    """Return all names in a body, attributes too: to look at a global too many is cheaper than to tell them apart."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= names_used(constant)
+    return found
+
+
+def _crosses_by_name(value: Any) -> bool:
+    """Say whether workers import a value, so what crosses is its name."""
+    if isinstance(value, types.ModuleType):
+        name, path = value.__name__, ""
+    elif isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        if not isinstance(getattr(value, "__self__", None), (types.ModuleType, type(None))):
+            return False  # a method of some object, which crosses with it
+        name, path = value.__module__, value.__qualname__
+    else:
+        return False
+    if name is None or name == "__main__" or _is_sent_by_value(name):
+        return False
+    found: Any = sys.modules.get(name)
+    for part in path.split(".") if path else ():
+        found = getattr(found, part, None)
+    return found is value
+
+
+def _is_sent_by_value(module: str) -> bool:
+    """Say whether the user has asked cloudpickle to send a module's content, not its name."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    asked = cloudpickle.list_registry_pickle_by_value() if cloudpickle is not None else ()
+    return any(module == name or module.startswith(f"{name}.") for name in asked)

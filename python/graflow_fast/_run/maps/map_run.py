@@ -1,0 +1,236 @@
+"""One map under way: items handed out in chunks, failed ones tried again, until all have an outcome or none counts.
+
+Owns retries of items and what counts when a map stops early. Where chunks run is `places`', item order `results`'.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._run.maps.batches import Batch, Chunk
+from graflow_fast._run.maps.chunk_size import ChunkSize
+from graflow_fast._run.maps.items import Outcome, ends_the_map
+from graflow_fast._run.maps.places import InlinePlace, Place, PoolPlace, ThreadPlace
+from graflow_fast._run.maps.policy import judge
+from graflow_fast._run.maps.results import Results
+from graflow_fast._run.maps.source import Source, items_value
+from graflow_fast._run.placement import INLINE, THREAD
+from graflow_fast.core.mapping import MapTask
+
+if TYPE_CHECKING:
+    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._run.maps.maps import Maps
+
+_PLACES: dict[str, type[Place]] = {INLINE: InlinePlace, THREAD: ThreadPlace}
+
+
+class MapRun:
+    """One map under way."""
+
+    def __init__(self, maps: Maps, attempt: Attempt, place: str) -> None:
+        task: Any = attempt.task
+        self.maps = maps
+        self.run = maps.run
+        self.attempt = attempt
+        self.task: MapTask = task
+        self.name = attempt.task_id
+        self.definition = task.task._definition
+        #: Whether the times of each item are wanted.
+        self.detailed = not self.run.silent
+        self.results = Results(attempt)
+        items, total = task.open_items(items_value(self.run, attempt))
+        self.source = Source(items)
+        self.chunks: dict[int, Chunk] = {}
+        self.place = _PLACES.get(place, PoolPlace)(self)
+        limited = self.definition.timeout is not None or self.definition.memory_limit is not None
+        limited = limited or self.run.placement.default_limits
+        self.size = ChunkSize(1 if limited else task.chunk, total, self.place.workers)
+        #: Items to run once more, each alone: (batch, position, attempt), at once or (when, index, ...) later.
+        self._again: deque[tuple[Batch, int, int]] = deque()
+        self._waiting: list[tuple[float, int, Batch, int, int]] = []
+        #: The ids of items that another attempt would fail in the same way.
+        self._hopeless: set[str] = set()
+
+    # --- handing out
+
+    def pump(self) -> bool:
+        """Hand out what there is room for; return whether anything was done here and now."""
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            self._again.append(heapq.heappop(self._waiting)[2:])
+        done = False
+        while self.place.has_room(len(self.chunks)):
+            chunk = self._next_chunk()
+            if chunk is None:
+                break
+            self.chunks[chunk.ticket] = chunk
+            done = True
+            if self.place.start(chunk):
+                break
+        if not (self.chunks or self._again or self._waiting or self.has_more()):
+            self._finish()
+            done = True
+        return done
+
+    def _next_chunk(self) -> Chunk | None:
+        """Return what runs next; None when there is nothing, or enough is under way."""
+        while self._again:
+            batch, position, number = self._again.popleft()
+            if self.results.counts(batch.first + position):
+                return Chunk(self, batch, position, 1, number)
+        if not self.has_more() or self.results.are_full():
+            return None
+        batch_read = self.source.read(self.size.wanted(self.source.next_index))
+        if batch_read is None:
+            return None
+        self.results.batches.append(batch_read)
+        return Chunk(self, batch_read, 0, len(batch_read.items), 0)
+
+    def has_more(self) -> bool:
+        """Say whether there may be items that were not handed out yet."""
+        return self.results.stop_at is None and self.source.has_more()
+
+    def blocks(self) -> bool:
+        """Say whether items are to be run in the calling thread before anything else is started there."""
+        return self.place.in_caller and (self.has_more() or bool(self._again) or not self._waiting)
+
+    def deadline(self) -> float | None:
+        """Return when the next item may be tried again."""
+        return self._waiting[0][0] if self._waiting else None
+
+    # --- what comes back
+
+    def report(self, chunk: Chunk, outcome: Outcome, least_delay: float = 0.0) -> None:
+        """Take in what became of a chunk; items that failed run again after ``least_delay`` seconds or later."""
+        self.chunks.pop(chunk.ticket, None)
+        batch, offset = chunk.batch, chunk.position
+        if self.run.live_output:
+            for _, pieces in outcome.pieces:
+                self.attempt.branch.output.write(pieces)
+            outcome.pieces = []
+        failed = dict(outcome.failures)
+        batch.take_in(offset, chunk.size, outcome, failed)
+        for position, asked in outcome.directives:
+            if position not in failed and ends_the_map(asked):
+                self._stop(chunk.first + position + 1)
+        for position in sorted(failed):
+            self._item_failed(batch, offset + position, failed[position], chunk.number, least_delay)
+        self.results.release()
+
+    def fail(
+        self,
+        chunk: Chunk,
+        error: BaseException,
+        pieces: Any = None,
+        *,
+        hopeless: bool = False,
+        least_delay: float = 0.0,
+    ) -> None:
+        """Take in that a chunk of a single item failed as a whole.
+
+        Args:
+            chunk: the chunk.
+            error: what its item fails with.
+            pieces: what it had printed.
+            hopeless: whether another attempt would only repeat it.
+            least_delay: seconds to wait before it is repeated, if its policy does not ask for more.
+        """
+        outcome = Outcome()
+        outcome.results.append(None)
+        outcome.failures.append((0, error))
+        if pieces:
+            outcome.pieces.append((0, pieces))
+        if self.detailed and chunk.started:
+            outcome.times = [(chunk.started, time.time())]
+        if hopeless:
+            self._hopeless.add(chunk.task_id)
+        self.report(chunk, outcome, least_delay)
+
+    def _item_failed(self, batch: Batch, position: int, error: BaseException, number: int, least_delay: float) -> None:
+        """Try an item again if its policy says so, else it counts as failed."""
+        index = batch.first + position
+        item_id = f"{self.name}[{index}]"
+        run, context = self.run, self.attempt.branch.context
+        if not isinstance(error, Exception):  # SystemExit and the like end the run, as from any body
+            batch.failed[position] = (error, error)
+            self._stop(index + 1)
+            return
+        definition, controller = self.definition, context.retry_controller
+        if definition.retry_policy is not None:
+            controller.set_node_policy(item_id, definition.retry_policy)
+        elif definition.max_retries is not None:
+            controller.set_node_max_retries(item_id, definition.max_retries)
+        delay = None
+        if self.results.counts(index) and item_id not in self._hopeless:
+            delay = run.failures.retry_delay(context, item_id, error)
+        if delay is not None:
+            batch.open += 1
+            when = time.monotonic() + max(delay, least_delay)
+            heapq.heappush(self._waiting, (when, index, batch, position, number + 1))
+            return
+        batch.failed[position] = (error, run.failures.final_error(context, item_id, error))
+        if self.task.fail_fast:
+            self._stop(index + 1)
+
+    def lost(self, chunk: Chunk, error: Exception | None, *, hopeless: bool = False, least_delay: float = 0.0) -> None:
+        """Note that a chunk was lost with its worker: a single item is charged with the error, if there is one.
+
+        Of several each is run again on its own. For the others see `fail`.
+        """
+        if chunk.size > 1 or error is None:
+            self.size.begin_anew()
+            chunk.batch.live.update(self.run.processes.requests.journal.take(chunk.ticket))
+            self.run_one_by_one(chunk)
+            return
+        self.fail(chunk, error, hopeless=hopeless, least_delay=least_delay)
+
+    def run_one_by_one(self, chunk: Chunk) -> None:
+        """Run the items of a chunk anew, each alone; it is still the same attempt of them."""
+        self.chunks.pop(chunk.ticket, None)
+        self._again.extend((chunk.batch, chunk.position + position, chunk.number) for position in range(chunk.size))
+
+    # --- the end
+
+    def _stop(self, index: int) -> None:
+        """Let nothing from an item on count any more."""
+        if not self.results.counts(index):
+            return
+        for chunk in list(self.chunks.values()):
+            if chunk.first >= index:
+                self.chunks.pop(chunk.ticket)
+                self.place.abandon(chunk)
+        self._waiting = [entry for entry in self._waiting if entry[1] < index]
+        heapq.heapify(self._waiting)
+        self._again = deque(entry for entry in self._again if entry[0].first + entry[1] < index)
+        last = self.results.stop(index)
+        if last is not None:  # items that waited to be tried again may have been in the last one
+            waits = sum(entry[2] is last for entry in self._waiting) + sum(item[0] is last for item in self._again)
+            last.open = waits + sum(chunk.size for chunk in self.chunks.values() if chunk.batch is last)
+
+    def _finish(self) -> None:
+        run, attempt, results = self.run, self.attempt, self.results
+        self.maps.ended(self)
+        run.attempts.running.pop(attempt.ticket, None)
+        exits = [error for _, error, _ in results.failed if not isinstance(error, Exception)]
+        if exits:
+            run.outcomes.failed(attempt, exits[0])
+            return
+        if self.source.raised is not None:
+            run.outcomes.failed_for_good(attempt, self.source.raised)
+            return
+        self.place.replay(results.log)
+        error = judge(self)
+        if error is not None:
+            run.outcomes.failed_for_good(attempt, error)
+            return
+        run.outcomes.returned(attempt, results.values, results.directives or None)
+
+    def abandon(self) -> None:
+        """Stop everything that is under way."""
+        for chunk in list(self.chunks.values()):
+            self.place.abandon(chunk)
+        self.chunks.clear()
+        self.place.close()

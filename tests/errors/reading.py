@@ -1,0 +1,21 @@
+"""What the tests of messages share: they read the language's errors as its user does.
+
+Which task, what happened, why, what to do. Errors of worker processes are tested in tests/trust; how all look on
+a terminal is in docs/errors.md.
+"""
+
+import sys
+
+import pytest
+
+EXECUTORS = pytest.mark.parametrize("executor", ["inline", "thread", "process"])
+NOTES = pytest.mark.skipif(sys.version_info < (3, 11), reason="notes under a traceback came with Python 3.11")
+
+
+def nothing():
+    """A body."""
+
+
+def notes(error):
+    """The lines that stand under an error's traceback."""
+    return getattr(error, "__notes__", [])
