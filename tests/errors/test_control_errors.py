@@ -188,7 +188,7 @@ def test_feedback(executor):
 
 @EXECUTORS
 def test_duplicate_fragment(executor):
-    """A fragment that brings two tasks of one name."""
+    """A fragment in which two tasks have one name."""
     with workflow("w") as wf:
 
         @task(inject_context=True)

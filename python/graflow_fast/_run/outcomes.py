@@ -112,9 +112,11 @@ class Outcomes:
     def _delay(self, attempt: Attempt, error: Exception) -> float | None:
         """Return the seconds until the next attempt, None when there is none left."""
         context = attempt.branch.context
-        definition = getattr(attempt.task, "_definition", None)
-        if context.limited_by and definition is not None:  # a step run the short way may not have said its own
-            apply_limits(context, definition, attempt.task_id, attempt.base_id)
+        if context.limited_by:
+            # Another task of the name may have set its limits since, or before a step that ran the short way.
+            definition = getattr(attempt.task, "_definition", None)
+            if definition is not None and context.limited_by.get(attempt.base_id, definition) is not definition:
+                apply_limits(context, definition, attempt.task_id, attempt.base_id)
         if attempt.number:
             context.retry_controller.retry_counts[attempt.task_id] = attempt.number
         else:
