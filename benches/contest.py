@@ -88,6 +88,7 @@ class Seat:
     def __init__(self, entry: Entry, patience: float) -> None:
         self._patience = patience
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        self._folder = tempfile.TemporaryDirectory()  # graflow, for one, makes folders where it runs
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "contest.py")],
@@ -95,6 +96,7 @@ class Seat:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=environment,
+            cwd=self._folder.name,
             start_new_session=True,
         )
         try:
@@ -137,6 +139,7 @@ class Seat:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._errors.close()
+        self._folder.cleanup()
 
     def _last_words(self) -> str:
         self._process.wait()

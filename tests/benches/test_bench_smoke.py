@@ -89,6 +89,27 @@ def test_absent_contestant_leaves_the_others_measured(load):
     assert "| absent | 10 | not available: ModuleNotFoundError" in report.row_table(row, [absent, present])
 
 
+def test_what_a_contestant_leaves_in_its_folder_is_gone(load, tmp_path, monkeypatch):
+    """graflow makes a folder where it runs; that is not the repository."""
+    (tmp_path / "untidy.py").write_text(
+        "import os\n"
+        "class Untidy:\n"
+        "    def run(self, size):\n"
+        "        os.mkdir('left')\n"
+        "        return len(os.listdir())\n"
+        "    def close(self): pass\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    contest = load("contest")
+    row = contest.Row(
+        key="T", work="test", unit="", entries=[contest.Entry("it", "untidy:Untidy", 1, warm=0)], goals=[], runs=1
+    )
+    (outcome,) = contest.hold(row, lambda line: None, patience=30)
+    assert outcome.values == [1.0]
+    assert not (tmp_path / "left").exists()
+
+
 def test_absent_peers_are_named_with_their_rows(load):
     contest, report = load("contest"), load("report")
     row = contest.Row(key="T", work="test", unit="µs", entries=[], goals=[])

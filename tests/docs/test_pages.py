@@ -26,6 +26,11 @@ NAMES = [
 ]
 
 
+def linked(page: Path) -> list[Path]:
+    """What a page links to in the repository."""
+    return [(page.parent / link).resolve() for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())]
+
+
 def test_snippets_are_found() -> None:
     """Each has an output and a workflow of its own."""
     assert len(SNIPPETS) == sum(text.count("```python\n") for text in TEXTS.values())
@@ -49,12 +54,30 @@ def test_snippet_prints_what_follows_it(snippet: re.Match[str], executor: str, t
     assert (finished.stdout, finished.stderr, finished.returncode) == (snippet["output"], "", 0)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(page: str) -> None:
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
     """Links to files of the repository."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
-    missing = [link for link in links if not (ROOT / link).exists()]
-    assert not missing
+    assert not [path for path in linked(page) if not path.exists()]
+
+
+def test_every_page_can_be_found() -> None:
+    """From the README, or from a page that it names."""
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            todo += linked(page)
+    assert set(ROOT.glob("docs/*.md")) <= reached
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/design.md"])
+def test_paths_in_the_pages_for_developers_exist(page: str) -> None:
+    """Files and folders named in backquotes: from the root, from the package, or from a folder of it."""
+    bases = [ROOT, ROOT / "docs", ROOT / "python/graflow_fast", ROOT / "rust/pool/src", ROOT / "rust/python/src"]
+    named = re.findall(r"`((?:[\w-]+/)*[\w-]+(?:\.(?:py|rs|md)|/[\w-]+))`", (ROOT / page).read_text())
+    assert named
+    assert not [path for path in named if not any((base / path).exists() for base in bases)]
 
 
 def test_make_targets_exist() -> None:
@@ -64,3 +87,12 @@ def test_make_targets_exist() -> None:
         named = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / page).read_text()))
         assert named
         assert named <= targets
+
+
+def test_the_map_of_the_driver_names_each_of_its_modules() -> None:
+    """And no other."""
+    folder = ROOT / "python/graflow_fast/_run"
+    there = {path.stem for path in folder.iterdir() if path.stem not in ("__init__", "__pycache__")}
+    named = re.findall(r"`(\w+)`", (folder / "__init__.py").read_text().partition("- The run")[2])
+    assert set(named) == there
+    assert len(named) == len(there)

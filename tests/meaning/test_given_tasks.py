@@ -202,3 +202,21 @@ def test_work_that_waits_at_a_checkpoint_keeps_its_arguments(place: str, capsys:
     context, _ = CheckpointManager.resume_from_checkpoint(path)
     WorkflowEngine().execute(context)
     assert capsys.readouterr().out == said
+
+
+def test_a_workflow_runs_again_as_it_was_defined(place: str, capsys: Any) -> None:
+    """What bodies added is in the graph, but starts nothing."""
+    with workflow("again") as wf:
+
+        @task(inject_context=True)
+        def only(ctx: Any) -> None:
+            ctx.next_task(shout(task_id="first", n=1) >> (shout(task_id="left", n=2) | shout(task_id="right", n=3)))
+
+        for _ in range(3):
+            wf.execute(executor=place, max_workers=2)
+            assert capsys.readouterr().out == "shout 1\nshout 2\nshout 3\n"
+        assert wf.graph.get_start_nodes() == ["only"]
+        only >> shout(task_id="after", n=4)
+        assert wf.graph.get_start_nodes() == ["only"]
+        wf.execute(executor=place, max_workers=2)
+    assert capsys.readouterr().out == "shout 1\nshout 4\nshout 2\nshout 3\n"

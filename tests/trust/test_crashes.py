@@ -41,7 +41,8 @@ def note(path):
 
 
 def test_kill_storm():
-    figures = storm.kill_storm(20_000, every=0.02)
+    """As many tasks as a busy machine gets through in half a minute; `make trust` has larger ones."""
+    figures = storm.kill_storm(5_000, every=0.02)
     assert figures["kills"] > 5
     assert [figures[name] for name in ("wrong results", "lost effects", "doubled effects", "out of order")] == [0] * 4
 
@@ -194,11 +195,6 @@ def test_a_long_print_survives_and_the_journal_is_cut(capsys):
 
     run(*(says(task_id=f"s{number}", number=number) for number in range(3)))
     assert len(capsys.readouterr().out.splitlines()) == 6000
-
-
-def test_a_task_that_a_stranger_killed_twice_is_not_poison():
-    """Deaths count by task: a storm hits many."""
-    assert storm.kill_storm(5_000, every=0.03)["wrong results"] == 0
 
 
 def test_a_killed_idle_worker_is_replaced():

@@ -129,6 +129,7 @@ class Run:
         self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow
         self.group_count = workflow._group_counter if workflow is not None else len(self.nodes.members)
+        last_before = context.graph.last_name()
         self._start()
         try:
             action = self.scheduler.next(time.monotonic())
@@ -146,6 +147,7 @@ class Run:
         else:
             self._close()
         finally:
+            context.graph.note_made_since(last_before)
             context._steps = self.steps_before + self.scheduler.steps
             context._run_steps = None
 

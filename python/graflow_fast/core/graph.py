@@ -63,6 +63,8 @@ class TaskGraph:
         self._successors: dict[str, dict[str, None]] = {}
         self._predecessors: dict[str, dict[str, None]] = {}
         self._groups: dict[str, Any] = {}
+        #: Of each run that added nodes, the last name before (None: the graph was empty) and the last one after it.
+        self._made: list[tuple[str | None, str]] = []
         #: Finds tasks outside the graph that a name may stand for (the free tasks of the workflow's module).
         self.find_free: Callable[[str], Executable | None] | None = None
 
@@ -144,9 +146,12 @@ class TaskGraph:
     def get_start_nodes(self) -> list[str]:
         """Return the nodes without predecessors that can start a run, in the order they were added.
 
-        Members of groups don't count, nor does a definition of which instances were made. When the graph has edges
-        or groups, a node without any edge doesn't count either: it is a target for jumps.
+        Members of groups don't count, nor does a definition of which instances were made, nor what bodies have added
+        in earlier runs. When the graph has edges or groups, a node without any edge doesn't count either: it is a
+        target for jumps.
         """
+        if self._made:
+            return self._as_defined().get_start_nodes()
         predecessors = self._predecessors
         if self._successors or self._groups:
             roots = [name for name, targets in self._successors.items() if targets and not predecessors.get(name)]
@@ -161,6 +166,37 @@ class TaskGraph:
             members = self.member_ids()
             return [name for name in roots if name not in members]
         return [name for name in roots if not self._is_member(name)]
+
+    def last_name(self) -> str | None:
+        """Return the name that was added last, None for an empty graph."""
+        return next(reversed(self._tasks), None)
+
+    def note_made_since(self, before: str | None) -> None:
+        """Note that a run has made the nodes behind the one that was the last when it started."""
+        after = self.last_name()
+        if after is not None and after != before:
+            self._made.append((before, after))
+
+    def _as_defined(self) -> TaskGraph:
+        """Return this graph without the nodes that runs have made."""
+        first = {before: after for before, after in self._made if after in self._tasks}
+        made: set[str] = set()
+        until = first.get(None)
+        for name in self._tasks:
+            if until is not None:
+                made.add(name)
+                if name == until:
+                    until = None
+            if until is None:
+                until = first.get(name)
+        defined = TaskGraph()
+        defined._tasks = {name: task for name, task in self._tasks.items() if name not in made}
+        defined._groups = {name: group for name, group in self._groups.items() if name not in made}
+        for source, target in self.get_edges():
+            if source not in made and target not in made:
+                defined._successors.setdefault(source, {})[target] = None
+                defined._predecessors.setdefault(target, {})[source] = None
+        return defined
 
     def successors(self, node: str) -> list[str]:
         """Return the nodes that follow ``node``, in edge order."""
@@ -185,6 +221,7 @@ class TaskGraph:
         """Remove all nodes and edges."""
         for mapping in (self._tasks, self._successors, self._predecessors, self._groups):
             mapping.clear()
+        self._made.clear()
 
     def rename_node(self, old_task_id: str, new_task_id: str) -> None:
         """Give a node another name, with its edges; it becomes the last of the nodes.

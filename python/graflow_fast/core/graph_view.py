@@ -31,7 +31,7 @@ class GraphView(TaskGraph):
         self._changes = [] if changes is None else changes
         self._copy: TaskGraph | None = None
         #: How many of the changes the copy has, and how many `_added` has.
-        self._made = self._read = 0
+        self._applied = self._read = 0
         self._added: dict[str, Executable] = {}
 
     def __reduce__(self) -> Any:
@@ -61,10 +61,10 @@ class GraphView(TaskGraph):
 
     def _seen(self) -> TaskGraph:
         """Return the graph to read: the one around as long as nothing was added, else the copy."""
-        if self._made == len(self._changes):
+        if self._applied == len(self._changes):
             return self._around if self._copy is None else self._copy
         copy = self._own()
-        waiting, self._made = self._changes[self._made :], len(self._changes)
+        waiting, self._applied = self._changes[self._applied :], len(self._changes)
         for kind, name, what in waiting:
             if kind == "edge":
                 copy._successors.setdefault(name, {})[what] = None
@@ -111,6 +111,10 @@ class GraphView(TaskGraph):
     @property
     def _groups(self) -> dict[str, Any]:  # type: ignore[override]
         return self._seen()._groups
+
+    @property
+    def _made(self) -> list[tuple[str | None, str]]:  # type: ignore[override]
+        return list(self._around._made)
 
     @property
     def find_free(self) -> Callable[[str], Executable | None] | None:  # type: ignore[override]
