@@ -86,13 +86,13 @@ def _fresh(program: str) -> str:
 
 
 class Import:
-    """Wall time of a fresh interpreter that imports `module`, less one that imports nothing run just before: ms."""
+    """Wall time of a fresh interpreter that imports `module` (and names), less one that doesn't: ms."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, names: str = "") -> None:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"No module named '{module}'")
-        self._module = module
-        _fresh(f"import {module}")
+        self._program = f"from {module} import {names}" if names else f"import {module}"
+        _fresh(self._program)
 
     def run(self, size: int) -> float:
         bare = with_import = 0.0
@@ -100,7 +100,7 @@ class Import:
             started = time.perf_counter()
             _fresh("pass")
             between = time.perf_counter()
-            _fresh(f"import {self._module}")
+            _fresh(self._program)
             bare += between - started
             with_import += time.perf_counter() - between
         return (with_import - bare) / size * 1000
@@ -161,16 +161,18 @@ def s11a(quick: bool) -> Row:
     """Import time over bare Python."""
     modules = ["graflow", "joblib", "loky", "pebble", "mpire", *([] if quick else ["distributed", "ray"])]
     runs = 1 if quick else 3
+    ours = "graflow_fast"
     return Row(
         key="S11a",
         work="`import graflow_fast` over bare Python",
         unit="ms",
         entries=[
-            Entry("graflow_fast", "latency:Import", 2 * runs, {"module": "graflow_fast"}, warm=1),
+            Entry(ours, "latency:Import", 2 * runs, {"module": "graflow_fast", "names": "task, workflow"}, warm=1),
             *[Entry(module, "latency:Import", 1, {"module": module}, warm=0, runs=runs) for module in modules],
         ],
-        goals=[Goal("≤ 40 ms", "graflow_fast", 40)],
+        goals=[Goal("≤ 40 ms", ours, 40)],
         runs=3 if quick else 5,
+        note="Ours with `task` and `workflow`: the package imports what its names need when they are first asked for.",
     )
 
 

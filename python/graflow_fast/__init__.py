@@ -1,15 +1,13 @@
 """graflow_fast: workflows of plain functions, run by worker processes and scheduled in Rust."""
 
-from typing import TYPE_CHECKING
-
-from graflow_fast._core import __version__
-from graflow_fast.core.context import ExecutionContext, TaskExecutionContext
-from graflow_fast.core.decorators import task
-from graflow_fast.core.task import chain, parallel
-from graflow_fast.core.workflow import workflow
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from graflow_fast._core import __version__
+    from graflow_fast.core.context import ExecutionContext, TaskExecutionContext
+    from graflow_fast.core.decorators import task
     from graflow_fast.core.retry import RetryPolicy
+    from graflow_fast.core.task import chain, parallel
+    from graflow_fast.core.workflow import workflow
 
 __all__ = [
     "ExecutionContext",
@@ -22,16 +20,33 @@ __all__ = [
     "workflow",
 ]
 
+#: Where the names are. They are imported when they are first asked for, since workers import this package, too, and a
+#: first result waits for that.
+_HOMES = {
+    "ExecutionContext": "core.context",
+    "RetryPolicy": "core.retry",
+    "TaskExecutionContext": "core.context",
+    "__version__": "_core",
+    "chain": "core.task",
+    "parallel": "core.task",
+    "task": "core.decorators",
+    "workflow": "core.workflow",
+}
+_SUBMODULES = frozenset(("channels", "coordination", "core", "exceptions", "trace", "utils"))
+
 
 if not TYPE_CHECKING:  # so that type checkers still find names that don't exist
 
     def __getattr__(name: str) -> object:
-        if name == "RetryPolicy":  # a dataclass, which takes longer to import than all the rest
-            from graflow_fast.core.retry import RetryPolicy
+        home = name if name in _SUBMODULES else _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-            return RetryPolicy
-        if name in ("channels", "coordination", "core", "exceptions", "trace", "utils"):
-            import importlib
+        found = import_module(f"{__name__}.{home}")
+        if home is not name:
+            found = globals()[name] = getattr(found, name)
+        return found
 
-            return importlib.import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

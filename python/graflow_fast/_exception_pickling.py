@@ -13,8 +13,7 @@ from __future__ import annotations
 import builtins
 import pickle
 import traceback
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graflow_fast.exceptions import GraflowError, RemoteTaskError
 
@@ -24,8 +23,7 @@ __all__ = ["pack", "unpack"]
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)
 
 
-@dataclass(frozen=True)
-class _Node:
+class _Node(NamedTuple):
     body: bytes | None
     """The exception without its links, or None if it can't be pickled."""
     type_name: str

@@ -8,8 +8,11 @@ All of them pickle and unpickle with their attributes and their ``__cause__``; s
 
 from __future__ import annotations
 
-import signal as _signals
-from collections.abc import Callable, Sequence
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SIGKILL = 9  # `signal` is slow to import
 
 __all__ = [
     "ConfigError",
@@ -280,7 +283,7 @@ class WorkerCrashedError(_TaskFailure):
         parts = [f"The worker process running task '{task_id}' (attempt {attempt}) {how}."]
         if peak_memory is not None:
             parts.append(f"Its memory had peaked at {_bytes_words(peak_memory)}.")
-        if signal == _signals.SIGKILL and not reason:
+        if signal == _SIGKILL and not reason:
             parts.append("If nobody killed it by hand, the machine probably ran out of memory: run fewer workers.")
         if deaths:
             parts.append(f"{deaths} workers have died running it, so it is not tried again, whatever its max_retries.")
@@ -418,8 +421,10 @@ def _lost_mutation_words(task_id: str, variables: Sequence[str]) -> str:
 
 
 def _signal_name(number: int) -> str:
+    from signal import Signals  # slow to import
+
     try:
-        return _signals.Signals(number).name
+        return Signals(number).name
     except ValueError:
         return f"signal {number}"
 

@@ -75,6 +75,10 @@ class ForkServer:
         raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
         self._send(("fork", number, boot), [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw)])
 
+    def preload(self, module: str) -> None:
+        """Have a module imported before the next worker is started."""
+        self._send(("preload", module))
+
     def kill(self, pid: int, grace: float) -> None:
         """End a worker and its process group: SIGTERM, and SIGKILL after `grace` seconds."""
         self._send(("kill", pid, grace))

@@ -6,7 +6,6 @@ Owns processes and their descriptors. Must not know tasks; what travels to worke
 import contextlib
 import errno
 import os
-import resource
 import signal
 import sys
 import time
@@ -21,7 +20,6 @@ from graflow_fast._pool.fork_server import ForkServer, _path
 from graflow_fast._pool.memory import buffers
 from graflow_fast._pool.output import Stream, memory_file
 from graflow_fast._pool.signals import postponed_signals
-from graflow_fast._worker import journal
 from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
 
 #: What the coordinator has open for a pool, and for each of its workers, while they are started.
@@ -108,8 +106,13 @@ class ProcessPool:
         assert self._core is not None
         return self._core
 
-    def start(self) -> None:
-        """Begin starting the workers, without waiting for them."""
+    def start(self, needs_cloudpickle: Callable[[], bool] = lambda: False) -> None:
+        """Begin starting the workers, without waiting for them.
+
+        Args:
+            needs_cloudpickle: says whether the first tasks do, so that it is imported once for all workers; asked when
+                the first process is on its way.
+        """
         self._check()
         if self._core is not None:
             return
@@ -120,6 +123,8 @@ class ProcessPool:
             except OSError as error:
                 self._core = None
                 raise self._cannot_start(error) from error
+            if needs_cloudpickle():
+                self._server.preload("graflow_fast._run.pickling")
             self._fork_missing()
 
     def refill(self) -> list[int]:
@@ -194,12 +199,20 @@ class ProcessPool:
     def pieces_of(self, worker: int, ticket: int, at: int = 0) -> tuple[list[tuple[int, Any]], int]:
         """What a task has printed, logged and warned so far in a worker, from a place on; and where that ends."""
         found = self._workers.get(worker)
-        return ([], at) if found is None else journal.read(found.journal.fd, ticket, at)
+        if found is None:
+            return [], at
+        from graflow_fast._worker import journal
+
+        return journal.read(found.journal.fd, ticket, at)
 
     def speaker(self, worker: int) -> int | None:
         """The ticket of the task that said something last in a worker, if any did."""
         found = self._workers.get(worker)
-        return None if found is None else journal.speaker(found.journal.fd)
+        if found is None:
+            return None
+        from graflow_fast._worker import journal
+
+        return journal.speaker(found.journal.fd)
 
     def worker_memory(self, worker: int, enough: int) -> int:
         """The memory that a worker and its children have resident, in bytes, without shared buffers; 0 if it is gone.
@@ -331,6 +344,8 @@ class ProcessPool:
         reason = str(getattr(error, "strerror", None) or error)
         text = f"A pool of {self.size} worker processes can't be started: {reason}."
         if reason == os.strerror(errno.EMFILE):
+            import resource
+
             limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             text += (
                 f" This program may have {limit} files open, and needs {_OWN_DESCRIPTORS} for a pool and "

@@ -8,6 +8,7 @@ import atexit
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 from graflow_fast._pool.process_pool import CannotStart, ProcessPool
 from graflow_fast._pool.signals import postponed_signals
@@ -23,8 +24,11 @@ _idle: list[tuple[object, ProcessPool]] = []
 _busy: dict[ProcessPool, object] = {}
 
 
-def prestart(workers: int, loop: str = DEFAULT_LOOP) -> None:
-    """Begin starting a pool that `checkout` will soon ask for, without waiting: there is other work to do meanwhile."""
+def prestart(workers: int, loop: str = DEFAULT_LOOP, needs_cloudpickle: Callable[[], bool] = lambda: False) -> None:
+    """Begin starting a pool that `checkout` will soon ask for, without waiting: there is other work to do meanwhile.
+
+    ``needs_cloudpickle`` is as in `ProcessPool.start`.
+    """
     if _idle or _busy:  # the first one is what programs wait for
         return
     key = _key(workers, loop)
@@ -32,7 +36,7 @@ def prestart(workers: int, loop: str = DEFAULT_LOOP) -> None:
         if not any(entry[0] == key for entry in _idle):
             pool = ProcessPool(workers, loop)
             try:
-                pool.start()
+                pool.start(needs_cloudpickle)
             except CannotStart:
                 pool.shutdown()  # whoever needs it will be told
             else:

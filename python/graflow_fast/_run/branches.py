@@ -17,13 +17,13 @@ from graflow_fast._run.scope import BranchChannel, LiveStore, Operation, replay
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.core.graph_view import GraphView
-from graflow_fast.core.handler import TaskResult
 
 if TYPE_CHECKING:
     from graflow_fast._run.nodes import NodeTable
     from graflow_fast.channels.base import Channel
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.handler import TaskResult
 
 
 class Branch:
@@ -243,6 +243,8 @@ class Fork:
 
     def results(self) -> dict[str, TaskResult]:
         """Return what the policy is asked about: each member's success, in member order."""
+        from graflow_fast.core.handler import TaskResult  # a dataclass: slow to import
+
         now = time.time()
         return {
             name: TaskResult(

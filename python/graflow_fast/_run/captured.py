@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+# A worker waits for these before its first task.
 import sys
 import types
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    #: What global names are bound to.
+    Bindings = dict[str, Any]
 
 #: Stands for a global that is not there: the name is a builtin's, or an attribute's.
 _ABSENT = object()
-
-#: What global names are bound to.
-Bindings = dict[str, Any]
 
 
 def fixed_bindings(func: Any) -> Bindings | None:

@@ -5,27 +5,42 @@ Used on both sides. Owns the pickling rules; knows nothing of pipes, runs or sco
 
 from __future__ import annotations
 
-import pickle
+# A worker waits for these before its first task, so `pickle` is imported when something is pickled.
+import marshal
 import sys
-import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from _thread import _local
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from graflow_fast._shared.values import Copies
     from graflow_fast.core.definition import Definition
 
 PROTOCOL = 5
 
+#: The kinds of pieces of output: what was printed, to standard output and error, logged, and warned of.
+STDOUT, STDERR, LOG, WARNING = range(4)
+
 #: Without bytes, which may be large.
 _SCALARS = frozenset({int, str, float, bool, type(None)})
+_CONTAINERS = frozenset({dict, list, tuple})
+#: More are not looked at one by one.
+_FEW = 64
 #: How bytes start that name shared memory; a pickle starts with 0x80.
 SHARED_MARK = 0x01
 
-NONE_BYTES = pickle.dumps(None, protocol=PROTOCOL)
+#: How bytes start that `marshalled` made.
+MARSHAL_MARK = 0x03
+#: Without references between equal parts, which depend on who else holds them: the same shall give the same bytes.
+_MARSHAL_VERSION = 2
+
+#: `pickle.dumps(None)`
+NONE_BYTES = b"\x80\x05N."
 
 
-class Finders(threading.local):
+class Finders(_local):
     """How definitions get keys and keys definitions, for each thread: two runs in two threads have tables of their own.
 
     What is set on the class holds for all threads that have nothing of their own (a worker has one table).
@@ -44,44 +59,96 @@ def definition_of(key: int) -> Definition:
     """Return the definition that ``key`` names here; called when a pickle that names one is loaded."""
     find = here.find_definition
     if find is None:
+        import pickle
+
         raise pickle.UnpicklingError(f"definition {key} was named in a process that knows none")
     return find(key)
 
 
 def dumps(value: Any, copies: Copies | None = None) -> bytes:
-    """Return a value as bytes: plain pickle when it is made of plain scalars, else cloudpickle's rules.
+    """Return a value as bytes: plain pickle when it is made of a few plain scalars, else cloudpickle's rules.
 
     Large buffers in it go through shared memory; the bytes then name it and hold it (`SharedBytes`). With ``copies``
     a buffer that was sent lately is not sent again.
     """
     kind = type(value)
     if kind in _SCALARS:
-        return pickle.dumps(value, protocol=PROTOCOL)
-    if kind is dict and len(value) < 32:
-        for item in value.values():
-            if type(item) not in _SCALARS:
-                break
-        else:
-            if all(type(key) is str for key in value):
-                return pickle.dumps(value, protocol=PROTOCOL)
-    elif (kind is tuple or kind is list) and len(value) < 32:
-        for item in value:
-            if type(item) not in _SCALARS:
-                break
-        else:
-            return pickle.dumps(value, protocol=PROTOCOL)
+        return _dumps(value, PROTOCOL)
+    if kind in _CONTAINERS and _is_simple(value, _FEW):
+        return _dumps(value, PROTOCOL)
     from graflow_fast._run.pickling import dump
 
     return dump(value, copies)
 
 
+def _is_simple(value: Any, most: int) -> int:
+    """Say whether a container has at most so many scalars in it, and nothing but these; 0 if not, else 1 + the rest."""
+    if type(value) is dict:
+        for key in value:
+            if type(key) not in _SCALARS:
+                return 0
+        value = value.values()
+    most -= len(value)
+    if most < 0:
+        return 0
+    for item in value:
+        kind = type(item)
+        if kind not in _SCALARS:
+            if kind not in _CONTAINERS or not (left := _is_simple(item, most)):
+                return 0
+            most = left - 1
+    return most + 1
+
+
 def loads(data: bytes) -> Any:
-    """Return the value that `dumps` wrote."""
-    if data[0] == SHARED_MARK:
+    """Return the value that `dumps` or `marshalled` wrote."""
+    mark = data[0]
+    if mark == SHARED_MARK:
         from graflow_fast._shared.values import decode
 
         return decode(data)
-    return pickle.loads(data)
+    if mark == MARSHAL_MARK:
+        return marshal.loads(memoryview(data)[1:])
+    return _loads(data)
+
+
+def marshalled(message: Any) -> bytes | None:
+    """Return a message of scalars, bytes, code, and tuples and dictionaries of these as bytes, None for any other.
+
+    Neither side needs `pickle` for it, which takes longer to import than all else that a plain task needs.
+    """
+    if not _is_plain(message):
+        return None
+    try:
+        return bytes((MARSHAL_MARK,)) + marshal.dumps(message, _MARSHAL_VERSION)
+    except ValueError:  # code with something newer
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value comes back as it was: `marshal` takes others, too, but makes something else of them."""
+    kind = type(value)
+    if kind is tuple:
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    return kind in _MARSHALLED
+
+
+def _dumps(value: Any, protocol: int) -> bytes:
+    """Pickle; the first call puts `pickle.dumps` in the place of this function."""
+    global _dumps
+    from pickle import dumps as _dumps
+
+    return _dumps(value, protocol)
+
+
+def _loads(data: bytes) -> Any:
+    """Unpickle; the first call puts `pickle.loads` in the place of this function."""
+    global _loads
+    from pickle import loads as _loads
+
+    return _loads(data)
 
 
 def adopt(data: bytes) -> bytes:
@@ -115,7 +182,10 @@ def pack(message: Any, held: list[Any]) -> bytes:
     """Return the pickle of a message with values in it as bytes; what must be held meanwhile is added to ``held``."""
     values = sys.modules.get("graflow_fast._shared.values")
     if values is None:  # nothing was ever shared here
-        return pickle.dumps(message, protocol=PROTOCOL)
+        return _dumps(message, PROTOCOL)
     data, found = values.pack(message)
     held.extend(found)
     return data  # type: ignore[no-any-return]
+
+
+_MARSHALLED = _SCALARS | {bytes, type(...), type(_is_plain.__code__)}

@@ -5,21 +5,20 @@ Owned by a warm pool, so keys survive from run to run. Knows nothing of runs; wh
 
 from __future__ import annotations
 
-import hashlib
-import io
+from _blake2 import blake2b  # as `hashlib` would give it, which is slow to import
 from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, finalize
 
-from graflow_fast._run import crossing
-from graflow_fast._run.captured import Bindings, fixed_bindings, still_hold
-from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._run import crossing, plain_functions
+from graflow_fast._run.captured import fixed_bindings, still_hold
 from graflow_fast.core.definition import Definition
 
 if TYPE_CHECKING:
     from graflow_fast._pool.process_pool import ProcessPool
+    from graflow_fast._run.captured import Bindings
 
 
 class Entry:
@@ -163,7 +162,7 @@ class DefinitionTable:
             content = self._pickle(definition, task_id, number)
             definition.named = list(named.values())
             entry.bindings = None if named else fixed_bindings(definition.func)
-            digest = hashlib.blake2b(content, digest_size=16).digest()
+            digest = blake2b(content, digest_size=16).digest()
             entry.changed = entry.changed or digest != entry.digest
             entry.digest = digest
         entry.looked = self.epoch
@@ -200,14 +199,18 @@ class DefinitionTable:
 
     def _pickle(self, definition: Definition, task_id: str, name: Callable[[Definition], int]) -> bytes:
         """Return a definition as bytes, with those it names as what ``name`` calls them."""
-        from graflow_fast._run.pickling import CrossingPickler
-
         outer, crossing.here.find_key = crossing.here.find_key, name
         try:
-            buffer = io.BytesIO()
-            CrossingPickler(buffer, protocol=crossing.PROTOCOL).dump(definition.__getstate__())
-            return buffer.getvalue()
+            state = definition.__getstate__()
+            blob = plain_functions.dump(state)  # which names no others
+            if blob is None:
+                from graflow_fast._run.pickling import dump_definition
+
+                blob = dump_definition(state)
+            return blob
         except Exception as error:
+            from graflow_fast._run.serialization import explain_unpicklable
+
             raise explain_unpicklable(task_id, "function", definition.func, error) from error
         finally:
             crossing.here.find_key = outer

@@ -7,18 +7,23 @@ kept until their turn. Owns that order and the capture of what a thread prints a
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
 from graflow_fast.exceptions import LostMutationWarning
 
-#: One piece of output: (kind, content); kinds are the constants below.
-Piece = tuple[int, Any]
+if TYPE_CHECKING:
+    import logging
 
-STDOUT, STDERR, LOG, WARNING, RECORD = range(5)
+__all__ = ["LOG", "STDERR", "STDOUT", "WARNING", "Piece"]
+
+#: One piece of output: (kind, content).
+Piece = tuple[int, Any]
+#: A piece of this process: a log record, and the handlers that are to hear of it.
+RECORD = 4
 
 
 #: The lost mutations that this run was told of: (file, line, variables).
@@ -137,6 +142,8 @@ def show(piece: Piece) -> None:
     elif kind == STDERR:
         sys.stderr.write(content)
     elif kind == LOG:
+        import logging  # slow to import
+
         record = logging.makeLogRecord(content)
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
@@ -229,6 +236,8 @@ class CapturedThreads:
 
     def __enter__(self) -> CapturedThreads:
         cls = CapturedThreads
+        import logging
+
         with cls._guard:
             if cls._users == 0:
                 cls._saved = (sys.stdout, sys.stderr, logging.Logger.callHandlers)
@@ -249,6 +258,8 @@ class CapturedThreads:
                     sys.stdout = cls._saved[0]
                 if isinstance(sys.stderr, _CapturingStream):
                     sys.stderr = cls._saved[1]
+                import logging
+
                 if logging.Logger.callHandlers is _call_handlers:
                     logging.Logger.callHandlers = cls._saved[2]  # type: ignore[method-assign]
                 cls._saved = None
@@ -256,6 +267,8 @@ class CapturedThreads:
 
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     """In a capturing thread keep a record for the handlers of the logger, in the place of their own calling."""
+    import logging
+
     pieces = _capture.pieces
     if pieces is None:
         saved = CapturedThreads._saved

@@ -79,6 +79,13 @@ def dump(value: Any, copies: Copies | None) -> bytes:
     return data
 
 
+def dump_definition(state: dict[str, Any]) -> bytes:
+    """Return what a definition is made of as bytes, without shared memory."""
+    out = io.BytesIO()
+    CrossingPickler(out, protocol=crossing.PROTOCOL).dump(state)
+    return out.getvalue()
+
+
 def try_to_dump(value: Any) -> None:
     """Pickle a value for nothing.
 

@@ -55,8 +55,6 @@ class Processes:
         run.settings.check_environment()
         self.pool = checkout(run.settings.resolved_workers())
         try:
-            import graflow_fast._run.pickling  # noqa: F401  # slow, so while the workers start: _open waits for them
-
             self._open()
         except BaseException as error:
             discard(self.pool)

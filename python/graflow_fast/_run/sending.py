@@ -172,7 +172,7 @@ class Sending:
             values,
         )
         held: list[Any] = []
-        self.core.define(key, crossing.pack(content, held))
+        self.core.define(key, crossing.marshalled(content) or crossing.pack(content, held))
         self.views[key] = held
         # User code may have run since the last fork, so captured state is looked at again.
         self.table.epoch += 1

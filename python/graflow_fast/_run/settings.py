@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._hints import did_you_mean
@@ -24,7 +23,6 @@ _CHOICES = {
 _LOST_MUTATION_MODES = ("warn", "error", "ignore")
 
 
-@dataclass(frozen=True)
 class Settings:
     """The options of a run; None where the next level decides.
 
@@ -65,7 +63,7 @@ class Settings:
             UnknownOptionError: there is no such option.
             ConfigError: a value is out of range.
         """
-        known = {field.name for field in fields(self)}
+        known = set(Settings.__annotations__)
         for name in options:
             if name not in known:
                 names = sorted({*known, *beside})
@@ -83,7 +81,10 @@ class Settings:
             positive(given["timeout"], "timeout", "seconds")
         if "memory_limit" in given:
             given["memory_limit"] = parse_bytes(given["memory_limit"])
-        return replace(self, **given)
+        merged = Settings()
+        merged.__dict__.update(self.__dict__)
+        merged.__dict__.update(given)
+        return merged
 
     def resolved_executor(self) -> str:
         """Return the executor: the one set, else ``GRAFLOW_FAST_EXECUTOR``, else auto.

@@ -234,8 +234,13 @@ class PoolSteps:
         run, processes = self.run, self.processes
         if not processes.is_plain(task) or run.placement.of(task, run.root, run.parallel) != PROCESS:
             return None
+        keys = self.keys(task)
+        return None if keys is None else StepPlan(task, keys)
+
+    def keys(self, task: TaskWrapper) -> tuple[int, ...] | None:
+        """Return the keys of a task's definition and of those it names as they are now, None if it can't be sent."""
         try:
-            return StepPlan(task, processes.table.keys_for(task._definition, task.task_id))
+            return self.processes.table.keys_for(task._definition, task.task_id)
         except TaskSerializationError:
             return None  # the general way fails the attempt
 

@@ -7,14 +7,16 @@ coordinator applies it without loading what nobody asks for.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from graflow_fast import _exception_pickling
 from graflow_fast._run import crossing
-from graflow_fast._run.serialization import explain_unpicklable
+from graflow_fast._worker.imports import import_late
 from graflow_fast.core import registry
 from graflow_fast.core.task import Executable, SequentialTask, TaskReference
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
+
+PICKLING = "graflow_fast._run.pickling"
 
 #: Flags of a report: nothing but a result, a body that raised, a record of effects.
 PLAIN, FAILED, EFFECTS = 0, 1, 2
@@ -70,12 +72,16 @@ def pack_result(task_id: str, result: Any) -> bytes:
 
 def pack_error(error: BaseException, trace: str) -> tuple[bytes, str]:
     """Return an exception as (bytes for `unpack_error`, traceback): always something to show."""
+    from graflow_fast import _exception_pickling
+
     return _exception_pickling.pack(error), trace
 
 
 def unpack_error(task_id: str, packed: tuple[bytes, str]) -> BaseException:
     """Return the exception that a body raised, with the worker's traceback; what can't be rebuilt has a stand-in."""
     data, trace = packed
+    from graflow_fast import _exception_pickling
+
     error = _exception_pickling.unpack(data)
     if isinstance(error, RemoteTaskError) and not error.task_id:
         return RemoteTaskError(task_id, error.type_name, error.message, trace)
@@ -133,6 +139,11 @@ def _pack(task_id: str, what: str, value: Any, name: str) -> bytes:
     try:
         return crossing.dumps(value)
     except Exception as error:
+        if PICKLING not in sys.modules:  # a body may have left no descriptor for the import
+            import_late(PICKLING)
+            return _pack(task_id, what, value, name)
+        from graflow_fast._run.serialization import explain_unpicklable
+
         raise explain_unpicklable(task_id, what, value, error, name) from error
 
 

@@ -9,7 +9,7 @@ from graflow_fast._run.arguments import NOTHING
 from graflow_fast._run.maps.items import Body, Outcome, run_items
 from graflow_fast._worker import effects, output
 from graflow_fast._worker.remote import WorkerContext
-from graflow_fast.core.definition import Definition
+from graflow_fast._worker.tasks import complain_of_lost_mutations, user_traceback
 
 if TYPE_CHECKING:
     from graflow_fast._worker.loop import Worker
@@ -19,7 +19,6 @@ def run_chunk(
     worker: Worker,
     ticket: int,
     key: int,
-    definition: Definition,
     name: str,
     view_key: int,
     bound: bytes | None,
@@ -28,6 +27,7 @@ def run_chunk(
     """Run a chunk and return its results and its record (empty when nothing but results came of it), as bytes."""
     first, packed_items, detailed, previous, item_extra = chunk
     items = crossing.loads(packed_items)
+    definition = worker.definition(key)
     view = worker.views.get(view_key)
     if view is None:
         view = worker.view(view_key)
@@ -42,17 +42,14 @@ def run_chunk(
     value = NOTHING if previous is None else lambda: crossing.loads(previous)
     body = Body(definition, name, bound_arguments, context_of, value)
     outcome = run_items(body, items, first, detailed=detailed, take_output=output.take)
-    watch = worker.watches[key]
-    if watch is not None:
+    if worker.watches[key] is not None:
         # Where this is an error the items are run again one by one, so that each is named.
-        worker._complain_of_lost_mutations(key, name, definition, watch)
+        complain_of_lost_mutations(worker, key, name)
         pieces = output.take()
         if pieces:
             outcome.pieces.append((max(0, len(outcome.results) - 1), pieces))
     results = _pack_results(name, first, outcome)
-    from graflow_fast._worker.loop import _user_traceback
-
-    failures = [(position, effects.pack_error(error, _user_traceback(error))) for position, error in outcome.failures]
+    failures = [(position, effects.pack_error(error, user_traceback(error))) for position, error in outcome.failures]
     logs, directives = _pack_effects(name, first, outcome, failures)
     if not (failures or logs or directives or outcome.pieces or outcome.times):
         return results, b""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._run import crossing
 
 if TYPE_CHECKING:
-    from graflow_fast._worker.loop import Worker
+    from graflow_fast._worker.tasks import Tasks
 
 #: Seconds after which a lease ends: what a crash may make others repeat.
 LONGEST = 0.001
@@ -64,7 +64,7 @@ class Seen:
         return True
 
 
-def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
+def run(tasks: Tasks, ticket: int, view_key: int, first: Any) -> list[Any]:
     """Run a step and those that follow it; return (name, flags, result, parts, started, ended) of each that ran."""
     task_id, key, bound, extra = first
     following = iter(extra["lease"])
@@ -74,7 +74,7 @@ def run(worker: Worker, ticket: int, view_key: int, first: Any) -> list[Any]:
     base = extra.get("base", task_id)
     cycle = extra.get("cycles", 1)
     previous = extra.get("previous")
-    perform, now = worker.perform, time.time
+    perform, now = tasks.perform, time.time
     began = started = now()
     done = []
     names: list[str] = []

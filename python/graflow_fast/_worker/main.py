@@ -6,19 +6,21 @@ know tasks: that is the loop's, which gets a link and runs until there is no mor
 
 from __future__ import annotations
 
+# A cold start waits for these: see `template`.
 import atexit
-import contextlib
 import faulthandler
-import importlib
+import gc
 import io
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import FrameType
     from typing import Any, NoReturn
+else:
+    import _signal as signal
 
 DEFAULT_LOOP = "graflow_fast._worker.loop:run"
 #: The exit code of a worker whose loop can not be imported or fails before any task: a new one would fare no better.
@@ -28,20 +30,28 @@ LINK_BROKEN = 71
 
 
 def preload() -> None:
-    """Import, in the template, what every worker needs."""
-    from importlib.util import find_spec
+    """Import, in the template, what every worker needs for its first task."""
+    import graflow_fast._core
+    import graflow_fast._worker.loop  # noqa: F401
 
-    for module in ("graflow_fast._core", "cloudpickle", "graflow_fast._worker.loop"):
-        if find_spec(module) is not None:
-            importlib.import_module(module)
+
+def preload_rest() -> None:
+    """Import, in the template, what most workers need sooner or later."""
+    try:
+        import graflow_fast._run.pickling
+        import graflow_fast._worker.tasks  # noqa: F401
+    except ImportError:
+        pass  # what is missing will be missed by the task that needs it
 
 
 def close_descriptors(keep: set[int]) -> None:
     """Close all others. By what is open: the limit can be a thousand million."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in keep:
-            with contextlib.suppress(OSError):  # the one that listed them
+            try:
                 os.close(int(name))
+            except OSError:
+                pass  # the one that listed them
 
 
 def main(
@@ -50,12 +60,13 @@ def main(
     """Become a worker; called in the forked child."""
     code = CANNOT_START
     try:
+        gc.enable()  # it may be off in the template
         os.setpgid(0, 0)
         _arrange_descriptors({link, claims, journal}, stdout, stderr)
         from graflow_fast import _core
-        from graflow_fast._worker import journal as journals
+        from graflow_fast._worker import output
 
-        journals.use(journal)
+        output.use_journal(journal)
 
         if not _core.die_with_parent(template):
             os._exit(0)
@@ -65,7 +76,8 @@ def main(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _take_surroundings(boot)
         module, _, name = boot["loop"].partition(":")
-        run = getattr(importlib.import_module(module), name)
+        __import__(module)
+        run = getattr(sys.modules[module], name)
         worker_link = _core.WorkerLink(link, claims)
         try:
             run(worker_link)
@@ -83,8 +95,10 @@ def main(
         traceback.print_exc(file=sys.__stderr__)
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
+            try:
                 stream.flush()
+            except Exception:
+                pass
         os._exit(code)
 
 
@@ -100,18 +114,23 @@ def _arrange_descriptors(own: set[int], stdout: int, stderr: int) -> None:
 
 def _volunteer_for_the_oom_killer() -> None:
     """When memory runs out a worker should die, which costs one try of one task, and not the user's program."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "r+") as file:
-        score = int(file.read())
-        file.seek(0)
-        file.write(str(min(1000, score + 300)))
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as file:
+            score = int(file.read())
+            file.seek(0)
+            file.write(str(min(1000, score + 300)))
+    except OSError:
+        pass
 
 
 def _take_surroundings(boot: dict[str, Any]) -> None:
     sys.path[:] = boot["path"]
     sys.argv[:] = boot["argv"]
     sys.prefix, sys.exec_prefix = boot["prefix"], boot["exec_prefix"]
-    with contextlib.suppress(OSError):  # it is gone; tasks that need it will say so
+    try:
         os.chdir(boot["cwd"])
+    except OSError:
+        pass  # it is gone; tasks that need it will say so
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -6,17 +6,16 @@ task may keep to itself (modules, loggers, random generators, caches of function
 
 from __future__ import annotations
 
-import array
-import collections
-import dis
 import os
-import pickle
 import sys
-import types
-from typing import Any
+from _collections import deque  # type: ignore[import-not-found]
 
 from graflow_fast._run.captured import names_used
-from graflow_fast.core.graph import TaskGraph
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
 
 #: What to do about it: warn, error or ignore.
 MODE = os.environ.get("GRAFLOW_FAST_LOST_MUTATION", "warn").lower()
@@ -27,7 +26,10 @@ _MOST_ITEMS = 1000
 #: Helper functions that are looked into.
 _MOST_FUNCTIONS = 20
 
-_CONTAINERS = (list, dict, set, bytearray, collections.deque, array.array)
+_CONTAINERS = (list, dict, set, bytearray, deque)
+_FUNCTION: Any = type(lambda: None)
+_CODE: Any = type((lambda: None).__code__)
+_MODULE: Any = type(sys)
 _ABSENT: Any = object()
 
 
@@ -68,9 +70,11 @@ class Watch:
         graph = _graph_of(value)
         if graph is not None:
             return value, (len(graph.nodes), len(graph.get_edges()))
-        size = len(value) if isinstance(value, _CONTAINERS) else 0
+        size = len(value) if _is_container(value) else 0
         if size > _MOST_ITEMS or index in self._large:
             return value, size
+        import pickle
+
         try:
             content = pickle.dumps(value, protocol=5)
         except Exception:  # it lives in a module here, so it never had to cross
@@ -90,7 +94,7 @@ def watch(function: Any) -> Watch | None:
     seen: set[int] = set()
     while todo and len(seen) < _MOST_FUNCTIONS:
         current = todo.pop()
-        if not isinstance(current, types.FunctionType) or id(current) in seen:
+        if not isinstance(current, _FUNCTION) or id(current) in seen:
             continue
         seen.add(id(current))
         rebound = _names(current.__code__, {"STORE_GLOBAL", "DELETE_GLOBAL"})
@@ -108,7 +112,7 @@ def watch(function: Any) -> Watch | None:
                 value = _ABSENT
             if name in rebound or _is_mutable(value):
                 variables[name, id(cell)] = (name, cell)
-            elif isinstance(value, types.FunctionType):
+            elif isinstance(value, _FUNCTION):
                 todo.append(value)
         for name, value in _defaults(current).items():
             if _is_mutable(value):
@@ -116,19 +120,29 @@ def watch(function: Any) -> Watch | None:
     return Watch(list(variables.values())) if variables else None
 
 
-def _names(code: types.CodeType, operations: set[str]) -> set[str]:
+def _names(code: CodeType, operations: set[str]) -> set[str]:
     found: set[str] = set()
-    # Taking a body apart costs a millisecond, so only one that has such an operation at all is.
-    if any(dis.opmap[operation] in code.co_code[::2] for operation in operations if operation in dis.opmap):
-        instructions = dis.get_instructions(code)
-        found = {str(instruction.argval) for instruction in instructions if instruction.opname in operations}
+    if code.co_names or code.co_freevars or code.co_cellvars:
+        found = _names_of_operations(code, operations)
     for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
+        if isinstance(constant, _CODE):
             found |= _names(constant, operations)
     return found
 
 
-def _defaults(function: types.FunctionType) -> dict[str, Any]:
+def _names_of_operations(code: CodeType, operations: set[str]) -> set[str]:
+    import opcode
+
+    # Taking a body apart costs a millisecond, so only one that has such an operation at all is.
+    if any(opcode.opmap[operation] in code.co_code[::2] for operation in operations if operation in opcode.opmap):
+        import dis
+
+        instructions = dis.get_instructions(code)
+        return {str(instruction.argval) for instruction in instructions if instruction.opname in operations}
+    return set()
+
+
+def _defaults(function: _FUNCTION) -> dict[str, Any]:
     code = function.__code__
     values = function.__defaults__ or ()
     positional = code.co_varnames[: code.co_argcount]
@@ -138,29 +152,35 @@ def _defaults(function: types.FunctionType) -> dict[str, Any]:
     }
 
 
-def _is_helper(value: Any, caller: types.FunctionType) -> bool:
-    return isinstance(value, types.FunctionType) and value.__module__ == caller.__module__
+def _is_helper(value: Any, caller: _FUNCTION) -> bool:
+    return isinstance(value, _FUNCTION) and value.__module__ == caller.__module__
 
 
 def _is_mutable(value: Any) -> bool:
     """Say whether a value is a container, an array, a graph, or an object of a class of neither library nor package."""
-    if isinstance(value, _CONTAINERS) or _graph_of(value) is not None:
+    if _is_container(value) or _graph_of(value) is not None:
         return True
     kind = type(value)
     if kind.__module__ == "numpy":
         return kind.__name__ == "ndarray"
-    if isinstance(value, (type, types.ModuleType, types.FunctionType)) or not hasattr(value, "__dict__"):
+    if isinstance(value, (type, _MODULE, _FUNCTION)) or not hasattr(value, "__dict__"):
         return False
     package = kind.__module__.partition(".")[0]
     return package not in _STANDARD and package not in ("graflow_fast", "numpy")
 
 
-def _graph_of(value: Any) -> TaskGraph | None:
+def _graph_of(value: Any) -> Any:
     """Return a graph, or that of a workflow; None of anything else."""
     kind = type(value)
     if kind.__module__ == "graflow_fast.core.workflow":
         value = getattr(value, "graph", None)
-    return value if type(value) is TaskGraph else None
+        kind = type(value)
+    return value if kind.__module__ == "graflow_fast.core.graph" and kind.__name__ == "TaskGraph" else None
+
+
+def _is_container(value: Any) -> bool:
+    array = sys.modules.get("array")
+    return isinstance(value, _CONTAINERS) or (array is not None and isinstance(value, array.array))
 
 
 _STANDARD = sys.stdlib_module_names - {"__main__"}

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run.output import LOG, STDERR, STDOUT, WARNING, Piece
-from graflow_fast._worker import journal
+from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
+from graflow_fast._worker.imports import import_late, when_imported
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from logging import LogRecord
+    from typing import Any
+
     from graflow_fast._core import RunningTask
+
+    #: What a task said at once: (kind, content).
+    Piece = tuple[int, Any]
 
 #: What the running task has said so far.
 pieces: list[Piece] = []
 
 _MARK: Piece = (STDOUT, "")
+
+_JOURNAL = "graflow_fast._worker.journal"
 
 #: The running task, by whose ticket the journal tells its pieces from others.
 _running: RunningTask
@@ -24,7 +31,12 @@ _running: RunningTask
 
 def _keep(kind: int, content: Any) -> None:
     pieces.append((kind, content))
-    journal.write(_running.ticket, kind, content)
+    import_late(_JOURNAL).write(_running.ticket, kind, content)
+
+
+def use_journal(fd: int) -> None:
+    """Keep in this file, too, what bodies say: it is there when this process is not any more."""
+    when_imported(_JOURNAL, lambda journal: journal.use(fd))
 
 
 def install(running: RunningTask) -> None:
@@ -33,10 +45,7 @@ def install(running: RunningTask) -> None:
     _running = running
     sys.stdout = _Keeper(STDOUT)
     sys.stderr = _Keeper(STDERR)
-    root = logging.getLogger()
-    root.handlers[:] = [_LogKeeper()]
-    root.setLevel(logging.NOTSET)
-    logging.raiseExceptions = False
+    when_imported("logging", _keep_logs)
     warnings.showwarning = _keep_warning
     warnings.simplefilter("always")
 
@@ -104,22 +113,30 @@ class _Keeper:
         return 1 if self._kind == STDOUT else 2
 
 
-class _LogKeeper(logging.Handler):
-    """Keeps log records; the coordinator's own tree decides which of them show."""
+def _keep_logs(logging: Any) -> None:
+    """Put a keeper in the place of the root logger's handlers."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        content = dict(record.__dict__)
-        content["msg"] = record.getMessage()
-        content["args"] = None
-        if record.exc_info:
-            content["exc_text"] = logging.Formatter().formatException(record.exc_info)
-        content["exc_info"] = None
-        plain = {
-            name: value
-            for name, value in content.items()
-            if value is None or isinstance(value, (str, int, float, bool))
-        }
-        _keep(LOG, plain)
+    class LogKeeper(logging.Handler):  # type: ignore[misc]
+        """Keeps log records; the coordinator's own tree decides which of them show."""
+
+        def emit(self, record: LogRecord) -> None:
+            content = dict(record.__dict__)
+            content["msg"] = record.getMessage()
+            content["args"] = None
+            if record.exc_info:
+                content["exc_text"] = logging.Formatter().formatException(record.exc_info)
+            content["exc_info"] = None
+            plain = {
+                name: value
+                for name, value in content.items()
+                if value is None or isinstance(value, (str, int, float, bool))
+            }
+            _keep(LOG, plain)
+
+    root = logging.getLogger()
+    root.handlers[:] = [LogKeeper()]
+    root.setLevel(logging.NOTSET)
+    logging.raiseExceptions = False
 
 
 def _keep_warning(

@@ -6,25 +6,23 @@ reported is the link's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-from graflow_fast._core import pack_effects
 from graflow_fast._run import crossing
-from graflow_fast._worker import effects, output, surroundings
-from graflow_fast._worker.bodies import BodyContext
-from graflow_fast._worker.remote import WorkerContext
-from graflow_fast.core import registry
-from graflow_fast.core.task import TaskWrapper
-from graflow_fast.core.task_context import TaskExecutionContext
+from graflow_fast._worker import output, surroundings
+from graflow_fast._worker.imports import import_late
+from graflow_fast.core.running import running
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from graflow_fast._worker.loop import Worker
-    from graflow_fast._worker.remote import View
-    from graflow_fast.core.definition import Definition
+    from collections.abc import Callable
+    from typing import Any
 
-#: A function, the names that may be bound (None: any), those that must be, and what makes the context it takes, if any.
-PlainBody = tuple[Callable[..., Any], "frozenset[str] | None", list[str], "Callable[[int, str], Any] | None"]
+    from graflow_fast._worker.loop import Worker
+    from graflow_fast._worker.view import View
+    from graflow_fast.core.definition import Definition
+    from graflow_fast.core.task_context import TaskExecutionContext
+
+    #: A function, the names that may be bound (None: any), those that must be, and what makes its context, if any.
+    PlainBody = tuple[Callable[..., Any], frozenset[str] | None, list[str], Callable[[int, str], Any] | None]
 
 
 class PlainTasks:
@@ -37,7 +35,7 @@ class PlainTasks:
         """Let the link run plain tasks from now on."""
         link = self._worker.link
         marker = RunningPlainTask(self._worker)
-        link.run_plain_tasks(self.body_of, self.finish, self.effects_of, output.pieces, registry.running, marker)
+        link.run_plain_tasks(self.body_of, self.finish, self.effects_of, output.pieces, running, marker)
 
     def body_of(self, key: int, view_key: int) -> PlainBody | None:
         """Return how to run the tasks of a definition that see a view; None when they are not plain."""
@@ -55,6 +53,9 @@ class PlainTasks:
         names = None if definition.takes_any else frozenset(parameter.name for parameter in definition.parameters)
         make_context: Any = None
         if definition.inject_context:
+            from graflow_fast._worker.remote import WorkerContext
+            from graflow_fast.core.task_context import TaskExecutionContext
+
             link = worker.link
 
             def make_context(ticket: int, task_id: str) -> TaskExecutionContext:
@@ -72,6 +73,9 @@ class PlainTasks:
             return None
         if context.holds_lock:
             return False
+        from graflow_fast._core import pack_effects
+        from graflow_fast.core.task import TaskWrapper
+
         try:
             record = pack_effects(log, directives, TaskWrapper, self._worker.keys, crossing.dumps)
         except Exception:
@@ -102,20 +106,22 @@ class PlainTasks:
         task_context: TaskExecutionContext | None,
     ) -> None:
         """Report a plain task that printed something, did what has no short form, or ended with an exception."""
-        worker = self._worker
+        tasks = self._worker.tasks()
+        from graflow_fast._worker import effects
+
         context = None if task_context is None else task_context.execution_context
         if surroundings.changed:
             surroundings.restore()
         try:
             if error is None:
                 packed = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-                parts = worker.parts(task_id, context, None if task_context is None else task_context.directives, True)
-                worker.report(ticket, task_id, effects.flags_of(parts), packed, parts)
+                parts = tasks.parts(task_id, context, None if task_context is None else task_context.directives, True)
+                tasks.report(ticket, task_id, effects.flags_of(parts), packed, parts)
                 return
         except BaseException as unpackable:
             error = unpackable
-        parts = worker.parts_of_failure(task_id, context, error)
-        worker.report(ticket, task_id, effects.FAILED | effects.EFFECTS, crossing.NONE_BYTES, parts)
+        parts = tasks.parts_of_failure(task_id, context, error)
+        tasks.report(ticket, task_id, effects.FAILED | effects.EFFECTS, crossing.NONE_BYTES, parts)
 
 
 class RunningPlainTask:
@@ -131,6 +137,7 @@ class RunningPlainTask:
 
     def _context(self) -> TaskExecutionContext:
         if self._ticket != self._running.ticket:
+            BodyContext = import_late("graflow_fast._worker.bodies").BodyContext
             object.__setattr__(self, "_ticket", self._running.ticket)
             running = self._running
             made = BodyContext(self._worker, running.ticket, running.name, running.view, None, None)

@@ -18,11 +18,12 @@ from graflow_fast._worker.remote_state import RemoteCycles, RemoteState
 from graflow_fast.channels.base import Channel
 from graflow_fast.core.context import seed_of
 from graflow_fast.core.cycle import CycleController
-from graflow_fast.core.retry import RetryController
+from graflow_fast.core.retry_counts import RetryController
 
 if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
     from graflow_fast._run.live_journal import Part
+    from graflow_fast._worker.view import View
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.task_context import TaskExecutionContext
 
@@ -37,47 +38,6 @@ def ask(link: WorkerLink, ticket: int, *question: Any) -> Any:
     if ok:
         return answer
     raise crossing.loads(answer)
-
-
-class View:
-    """The channel as it was when a group forked (or a task of the workflow's own branch started).
-
-    Attributes:
-        shared: whether all tasks that name this view see the same values, so what one read serves the others.
-        values: key -> value as bytes, None for a key that is not there.
-    """
-
-    __slots__ = (
-        "default_max_cycles",
-        "default_max_retries",
-        "group_count",
-        "scope_name",
-        "seed",
-        "session_id",
-        "shared",
-        "trace_id",
-        "values",
-    )
-
-    def __init__(
-        self,
-        shared: bool,
-        session_id: str,
-        trace_id: str,
-        scope_name: str,
-        default_max_cycles: int,
-        default_max_retries: int,
-        seed: Any,
-        values: dict[str, bytes | None],
-    ) -> None:
-        self.shared = shared
-        self.session_id = session_id
-        self.trace_id = trace_id
-        self.scope_name = scope_name
-        self.default_max_cycles = default_max_cycles
-        self.default_max_retries = default_max_retries
-        self.seed = seed
-        self.values = values
 
 
 class RemoteChannel(ReadOnlyChannel):

@@ -6,31 +6,35 @@ tasks share a worker is a matter of timing, and must not show. Tasks that change
 
 from __future__ import annotations
 
-import contextlib
-import copyreg
-import functools
-import importlib
 import os
-import signal
 import sys
-import types
-from collections.abc import Callable
-from typing import Any
+import types  # while the class of `sys` is still its own: this module takes it for that of all modules
 
 from graflow_fast._worker import output
+from graflow_fast._worker.imports import when_imported
 from graflow_fast.core import registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+    from typing import Any
+else:
+    import _signal
 
 #: True when a task has changed something since `restore`.
 changed = False
 
-_set_handler = signal.signal
+#: The module `signal` sets handlers by this, too.
+_set_handler = _signal.signal
+_set_timer = _signal.setitimer
 _handlers: dict[int, Any] = {}
 _directory: str | None = None
 _environment: dict[str, str] = {}
 _streams: tuple[Any, Any] = (None, None)
 _recursion_limit = sys.getrecursionlimit()
 _tracers: tuple[Any, Any] = (None, None)
-_timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+_timers = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 
 def install() -> None:
@@ -39,19 +43,24 @@ def install() -> None:
     _streams = sys.stdout, sys.stderr
     _tracers = sys.gettrace(), sys.getprofile()
     _recursion_limit = sys.getrecursionlimit()
-    with contextlib.suppress(OSError):  # it is gone, so there is no way back to it
+    try:
         _directory = os.getcwd()
+    except OSError:
+        _directory = None  # it is gone, so there is no way back to it
     _environment.update(os.environ)
-    signal.signal = _noting_handlers(_set_handler)
+    _signal.signal = _noting_handlers(_set_handler)
     for module, names in (
         (os, ("chdir", "fchdir", "putenv", "unsetenv")),
-        (signal, ("alarm", "setitimer")),
+        (_signal, ("alarm", "setitimer")),
         (sys, ("setrecursionlimit", "settrace", "setprofile")),
         (registry, ("make_current",)),
     ):
         for name in names:
             setattr(module, name, _noting(getattr(module, name)))
-    copyreg.pickle(_NotingSys, _reduce)  # type: ignore[arg-type]  # the class of what it returns is sys's own there
+    if "signal" in sys.modules:  # else it takes these when it is imported
+        signal = sys.modules["signal"]
+        signal.alarm, signal.setitimer = _signal.alarm, _signal.setitimer  # type: ignore[attr-defined]
+    when_imported("copyreg", lambda copyreg: copyreg.pickle(_NotingSys, _reduce))
     sys.__class__ = _NotingSys
 
 
@@ -59,7 +68,7 @@ def restore() -> None:
     """Undo what the task changed."""
     global changed
     for timer in _timers:
-        signal.setitimer(timer, 0)  # or it would kill the next task
+        _set_timer(timer, 0)  # or it would kill the next task
     while _handlers:
         number, handler = _handlers.popitem()
         if handler is not None:  # one that C code has put there can't be put back
@@ -70,8 +79,10 @@ def restore() -> None:
     sys.setprofile(_tracers[1])
     sys.setrecursionlimit(_recursion_limit)
     if _directory is not None:
-        with contextlib.suppress(OSError):
+        try:
             os.chdir(_directory)
+        except OSError:
+            pass
     for name in [name for name in os.environ if name not in _environment]:
         del os.environ[name]
     for name, value in _environment.items():
@@ -91,7 +102,9 @@ class _NotingSys(types.ModuleType):
 
 
 def _reduce(module: types.ModuleType) -> tuple[Callable[..., types.ModuleType], tuple[str]]:
-    return importlib.import_module, (module.__name__,)
+    from importlib import import_module
+
+    return import_module, (module.__name__,)
 
 
 def _note() -> None:
@@ -102,20 +115,26 @@ def _note() -> None:
 
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
     def noting(*arguments: Any, **options: Any) -> Any:
         _note()
         return function(*arguments, **options)
 
-    return noting
+    return _named_as(function, noting)
 
 
 def _noting_handlers(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
     def noting(signalnum: Any, handler: Any) -> Any:
         previous = function(signalnum, handler)
         _note()
         _handlers.setdefault(int(signalnum), previous)
         return previous
 
+    return _named_as(function, noting)
+
+
+def _named_as(function: Callable[..., Any], noting: Callable[..., Any]) -> Callable[..., Any]:
+    """Do what `functools.wraps` would, which is slow to import."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(noting, name, getattr(function, name))
+    noting.__wrapped__ = function  # type: ignore[attr-defined]
     return noting

@@ -5,7 +5,7 @@ cannot have been reused. Must not know tasks or frames. It talks to the coordina
 socket (protocol below) and ends, with all its workers, when that socket or the coordinator ends.
 
 To the template: ``("fork", number, boot)`` with five descriptors (link, claims, stdout, stderr, journal),
-``("kill", pid, grace)``, ``("end", grace)``.
+``("kill", pid, grace)``, ``("preload", module)``, ``("end", grace)``.
 From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", number, why)``,
 ``("exited", pid, status, peak_rss_bytes)``.
 """
@@ -14,24 +14,28 @@ from __future__ import annotations
 
 # A cold start waits for these: no more than what is needed, and nothing that imports much.
 import _socket
-import contextlib
 import errno
 import gc
 import marshal
 import os
 import select
-import signal
 import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import FrameType
     from typing import Any
+else:
+    import _signal as signal
 
 MESSAGE_BYTES = 1 << 18
 #: What a worker is given: link, claims, stdout, stderr, journal.
 _DESCRIPTORS = 5
+_NEVER = float("inf")
+#: Seconds after the first worker was asked for until everything else is imported: a first result is there by then.
+_COMPLETION = 0.1
 #: Seconds for workers to leave by themselves when their links have ended, before they are asked to (SIGTERM).
 _LEAVE = 0.05
 #: Seconds for bodies to end after that when the program is gone.
@@ -51,6 +55,8 @@ class _Template:
         self.coordinator = os.pidfd_open(coordinator)
         self.poller.register(self.coordinator, select.POLLIN)
         self.ending = False
+        #: When the first workers have been started and there is time to import the rest; None when that is done.
+        self.completion: float | None = _NEVER
         if os.getppid() != coordinator:
             os._exit(0)
 
@@ -58,7 +64,10 @@ class _Template:
         grace = 0.0
         while True:
             ended = False
-            for fd, _ in self.poller.poll(self._patience()):
+            ready = self.poller.poll(self._patience())
+            if self.completion is not None and time.monotonic() >= self.completion:
+                self._complete()
+            for fd, _ in ready:
                 if fd in self.children:
                     self._reap(fd)
                 elif fd == self.coordinator:
@@ -71,9 +80,25 @@ class _Template:
         self._end(grace)
 
     def _patience(self) -> int | None:
-        if not self.deadlines:
-            return None
-        return max(0, int((min(self.deadlines.values()) - time.monotonic()) * 1000) + 1)
+        due = min(self.deadlines.values(), default=_NEVER)
+        if self.completion is not None:
+            due = min(due, self.completion)
+        return None if due == _NEVER else max(0, int((due - time.monotonic()) * 1000) + 1)
+
+    def _complete(self) -> None:
+        """Import what the workers that are started from now on will find imported."""
+        from graflow_fast._worker.main import preload_rest
+
+        preload_rest()
+        gc.freeze()
+        gc.enable()
+        self.completion = None
+
+    def _preload(self, module: str) -> None:
+        try:
+            __import__(module)
+        except Exception:
+            pass  # a worker that needs it will say why
 
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
@@ -86,7 +111,11 @@ class _Template:
             return 0.0 if self.ending else _LAST_GRACE
         request = marshal.loads(data)
         if request[0] == "fork" and not self.ending:
+            if self.completion == _NEVER:
+                self.completion = time.monotonic() + _COMPLETION
             self._fork(request[1], request[2], fds)
+        elif request[0] == "preload":
+            self._preload(request[1])
         elif request[0] == "kill":
             self._kill(request[1], request[2])
         elif request[0] == "end":
@@ -114,8 +143,10 @@ class _Template:
         finally:
             for fd in fds:
                 os.close(fd)
-        with contextlib.suppress(OSError):
+        try:
             os.setpgid(pid, pid)  # as the child does: whoever comes first
+        except OSError:
+            pass
         self.children[child] = pid
         self.poller.register(child, select.POLLIN)
         self._tell(("forked", number, pid), child)
@@ -148,8 +179,10 @@ class _Template:
 
     def _tell(self, message: tuple[Any, ...], fd: int | None = None) -> None:
         ancillary = [] if fd is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))]
-        with contextlib.suppress(OSError):  # the coordinator is gone; the poll will say so
+        try:
             self.control.sendmsg([marshal.dumps(message)], ancillary)
+        except OSError:
+            pass  # the coordinator is gone; the poll will say so
 
     def _end(self, grace: float) -> None:
         """Let workers leave, whose links have ended; ask those that stay, and kill what is left after `grace`."""
@@ -188,7 +221,11 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 
 def main(control_fd: int, coordinator: int) -> None:
-    """Serve until the coordinator is done or gone. The collector is off until everything is imported."""
+    """Serve until the coordinator is done or gone. The collector is off until everything is imported.
+
+    The first workers, for which somebody waits, are forked with no more than what runs a plain task; they import the
+    rest when they need it. Later ones inherit it.
+    """
     from graflow_fast._worker.main import close_descriptors, preload
 
     close_descriptors(keep={0, 1, 2, control_fd})
@@ -198,12 +235,11 @@ def main(control_fd: int, coordinator: int) -> None:
 
     import site
 
-    preload()
     if sys.flags.no_site and not hasattr(sys.modules["builtins"], "exit"):
         site.setquit()
         site.setcopyright()
         site.sethelper()
+    preload()
     gc.freeze()
-    gc.enable()
     template.serve()
     os._exit(0)

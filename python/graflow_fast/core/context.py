@@ -16,6 +16,7 @@ from graflow_fast.channels.factory import ChannelFactory
 from graflow_fast.core._control import Control
 from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.cycle import CycleController
+from graflow_fast.core.retry_counts import RetryController
 from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import ConfigError
 from graflow_fast.trace.noop import NoopTracer
@@ -88,8 +89,6 @@ class ExecutionContext(Control):
             else channel
         )
         self.cycle_controller = CycleController(default_max_cycles)
-        from graflow_fast.core.retry import RetryController  # not before, for dataclasses are slow to import
-
         self.retry_controller: RetryController = RetryController(default_max_retries)
         self.current_task_context: TaskExecutionContext | None = None
         #: The group that this branch is a member of.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import collections.abc
-import types
-import typing
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
 from graflow_fast.exceptions import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from graflow_fast.core.retry import RetryPolicy
 
 
@@ -119,7 +117,9 @@ class Definition:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters a run may fill, without the injected context; computed once."""
         if self._parameters is None:
-            self._parameters, self._takes_any = _read_parameters(self.func, self.inject_context)
+            from graflow_fast.core.signatures import read_parameters
+
+            self._parameters, self._takes_any = read_parameters(self.func, self.inject_context)
         return self._parameters
 
     @property
@@ -134,10 +134,8 @@ class Definition:
         return getattr(self.func, name, {} if name == "__annotations__" else self.name)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state["_parameters"] = None
-        state["named"] = []
-        return state
+        # With its parameters, so that whoever loads it need not find them out.
+        return {**self.__dict__, "_parameters": self.parameters, "_takes_any": self.takes_any, "named": []}
 
 
 def parse_bytes(limit: int | str | None) -> int | None:
@@ -189,48 +187,3 @@ def _is_async(func: Callable[..., Any]) -> bool:
     import inspect
 
     return inspect.iscoroutinefunction(func)
-
-
-def _read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[Parameter, ...], bool]:
-    """Return the parameters that a run may fill, and whether any other keyword is welcome."""
-    import inspect  # slow to import, and not needed before something runs
-
-    try:
-        signature = inspect.signature(func)
-    except (TypeError, ValueError):  # a builtin without a signature takes what is bound
-        return (), True
-    parameters = list(signature.parameters.values())
-    if skip_first:
-        parameters = parameters[1:]
-    keyword_kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    hints: dict[str, Any] | None = None
-    found = []
-    for parameter in parameters:
-        if parameter.kind not in keyword_kinds:
-            continue
-        annotation = parameter.annotation
-        if isinstance(annotation, str):
-            hints = _type_hints(func) if hints is None else hints
-            annotation = hints.get(parameter.name, annotation)
-        required = parameter.default is inspect.Parameter.empty
-        found.append(Parameter(parameter.name, required, _fits_mapping(annotation)))
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    return tuple(found), takes_any
-
-
-def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(func)
-    except Exception:
-        return {}
-
-
-def _fits_mapping(annotation: Any) -> bool:
-    if isinstance(annotation, str):
-        head = annotation.split("[")[0].strip().rsplit(".", 1)[-1]
-        return head in {"dict", "Dict", "Mapping", "MutableMapping"}
-    origin = typing.get_origin(annotation)
-    if origin is typing.Union or origin is getattr(types, "UnionType", None):
-        return any(_fits_mapping(part) for part in typing.get_args(annotation))
-    candidate = origin or annotation
-    return isinstance(candidate, type) and candidate is not object and issubclass(candidate, collections.abc.Mapping)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._pool.registry import prestart
+from graflow_fast._run.driver import Run
 from graflow_fast._run.settings import Settings
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Run
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.handler import TaskHandler
+
+
+#: Tasks that are looked at before the pool starts.
+_FIRST_TASKS = 8
 
 
 class WorkflowEngine:
@@ -82,11 +88,7 @@ class WorkflowEngine:
         if context.parent_context is None:
             context.tracer.on_workflow_start(name, context)
         if context.parent_context is None and _needs_pool(context):
-            from graflow_fast._pool.registry import prestart
-
-            prestart(context.settings.resolved_workers())
-        from graflow_fast._run.driver import Run  # while the pool starts: there is much behind it
-
+            prestart(context.settings.resolved_workers(), needs_cloudpickle=lambda: _needs_cloudpickle(context))
         return name, Run(context, self._handlers)
 
     def execute_with_cycles(self, graph: TaskGraph, start_node: str, max_steps: int = 10) -> None:
@@ -94,6 +96,18 @@ class WorkflowEngine:
         from graflow_fast.core.context import ExecutionContext
 
         self.execute(ExecutionContext.create(graph, start_node, max_steps=max_steps))
+
+
+def _needs_cloudpickle(context: ExecutionContext) -> bool:
+    """Say whether one of the first tasks has a body that only cloudpickle can send."""
+    from graflow_fast._run import plain_functions
+
+    definitions = (getattr(task, "_definition", None) for task in islice(context.graph._tasks.values(), _FIRST_TASKS))
+    found = {id(definition): definition for definition in definitions if definition is not None}
+    try:
+        return any(plain_functions.dump(definition.__getstate__()) is None for definition in found.values())
+    except Exception:  # the task says so when its turn comes
+        return True
 
 
 def _needs_pool(context: ExecutionContext) -> bool:

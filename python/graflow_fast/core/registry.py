@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextvars
 import sys
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any
+
+from graflow_fast.core.running import running as running
 
 if TYPE_CHECKING:
     from graflow_fast.core.task import Executable, ParallelGroup
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 current_workflow: contextvars.ContextVar[WorkflowContext | None] = contextvars.ContextVar(
     "graflow_fast_workflow", default=None
 )
-
-
-class Running(threading.local):
-    """What this thread is executing: the running task's context, or None."""
-
-    task_context: Any = None
-
-
-running = Running()
 
 
 class Links:

@@ -16,6 +16,7 @@ from graflow_fast._hints import did_you_mean
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core import registry
 from graflow_fast.core.context import ExecutionContext
+from graflow_fast.core.engine import WorkflowEngine
 from graflow_fast.core.graph import TaskGraph
 from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError, GraphCompilationError
 
@@ -148,8 +149,6 @@ class WorkflowContext:
             ConfigError: a value is out of range.
             GraflowRuntimeError: a task failed; ``__cause__`` is its exception.
         """
-        from graflow_fast.core.engine import WorkflowEngine
-
         try:
             settings = self.settings.merged(options, ("start_node", "max_steps", "ret_context", "initial_channel"))
             context = self._prepare(start_node, max_steps, initial_channel, settings)

@@ -11,10 +11,11 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PyString};
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::plain::{PlainTask, ScalarPickle, HEAD};
+use crate::plain::{scalar_dictionary, PlainTask, ScalarPickle, HEAD};
 
 /// The frame a task came in, and where its name is in it.
 type Name = (Arc<Vec<u8>>, Range<usize>);
@@ -103,7 +104,8 @@ pub(crate) struct Bodies {
     pub finish: Py<PyAny>,
     /// `context -> record of its effects, None when there are none, False when they have no short form`.
     effects_of: Py<PyAny>,
-    loads: Py<PyAny>,
+    /// `pickle.loads`, once it was needed: a first result need not wait for that module.
+    loads: PyOnceLock<Py<PyAny>>,
     /// What the running body has printed so far.
     pieces: Py<PyList>,
     /// `registry.running`, and what its `task_context` is while a plain body runs.
@@ -115,17 +117,15 @@ pub(crate) struct Bodies {
 
 impl Bodies {
     pub(crate) fn new(
-        py: Python<'_>,
         body_of: Py<PyAny>,
         finish: Py<PyAny>,
         effects_of: Py<PyAny>,
         pieces: Py<PyList>,
         running: Py<PyAny>,
         marker: Py<PyAny>,
-    ) -> PyResult<Self> {
-        let loads = py.import("pickle")?.getattr("loads")?.unbind();
-        let (known, scalar) = (HashMap::default(), ScalarPickle::default());
-        Ok(Self { body_of, finish, effects_of, loads, pieces, running, marker, known, scalar })
+    ) -> Self {
+        let (loads, known, scalar) = (PyOnceLock::new(), HashMap::default(), ScalarPickle::default());
+        Self { body_of, finish, effects_of, loads, pieces, running, marker, known, scalar }
     }
 
     /// Runs a task if it is plain.
@@ -144,10 +144,10 @@ impl Bodies {
             [] => None,
             bytes => {
                 // What can't be loaded is an error of the task, in the loop's words.
-                let Ok(loaded) = self.loads.bind(py).call1((PyBytes::new(py, bytes),)) else {
+                let Ok(loaded) = self.arguments(py, bytes) else {
                     return Ok(Outcome::NotPlain);
                 };
-                Some(loaded.cast_into::<PyDict>()?)
+                Some(loaded)
             }
         };
         if !body.takes(py, arguments.as_ref())? {
@@ -184,6 +184,15 @@ impl Bodies {
             Err(_) if effects.is_none() => Short::Result,
             Err(_) => Short::Not,
         })
+    }
+
+    fn arguments<'py>(&self, py: Python<'py>, pickle: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(scalars) = scalar_dictionary(py, pickle)? {
+            return Ok(scalars);
+        }
+        let loads =
+            self.loads.get_or_try_init(py, || Ok::<_, PyErr>(py.import("pickle")?.getattr("loads")?.unbind()))?;
+        Ok(loads.bind(py).call1((PyBytes::new(py, pickle),))?.cast_into()?)
     }
 
     /// Asks the loop about a definition, unless it has said so for this view and epoch.

@@ -147,16 +147,14 @@ impl WorkerLink {
     #[allow(clippy::too_many_arguments)] // a call from Python, by position
     fn run_plain_tasks(
         &mut self,
-        py: Python<'_>,
         body_of: Py<PyAny>,
         finish: Py<PyAny>,
         effects_of: Py<PyAny>,
         pieces: Py<PyList>,
         running: Py<PyAny>,
         marker: Py<PyAny>,
-    ) -> PyResult<()> {
-        self.bodies = Some(Bodies::new(py, body_of, finish, effects_of, pieces, running, marker)?);
-        Ok(())
+    ) {
+        self.bodies = Some(Bodies::new(body_of, finish, effects_of, pieces, running, marker));
     }
 
     #[pyo3(signature = (until_idle = false))]

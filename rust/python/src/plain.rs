@@ -15,6 +15,8 @@ pub(crate) const HEAD: usize = 1 + 8 + 8 + 4;
 pub(crate) const NONE_PICKLE: &[u8] = b"\x80\x05N.";
 
 const PROTOCOL: &[u8] = b"\x80\x05";
+const OPEN_DICTIONARY: &[u8] = b"}("; // EMPTY_DICT, MARK
+const CLOSE_DICTIONARY: &[u8] = b"u."; // SETITEMS, STOP
 
 /// How many items a dictionary may have to be pickled here.
 const MOST_ITEMS: usize = 32;
@@ -87,13 +89,13 @@ impl ScalarPickle {
         }
         self.bytes.clear();
         self.bytes.extend_from_slice(PROTOCOL);
-        self.bytes.extend_from_slice(b"}("); // EMPTY_DICT, MARK
+        self.bytes.extend_from_slice(OPEN_DICTIONARY);
         for (key, value) in items {
             if !self.push(&key)? || !self.push(&value)? {
                 return Ok(None);
             }
         }
-        self.bytes.extend_from_slice(b"u."); // SETITEMS
+        self.bytes.extend_from_slice(CLOSE_DICTIONARY);
         Ok(Some(&self.bytes))
     }
 
@@ -129,24 +131,50 @@ impl ScalarPickle {
 
 /// The value of a pickle as [`ScalarPickle`] writes it; None for all others.
 pub(crate) fn scalar_value<'py>(py: Python<'py>, pickle: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(body) = pickle.strip_prefix(b"\x80\x05").and_then(|rest| rest.strip_suffix(b".")) else {
+    let Some(mut body) = pickle.strip_prefix(PROTOCOL).and_then(|rest| rest.strip_suffix(b".")) else {
         return Ok(None);
     };
-    Ok(match body {
-        b"N" => Some(py.None().into_bound(py)),
-        b"\x88" => Some(PyBool::new(py, true).to_owned().into_any()),
-        b"\x89" => Some(PyBool::new(py, false).to_owned().into_any()),
-        [b'J', digits @ ..] => match <[u8; 4]>::try_from(digits) {
-            Ok(digits) => Some(i32::from_le_bytes(digits).into_pyobject(py)?.into_any()),
-            Err(_) => None,
-        },
-        [b'G', digits @ ..] => match <[u8; 8]>::try_from(digits) {
-            Ok(digits) => Some(PyFloat::new(py, f64::from_be_bytes(digits)).into_any()),
-            Err(_) => None,
-        },
-        [0x8c, length, text @ ..] if usize::from(*length) == text.len() => {
-            std::str::from_utf8(text).ok().map(|text| PyString::new(py, text).into_any())
+    let value = take_scalar(py, &mut body)?;
+    Ok(value.filter(|_| body.is_empty()))
+}
+
+/// The dictionary of a pickle as [`ScalarPickle::of_dictionary`] writes it; None for all others.
+pub(crate) fn scalar_dictionary<'py>(py: Python<'py>, pickle: &[u8]) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let items = pickle.strip_prefix(PROTOCOL).and_then(|rest| rest.strip_prefix(OPEN_DICTIONARY));
+    let Some(mut items) = items.and_then(|rest| rest.strip_suffix(CLOSE_DICTIONARY)) else {
+        return Ok(None);
+    };
+    let made = PyDict::new(py);
+    while !items.is_empty() {
+        let (Some(key), Some(value)) = (take_scalar(py, &mut items)?, take_scalar(py, &mut items)?) else {
+            return Ok(None);
+        };
+        made.set_item(key, value)?;
+    }
+    Ok(Some(made))
+}
+
+/// Takes the first scalar from the inside of a pickle; None, and nothing certain taken, when there is something else.
+fn take_scalar<'py>(py: Python<'py>, body: &mut &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let (value, rest) = match body {
+        [b'N', rest @ ..] => (py.None().into_bound(py), rest),
+        [0x88, rest @ ..] => (PyBool::new(py, true).to_owned().into_any(), rest),
+        [0x89, rest @ ..] => (PyBool::new(py, false).to_owned().into_any(), rest),
+        [b'J', a, b, c, d, rest @ ..] => (i32::from_le_bytes([*a, *b, *c, *d]).into_pyobject(py)?.into_any(), rest),
+        [b'G', rest @ ..] if rest.len() >= 8 => {
+            let (digits, rest) = rest.split_at(8);
+            let digits = <[u8; 8]>::try_from(digits).unwrap_or_default();
+            (PyFloat::new(py, f64::from_be_bytes(digits)).into_any(), rest)
         }
-        _ => None,
-    })
+        [0x8c, length, rest @ ..] if rest.len() >= usize::from(*length) => {
+            let (text, rest) = rest.split_at(usize::from(*length));
+            let Ok(text) = std::str::from_utf8(text) else {
+                return Ok(None);
+            };
+            (PyString::new(py, text).into_any(), rest)
+        }
+        _ => return Ok(None),
+    };
+    *body = rest;
+    Ok(Some(value))
 }

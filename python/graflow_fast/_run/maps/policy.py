@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast.core.handler import TaskResult
 from graflow_fast.core.handlers.group_policy import resolve_group_policy
 from graflow_fast.core.task import Task
 from graflow_fast.exceptions import ParallelGroupError
@@ -27,6 +26,8 @@ def judge(found: MapRun) -> Exception | None:
     try:
         if policy == "strict":
             raise _strict(found)
+        from graflow_fast.core.handler import TaskResult  # a dataclass: slow to import
+
         names = [f"{found.name}[{index}]" for index in range(found.results.total)]
         finals = {index: final for index, _, final in failed}
         now = time.time()

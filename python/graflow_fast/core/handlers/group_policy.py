@@ -6,7 +6,6 @@ raises if that is not good enough. Must not know how or where the members ran.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from graflow_fast._hints import with_hint
 from graflow_fast.exceptions import ParallelGroupError
 
 if TYPE_CHECKING:
+    import logging
+
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.handler import TaskResult
     from graflow_fast.core.task import Executable
@@ -30,9 +31,13 @@ __all__ = [
     "resolve_group_policy",
 ]
 
-logger = logging.getLogger(__name__)
-
 _CUSTOM = "__custom__"
+
+
+def _logger() -> logging.Logger:
+    import logging  # slow to import
+
+    return logging.getLogger(__name__)
 
 
 class GroupExecutionPolicy(ABC):
@@ -130,7 +135,7 @@ class BestEffortGroupPolicy(_CountingPolicy):
     def _judge(self, group_id: str, succeeded: list[str], failed: list[tuple[str, str]]) -> None:
         """Log a warning if any member failed."""
         if failed:
-            logger.warning(
+            _logger().warning(
                 "Parallel group %s completed with %d failure(s); continuing (best-effort). Failed tasks: %s",
                 group_id,
                 len(failed),
@@ -171,7 +176,7 @@ class CriticalGroupPolicy(_CountingPolicy):
             message = f"Critical tasks failed: {[task_id for task_id, _ in critical]}"
             raise ParallelGroupError(message, group_id, critical, succeeded)
         if failed:
-            logger.warning(
+            _logger().warning(
                 "Parallel group %s completed with optional failures; continuing. Optional tasks: %s",
                 group_id,
                 [task_id for task_id, _ in failed],
@@ -206,7 +211,7 @@ class AtLeastNGroupPolicy(_CountingPolicy):
             message = f"Only {len(succeeded)}/{self.min_success} tasks succeeded in group {group_id}"
             raise ParallelGroupError(message, group_id, failed, succeeded)
         if failed:
-            logger.info(
+            _logger().info(
                 "Parallel group %s met at-least-%d policy despite %d failure(s).",
                 group_id,
                 self.min_success,

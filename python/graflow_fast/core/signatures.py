@@ -1,0 +1,88 @@
+"""Which parameters of a function a run may fill. Imported when a task is first run, not when it is defined."""
+
+from __future__ import annotations
+
+import collections.abc
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from graflow_fast.core.definition import Parameter
+
+#: Flags of a function's code (`inspect.CO_VARARGS`, `inspect.CO_VARKEYWORDS`).
+_VARARGS, _VARKEYWORDS = 0x04, 0x08
+
+#: Of one parameter: name, whether a run may fill it, whether it has no default, whether it takes keywords of any name.
+_Found = tuple[str, bool, bool, bool]
+
+
+def read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[Parameter, ...], bool]:
+    """Return the parameters that a run may fill, and whether any other keyword is welcome."""
+    # What decorators leave behind, which `inspect` follows, is in the function's dictionary.
+    if type(func) is types.FunctionType and not func.__dict__:
+        listed, annotations = list(_of_code(func)), func.__annotations__
+    else:
+        try:
+            listed, annotations = _of_signature(func)
+        except (TypeError, ValueError):  # a builtin without a signature takes what is bound
+            return (), True
+    hints: dict[str, Any] | None = None
+    found = []
+    for name, is_fillable, required, _ in listed[1:] if skip_first else listed:
+        if not is_fillable:
+            continue
+        annotation = annotations.get(name)
+        if isinstance(annotation, str):
+            hints = _type_hints(func) if hints is None else hints
+            annotation = hints.get(name, annotation)
+        found.append(Parameter(name, required, _fits_mapping(annotation)))
+    takes_any = any(takes_any for _, _, _, takes_any in (listed[1:] if skip_first else listed))
+    return tuple(found), takes_any
+
+
+def _of_code(func: types.FunctionType) -> Iterator[_Found]:
+    """Yield the parameters of a function that is what it seems to be: `inspect` is slow to import."""
+    code = func.__code__
+    positional, keyword_only = code.co_argcount, code.co_kwonlyargcount
+    first_default = positional - len(func.__defaults__ or ())
+    for index, name in enumerate(code.co_varnames[:positional]):
+        yield name, index >= code.co_posonlyargcount, index < first_default, False
+    rest = positional + keyword_only
+    if code.co_flags & _VARARGS:
+        yield code.co_varnames[rest], False, False, False
+        rest += 1
+    for name in code.co_varnames[positional : positional + keyword_only]:
+        yield name, True, name not in (func.__kwdefaults__ or {}), False
+    if code.co_flags & _VARKEYWORDS:
+        yield code.co_varnames[rest], False, False, True
+
+
+def _of_signature(func: Callable[..., Any]) -> tuple[list[_Found], dict[str, Any]]:
+    import inspect
+
+    parameters = inspect.signature(func).parameters.values()
+    empty, any_keyword = inspect.Parameter.empty, inspect.Parameter.VAR_KEYWORD
+    keyword_kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    listed = [
+        (each.name, each.kind in keyword_kinds, each.default is empty, each.kind is any_keyword) for each in parameters
+    ]
+    return listed, {each.name: each.annotation for each in parameters if each.annotation is not empty}
+
+
+def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(func)
+    except Exception:
+        return {}
+
+
+def _fits_mapping(annotation: Any) -> bool:
+    if isinstance(annotation, str):
+        head = annotation.split("[")[0].strip().rsplit(".", 1)[-1]
+        return head in {"dict", "Dict", "Mapping", "MutableMapping"}
+    origin = typing.get_origin(annotation)
+    if origin is typing.Union or origin is getattr(types, "UnionType", None):
+        return any(_fits_mapping(part) for part in typing.get_args(annotation))
+    candidate = origin or annotation
+    return isinstance(candidate, type) and candidate is not object and issubclass(candidate, collections.abc.Mapping)
