@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._core import Scheduler
+from graflow_fast._core import Scheduler, give_back_memory
 from graflow_fast._hints import with_hint
 from graflow_fast._run import explain
 from graflow_fast._run.actions import (
@@ -51,6 +51,9 @@ EXECUTION_LIMIT = 10_000
 
 #: The scheduler's lane of all tasks of the workflow's own branch, where several may run at once.
 ROOT_LANE = (1 << 32) - 1
+
+#: After so many tasks added at run time, pages between what they left are given back to the system.
+_MANY_ADDED = 100_000
 
 #: Seconds that members declared before one that cancels may take to end, since in order they would have run first.
 CANCEL_GRACE = 0.5
@@ -292,6 +295,8 @@ class Run:
         finally:  # whatever happens there, processes are not left behind
             if self.processes is not None:
                 self.processes.close(interrupted)
+        if len(self.nodes.names) - self.nodes.given >= _MANY_ADDED:
+            give_back_memory()
 
     def explain(self, task_id: str, context: ExecutionContext) -> str:
         """Say in one sentence why a task ran, waits or was skipped; ``context`` is that of the branch that asks."""

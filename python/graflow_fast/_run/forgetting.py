@@ -23,7 +23,7 @@ class Forgetting:
     def __init__(self, run: Run, keep: str) -> None:
         self.run = run
         #: Nodes with a higher id were added at run time.
-        self._given = len(run.nodes.names)
+        self._given = run.nodes.given
         self._readers: dict[int, int] = {}
         self._kept: set[int] = set()
         if keep == "needed":

@@ -37,12 +37,10 @@ class InlineSteps:
         plain = type(channel) is MemoryChannel
         self.data = channel.data if plain else None  # type: ignore[attr-defined]
         self.expiries = channel.ttl_data if plain else None  # type: ignore[attr-defined]
-        self.cycle_counts = context.cycle_controller.cycle_counts
+        self.counts = context.count_steps(run.nodes.names, run.nodes.ids, run.nodes.plain)
         self.retry_counts = context.retry_controller.retry_counts
-        self.completed = context._completed
-        self.completed_list = context.completed_tasks
-        note = run.note_task
-        self.note = None if note is None else lambda name, *times: note(name, *times, None, "TaskWrapper", "direct")
+        record = None if run.note_task is None else context.tracer._record
+        self.times = None if record is None else record.times
         self.core = CoreSteps(run.scheduler, run.nodes.tasks, run.nodes.names, TaskWrapper, self)
         self.marker = StepContext(self.core, context)
         self._outer: list[tuple[Any, Any]] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._core import load_edges, load_members, load_tasks
+from graflow_fast._core import NodeIds, load_edges, load_members, load_tasks
 from graflow_fast._hints import did_you_mean
 from graflow_fast._run.additions import Additions
 from graflow_fast.core import registry
@@ -36,7 +36,7 @@ class NodeTable:
         self.root = root
         self.names: list[str] = []
         self.tasks: list[Executable] = []
-        self.ids: dict[str, int] = {}
+        self.ids = NodeIds(self.names)
         self.members: dict[int, list[int]] = {}
         #: Each definition that was loaded, with one task of it.
         self.definitions: dict[Definition, TaskWrapper] = {}
@@ -46,6 +46,8 @@ class NodeTable:
         #: Ids of forgotten tasks, for new ones.
         self._free: list[int] = []
         self._load()
+        #: How many nodes the run began with.
+        self.given = len(self.names)
 
     def add(self, task: Executable, name: str | None = None) -> int:
         """Add an executable (with its members, if it is a group) that is not there yet; return its id."""
@@ -237,6 +239,8 @@ class NodeTable:
         graph = self.graph
         names, tasks, ids, found = self.names, self.tasks, self.ids, self.definitions
         others = load_tasks(self.scheduler, graph._tasks, TaskWrapper, ids, names, tasks, found)
+        #: So many nodes, the first ones, are plain tasks of the graph: their names stand for them.
+        self.plain = len(names)
         if any(definition.priority or definition.max_concurrency is not None for definition in found):
             for node, task in enumerate(tasks):
                 self.scheduler.set_options(node, *self._options(task))
@@ -247,7 +251,7 @@ class NodeTable:
             for source, target in graph.get_edges():
                 self._edge(source, target)
 
-    def _ids_of(self, branch: Branch) -> dict[str, int]:
+    def _ids_of(self, branch: Branch) -> NodeIds | dict[str, int]:
         """Return where a branch keeps the names that it gives."""
         return self.ids if branch.fork is None else branch.own_additions().ids
 
@@ -263,7 +267,9 @@ class NodeTable:
         branch.own_additions().changes.append(("node", name, task))
         return node
 
-    def _new(self, task: Executable, name: str, ids: dict[str, int] | None, placed: _Placed | None = None) -> int:
+    def _new(
+        self, task: Executable, name: str, ids: NodeIds | dict[str, int] | None, placed: _Placed | None = None
+    ) -> int:
         """Make a node, and those of its members.
 
         Args:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.actions import CANCEL
 from graflow_fast._run.attempts import apply_limits
+from graflow_fast._run.packing import store_result
 from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Outcomes:
         if attempt.handled:
             return
         channel = attempt.branch.channel
-        channel.set(f"{attempt.task_id}.__result__", result)
+        store_result(channel, attempt.task_id, result)
         if attempt.task_id is not attempt.base_id:
-            channel.set(f"{attempt.base_id}.__result__", result)
+            store_result(channel, attempt.base_id, result)
 
     def _completed(self, attempt: Attempt, result: Any, directives: list[tuple[int, int, int]] | None) -> None:
         run, branch = self.run, attempt.branch
@@ -76,7 +77,7 @@ class Outcomes:
         run, branch = self.run, attempt.branch
         run.tracing.ended(attempt, error if isinstance(error, Exception) else None)
         if not attempt.handled:
-            branch.channel.set(f"{attempt.task_id}.__result__", error)
+            store_result(branch.channel, attempt.task_id, error)
         if not isinstance(error, Exception):
             self._left(attempt, error)
             return
@@ -89,7 +90,7 @@ class Outcomes:
         if run.concurrency is not None and branch.fork is None:
             run.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, delay is not None)
             if delay is None:
-                run.context.channel.set(f"{attempt.task_id}.__result__", error)
+                store_result(run.context.channel, attempt.task_id, error)
         run.scheduler.fail(attempt.ticket, delay, time.monotonic())
 
     def failed_for_good(self, attempt: Attempt, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Values that stay bytes in the coordinator: wrapping, and reading them without loading."""
+"""Values on their way into the channel and out of it: results, and those that stay bytes until somebody reads them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 def load_packed(data: bytes) -> Any:
     """Return the value of bytes that a worker sent."""
     return crossing.loads(data)
+
+
+def store_result(channel: Channel, task_id: str, result: Any) -> None:
+    """Leave a task's result in the channel."""
+    if type(channel) is MemoryChannel:
+        channel.set_result(task_id, result)
+    else:
+        channel.set(f"{task_id}.__result__", result)
 
 
 def packed_value(channel: Channel, key: str, copies: Copies | None = None) -> bytes | None:

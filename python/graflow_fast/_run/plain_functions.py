@@ -41,7 +41,7 @@ def dump(state: dict[str, Any]) -> bytes | None:
         return None
     fields = {name: value for name, value in state.items() if type(value) in _SCALARS}
     parameters = tuple((each.name, each.required, each.takes_mapping) for each in state["_parameters"])
-    if fields.keys() | {"func", "_parameters", "named", "shown"} != state.keys() or state["named"]:
+    if fields.keys() | {"func", "_parameters", "named", "bound_names", "shown"} != state.keys() or state["named"]:
         return None
     try:
         functions = _Functions()

@@ -158,7 +158,7 @@ class Processes:
         try:
             keys = self.table.keys_for(definition, attempt.task_id)
             bound = None
-            if task._bound_kwargs:
+            if task._names:
                 bound = self.sending.pack_bound(attempt.task_id, task._bound_kwargs, attempt.branch)
             extra = self.sending.extra(attempt, definition)
         except TaskSerializationError as error:

@@ -72,7 +72,7 @@ class Sending:
     def pack_bound(self, task_id: str, bound: dict[str, Any], branch: Branch) -> bytes:
         if self._refused is not None:
             (refused, data), self._refused = self._refused, None
-            if refused is bound:
+            if refused.keys() == bound.keys() and all(refused[name] is value for name, value in bound.items()):
                 return data
         try:
             return crossing.dumps(bound, self.copies_for(branch))

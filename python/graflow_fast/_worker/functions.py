@@ -33,6 +33,7 @@ def definition_state(content: tuple[Any, ...]) -> dict[str, Any]:
         "func": _value(first, made),
         "_parameters": tuple([Parameter(*parameter) for parameter in parameters]),
         "named": [],
+        "bound_names": {},
         "shown": shown,
     }
 

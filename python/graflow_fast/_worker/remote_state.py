@@ -50,6 +50,8 @@ class RemoteState(ExecutionContext):
     #: Nothing counts steps here: the coordinator does.
     _run_steps = None
     _run = None
+    _completed_names = None
+    _step_counts = None
     parent_context = None
     checkpoint_requested = False
 
@@ -63,7 +65,7 @@ class RemoteState(ExecutionContext):
 
     def __getattr__(self, name: str) -> Any:
         if name not in ASKED:
-            if name in ("_control_called", "_completed"):
+            if name == "_control_called":
                 made: set[str] = set()
                 self.__dict__[name] = made
                 return made

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graflow_fast._core import Values
 from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 
@@ -30,7 +31,7 @@ class MemoryChannel(Channel):
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name)
-        self.data: dict[str, Any] = {}
+        self.data = Values()
         self.ttl_data: dict[str, float] = {}
         """Key -> when it expires, in seconds since the epoch."""
         self._make_locks()
@@ -52,6 +53,12 @@ class MemoryChannel(Channel):
     def set_packed(self, key: str, packed: Packed, ttl: int | None = None) -> None:
         """As ``set``, for a value that is still bytes; the first ``get`` loads it."""
         self.set(key, packed, ttl)
+
+    def set_result(self, task_id: str, value: Any) -> None:
+        """Store a task's result under `<task_id>.__result__`, as ``set`` would."""
+        if self.ttl_data:
+            self._drop_if_expired(f"{task_id}.__result__")
+        self.data.set_result(task_id, value)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key`, or `default` if there is none."""

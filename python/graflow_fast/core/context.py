@@ -22,6 +22,7 @@ from graflow_fast.exceptions import ConfigError
 from graflow_fast.trace.noop import NoopTracer
 
 if TYPE_CHECKING:
+    from graflow_fast._core import NodeIds, StepCounts
     from graflow_fast.channels.base import Channel
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
@@ -98,7 +99,9 @@ class ExecutionContext(Control):
         self._control_called: set[str] = set()
         #: The tasks and groups completed, in order; members of groups count in their group.
         self.completed_tasks: list[str] = []
-        self._completed: set[str] = set()
+        #: The same as a set, made when it is first needed, and who else must know of it then.
+        self._completed_names: set[str] | None = None
+        self._step_counts: StepCounts | None = None
         self.checkpoint_metadata: dict[str, Any] = {}
         self.last_checkpoint_path: str | None = None
         #: Names waiting to run: the start node at first, or what a checkpoint left; see `graflow_fast._run.resume`.
@@ -175,10 +178,36 @@ class ExecutionContext(Control):
 
     # --- results, completion
 
+    @property
+    def _completed(self) -> set[str]:
+        if self._completed_names is None:
+            self._completed_names = set(self.completed_tasks)
+            if self._step_counts is not None:
+                self._step_counts.share_completed(self._completed_names)
+        return self._completed_names
+
+    def count_steps(self, names: list[str], ids: NodeIds, plain: int) -> StepCounts:
+        """Return where a run counts its plain steps and notes which completed, by node."""
+        from graflow_fast._core import StepCounts
+
+        known = self._completed if self.completed_tasks else None
+        counts = self.cycle_controller.cycle_counts
+        self._step_counts = made = StepCounts(names, ids, plain, counts, self.completed_tasks, known)
+        if counts:
+            made.share_counts()
+        else:
+            self.cycle_controller.count_by_node(made)
+        return made
+
     def mark_task_completed(self, task_id: str) -> None:
         """Add a task to `completed_tasks`, unless it is there."""
-        if task_id not in self._completed:
-            self._completed.add(task_id)
+        if self._completed_names is None:
+            counts = self._step_counts
+            if counts is not None and counts.complete_named(task_id):
+                return
+        completed = self._completed
+        if task_id not in completed:
+            completed.add(task_id)
             self.completed_tasks.append(task_id)
 
     def set_result(self, task_id: str, result: Any) -> None:
@@ -306,7 +335,8 @@ class ExecutionContext(Control):
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state["_steps"] = self.steps
-        for transient in ("_run", "_run_steps", "_workflow", "current_task_context", "parent_context"):
+        transients = ("_completed_names", "_run", "_run_steps", "_step_counts", "_workflow")
+        for transient in (*transients, "current_task_context", "parent_context"):
             state[transient] = None
         return state
 

@@ -5,8 +5,13 @@ Owns the counters of one run. Must not know how an iteration is carried out.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from graflow_fast._tracebacks import add_note
 from graflow_fast.exceptions import CycleLimitExceededError
+
+if TYPE_CHECKING:
+    from graflow_fast._core import StepCounts
 
 __all__ = ["CycleController"]
 
@@ -20,8 +25,25 @@ class CycleController:
 
     def __init__(self, default_max_cycles: int = 100) -> None:
         self.default_max_cycles = default_max_cycles
-        self.cycle_counts: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        #: What counts by node, until somebody asks for the dictionary.
+        self._by_node: StepCounts | None = None
         self.node_max_cycles: dict[str, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_counts": self.cycle_counts, "_by_node": None}
+
+    @property
+    def cycle_counts(self) -> dict[str, int]:
+        """How often each task has run so far."""
+        if self._by_node is not None:
+            self._by_node.share_counts()
+            self._by_node = None
+        return self._counts
+
+    def count_by_node(self, counts: StepCounts) -> None:
+        """Let steps be counted there, until somebody asks for the dictionary."""
+        self._by_node = counts
 
     def set_node_max_cycles(self, node_id: str, max_cycles: int) -> None:
         """Let one task run `max_cycles` times."""
@@ -33,7 +55,8 @@ class CycleController:
 
     def get_cycle_count(self, node_id: str) -> int:
         """How often the task has run so far, the current time included."""
-        return self.cycle_counts.get(node_id, 0)
+        count = self._counts.get(node_id, 0)
+        return count if self._by_node is None else count + self._by_node.count_of(node_id)
 
     def accept_next_cycle(self, node_id: str) -> bool:
         """Whether the task may run once more."""

@@ -86,6 +86,8 @@ class Definition:
         self._takes_any = False
         #: The definitions that the function names, as found when it was last sent to a worker: they live as long as it.
         self.named: list[Definition] = []
+        #: The names that tasks of it bind, so that all tasks which bind the same hold the same tuple.
+        self.bound_names: dict[tuple[str, ...], tuple[str, ...]] = {}
         #: What tasks show of the function, to be put into their dictionaries.
         self.shown: dict[str, Any] = {
             name: value
@@ -135,7 +137,8 @@ class Definition:
 
     def __getstate__(self) -> dict[str, Any]:
         # With its parameters, so that whoever loads it need not find them out.
-        return {**self.__dict__, "_parameters": self.parameters, "_takes_any": self.takes_any, "named": []}
+        parts = {"_parameters": self.parameters, "_takes_any": self.takes_any, "named": [], "bound_names": {}}
+        return {**self.__dict__, **parts}
 
 
 def parse_bytes(limit: int | str | None) -> int | None:

@@ -6,11 +6,11 @@ imported only when somebody asks for a networkx graph.
 
 from __future__ import annotations
 
-from array import array
 from datetime import datetime
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import StepTimes
 from graflow_fast._extras import import_extra
 
 if TYPE_CHECKING:
@@ -23,20 +23,24 @@ class RuntimeRecord:
     """Executed nodes by name, edges between them, and the order of execution."""
 
     def __init__(self) -> None:
-        self.order: list[str] = []
+        self._order: list[str] = []
         self._nodes: dict[str, dict[str, Any]] = {}
         self._edges: dict[tuple[str, str], str] = {}
-        #: What `note` was told, six items a node: a flat list, since millions of tuples would keep the collector busy.
-        # Of plain tasks there may be millions: their names are in `order`, their times here, two each.
-        self._times = array("d")
-        self._first = 0
-        self._unusual: dict[int, tuple[Exception | None, str, str]] = {}
+        #: Of plain tasks there may be millions: they are here until somebody looks.
+        self.times = StepTimes()
+        #: By position in `times`: the error, the types of task and handler, and the end of what never started.
+        self._unusual: dict[int, tuple[Exception | None, str, str, float | None]] = {}
+
+    @property
+    def order(self) -> list[str]:
+        """The names in the order of execution."""
+        return self._order + self.times.names()
 
     def start(self, name: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node started; one that runs again keeps its place, with new values."""
         self._expand()
         self._nodes.setdefault(name, {}).update(status="running", start_time=time, metadata=metadata)
-        self.order.append(name)
+        self._order.append(name)
 
     def end(self, name: str, status: str, time: datetime, metadata: dict[str, Any]) -> None:
         """Note that a node ended; unknown ones are ignored."""
@@ -62,25 +66,17 @@ class RuntimeRecord:
         handler_type: str,
     ) -> None:
         """Note in one go that a node ran: the cheap way, worked out when somebody looks."""
-        times = self._times
-        if not times:
-            self._first = len(self.order)
-        if error is not None or task_type != "TaskWrapper" or handler_type != "direct":
-            self._unusual[len(times) // 2] = (error, task_type, handler_type)
-        self.order.append(name)
-        times.append(nan if started is None else started)
-        times.append(nan if ended is None else ended)
+        if error is not None or started is None or task_type != "TaskWrapper" or handler_type != "direct":
+            self._unusual[len(self.times)] = (error, task_type, handler_type, ended if started is None else None)
+        self.times.add(name, nan if started is None else started, nan if ended is None else ended)
 
     def note_steps(self, names: list[str], times: list[float], handler_type: str) -> None:
         """Note that plain tasks ran well one after the other; ``times`` holds two for each."""
-        if not self._times:
-            self._first = len(self.order)
         if handler_type != "direct":
-            first = len(self._times) // 2
+            first = len(self.times)
             for index in range(first, first + len(names)):
-                self._unusual[index] = (None, "TaskWrapper", handler_type)
-        self.order.extend(names)
-        self._times.extend(times)
+                self._unusual[index] = (None, "TaskWrapper", handler_type, None)
+        self.times.extend(names, times)
 
     def as_networkx(self) -> networkx.DiGraph:
         """A new ``DiGraph`` with everything noted so far."""
@@ -101,7 +97,7 @@ class RuntimeRecord:
                 {"source": source, "target": target, "relation": relation}
                 for (source, target), relation in self._edges.items()
             ],
-            "execution_order": list(self.order),
+            "execution_order": self.order,
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -126,11 +122,15 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
-        times = self._times
-        usual = (None, "TaskWrapper", "direct")
-        for index in range(len(times) // 2):
-            name, started, ended = self.order[self._first + index], times[2 * index], times[2 * index + 1]
-            error, task_type, handler_type = self._unusual.get(index, usual)
+        names, times = self.times.names(), self.times.times()
+        self.times.clear()
+        self._order += names
+        usual = (None, "TaskWrapper", "direct", None)
+        for index, name in enumerate(names):
+            started, ended = times[2 * index], times[2 * index + 1]
+            error, task_type, handler_type, known_end = self._unusual.get(index, usual)
+            if known_end is not None:
+                ended = known_end
             metadata: dict[str, Any] = {"type": "span", "task_type": task_type, "handler_type": handler_type}
             metadata["output"] = None
             if error is not None:
@@ -141,7 +141,6 @@ class RuntimeRecord:
                 end_time=None if isnan(ended) else datetime.fromtimestamp(ended),
                 metadata=metadata,
             )
-        self._times = array("d")
         self._unusual.clear()
 
 

@@ -255,7 +255,7 @@ class Tracer(ABC):
 
     def get_execution_order(self) -> list[str]:
         """Names of traces and spans in the order of their start; empty if ``enable_runtime_graph`` is off."""
-        return list(self._record.order) if self._record is not None else []
+        return self._record.order if self._record is not None else []
 
     def get_current_span_id(self) -> str | None:
         """Id of the span that is open now, for tracers that give ids to spans; others return None."""

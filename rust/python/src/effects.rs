@@ -6,6 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 
+use crate::arguments::bound_of;
 use crate::plain::ScalarPickle;
 
 /// The flag of a report whose effects have this form.
@@ -157,9 +158,8 @@ impl<'py> Packer<'_, 'py> {
             return Ok(false);
         };
         self.bytes(name.as_bytes());
-        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
-        let bound = bound.cast::<PyDict>()?;
-        let packed = if bound.is_empty() { Some(&[][..]) } else { self.scalar.of_dictionary(bound)? };
+        let bound = bound_of(&task)?;
+        let packed = if bound.is_empty() { Some(&[][..]) } else { self.scalar.of_dictionary(&bound)? };
         let Some(packed) = packed else {
             return Ok(false);
         };

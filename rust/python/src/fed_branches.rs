@@ -6,7 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PySet, PyString};
 
 use crate::effects::{Write, APPEND, OPERATIONS, PREPEND, SET};
+use crate::node_ids::NodeIds;
 use crate::plain::scalar_value;
+use crate::values::{result_key, Values, ValuesMethods};
 
 /// A pickle, None for the value None.
 pub(crate) type Packed = Option<Box<[u8]>>;
@@ -125,7 +127,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, log: &[Entry], names: &Bound<'py, 
             Entry::Result { node, value } => {
                 let name = names.get_item(*node as usize)?;
                 let value = value.as_ref().map(|bytes| PyBytes::new(py, bytes));
-                out.append(("set", result_key(&name)?, value, py.None()))?;
+                out.append(("set", result_key(name.cast::<PyString>()?)?, value, py.None()))?;
                 ran.push(name);
             }
             Entry::Write { operation, key, value } => {
@@ -139,7 +141,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, log: &[Entry], names: &Bound<'py, 
 
 /// The names that everybody knows.
 pub(crate) struct Graph<'a, 'py> {
-    pub ids: &'a Bound<'py, PyDict>,
+    pub ids: &'a Bound<'py, NodeIds>,
     pub graph: &'a Bound<'py, PyDict>,
     pub tasks: &'a Bound<'py, PyList>,
 }
@@ -148,10 +150,11 @@ impl Graph<'_, '_> {
     /// Lets a task's name stand for it, unless it stands for another one already.
     fn adopt(&self, node: u32, names: &Bound<'_, PyList>) -> PyResult<()> {
         let name = names.get_item(node as usize)?;
-        if self.ids.contains(&name)? {
+        let mut ids = self.ids.borrow_mut();
+        if ids.node(&name)?.is_some() {
             return Ok(());
         }
-        self.ids.set_item(&name, node)?;
+        ids.set(&name, node)?;
         if self.graph.contains(&name)? {
             return Ok(());
         }
@@ -162,7 +165,7 @@ impl Graph<'_, '_> {
 /// Replays logs on a channel that is nothing but a dictionary.
 pub(crate) struct Replay<'a, 'py> {
     pub names: &'a Bound<'py, PyList>,
-    pub data: &'a Bound<'py, PyDict>,
+    pub data: &'a Bound<'py, Values>,
     /// How often each task has run.
     pub counts: &'a Bound<'py, PyDict>,
     /// Makes a value of bytes that are not to be loaded yet.
@@ -188,11 +191,11 @@ impl<'py> Replay<'_, 'py> {
     fn result(&self, node: u32, value: Option<&[u8]>) -> PyResult<()> {
         let py = self.names.py();
         let name = self.names.get_item(node as usize)?;
-        let key = result_key(&name)?;
-        match value {
-            None => self.data.set_item(key, py.None())?,
-            Some(bytes) => self.data.set_item(key, self.pack.call1((PyBytes::new(py, bytes),))?)?,
-        }
+        let value = match value {
+            None => py.None().into_bound(py),
+            Some(bytes) => self.pack.call1((PyBytes::new(py, bytes),))?,
+        };
+        self.data.store_result(name.cast::<PyString>()?, value)?;
         self.counts.set_item(name, PyInt::new(py, 1))
     }
 
@@ -203,7 +206,7 @@ impl<'py> Replay<'_, 'py> {
                 Some(value) => value,
                 None => self.pack.call1((PyBytes::new(py, value),))?,
             };
-            return self.data.set_item(key, value);
+            return self.data.store(PyString::new(py, key).as_any(), value);
         }
         if operation != APPEND && operation != PREPEND {
             // By the channel, which forgets the key's limit, too: another member's write may have made one.
@@ -211,8 +214,9 @@ impl<'py> Replay<'_, 'py> {
         }
         let bad = || PyValueError::new_err(format!("what was added to '{key}' is no plain value"));
         let value = scalar_value(py, value)?.ok_or_else(bad)?;
-        match self.data.get_item(key)? {
-            None => self.data.set_item(key, [value]),
+        let text = PyString::new(py, key).into_any();
+        match self.data.value(&text)? {
+            None => self.data.store(&text, PyList::new(py, [value])?.into_any()),
             Some(list) => match list.cast_exact::<PyList>() {
                 Ok(list) if operation == APPEND => list.append(value),
                 Ok(list) => list.insert(0, value),
@@ -220,12 +224,4 @@ impl<'py> Replay<'_, 'py> {
             },
         }
     }
-}
-
-fn result_key(name: &Bound<'_, PyAny>) -> PyResult<String> {
-    let name = name.cast::<PyString>()?.to_str()?;
-    let mut key = String::with_capacity(name.len() + 11);
-    key.push_str(name);
-    key.push_str(".__result__");
-    Ok(key)
 }

@@ -11,10 +11,14 @@ use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyType};
+use pyo3::types::{PyDict, PyFrozenSet, PyList, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::arguments::bound_of;
 use crate::scheduler::{mistake, to_tuple, ActionTuple, PyScheduler};
+use crate::step_counts::StepCounts;
+use crate::step_times::StepTimes;
+use crate::values::{Values, ValuesMethods};
 
 const RUN: i64 = 0;
 /// Steps between two looks for signals: a body that is Python code looks itself.
@@ -57,13 +61,11 @@ pub struct InlineSteps {
 struct Tables<'py> {
     channel: Bound<'py, PyAny>,
     /// The channel's values and expiries, when setting a value is nothing more than to put it there.
-    data: Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>,
-    cycle_counts: Bound<'py, PyDict>,
+    data: Option<(Bound<'py, Values>, Bound<'py, PyDict>)>,
+    counts: Bound<'py, StepCounts>,
     retry_counts: Bound<'py, PyDict>,
-    completed: Bound<'py, PySet>,
-    completed_list: Bound<'py, PyList>,
-    /// Called with (name, started, ended), if anybody wants to know.
-    note: Option<Bound<'py, PyAny>>,
+    /// Where it is noted which tasks ran and when, if anybody wants to know.
+    times: Option<Bound<'py, StepTimes>>,
     /// Stands for the context of a step that takes none.
     marker: Bound<'py, PyAny>,
 }
@@ -159,9 +161,9 @@ impl InlineSteps {
                 Ended::Returned(result) => result,
                 ended => return Ok((Some(action), Some(ended))),
             };
-            tables.store(&name, &result)?;
-            if let Some(note) = &tables.note {
-                note.call1((&name, self.started(), now()))?;
+            tables.store(node as u32, &name, &result)?;
+            if let Some(times) = &tables.times {
+                times.borrow_mut().note(&name, self.started(), now());
             }
             *last = Some(result);
             let now = Reactor::now() / 1000;
@@ -194,8 +196,7 @@ impl InlineSteps {
         if let Some(limit) = &plan.limit {
             limit.call1(py, (name,))?;
         }
-        let count = tables.cycle_counts.get_item(name)?.map_or(Ok(0), |count| count.extract::<u64>())?;
-        tables.cycle_counts.set_item(name, count + 1)?;
+        tables.counts.borrow_mut().count(self.node.load(Ordering::Relaxed), name)?;
         if !tables.retry_counts.is_empty() && tables.retry_counts.contains(name)? {
             tables.retry_counts.del_item(name)?;
         }
@@ -232,12 +233,11 @@ impl InlineSteps {
         cause: i64,
         (tables, context): (&Tables<'py>, Option<&Bound<'py, PyAny>>),
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
-        let bound = bound.cast::<PyDict>()?;
+        let bound = bound_of(task)?;
         let arguments = if plan.parameters.is_empty() && bound.is_empty() {
             None
         } else {
-            match plan.fill(bound, tables)? {
+            match plan.fill(&bound, tables)? {
                 Filled::Nothing => None,
                 Filled::With(arguments) => Some(arguments),
                 Filled::Unsure => {
@@ -318,16 +318,15 @@ impl Plan {
                 }
             }
         }
-        let arguments = if bound.is_empty() { None } else { Some(bound.copy()?) };
-        let mut arguments = arguments;
+        let mut arguments = (!bound.is_empty()).then(|| bound.clone());
         for (name, result_key, required) in &self.parameters {
             let name = name.bind(py);
             if !bound.is_empty() && bound.contains(name)? {
                 continue;
             }
             let key = match self.looks_up {
-                true if data.contains(result_key)? => Some(result_key.bind(py)),
-                true if data.contains(name)? => Some(name),
+                true if data.holds(result_key.bind(py))? => Some(result_key.bind(py)),
+                true if data.holds(name)? => Some(name),
                 _ => None,
             };
             match key {
@@ -348,7 +347,7 @@ impl<'py> Tables<'py> {
         let py = streak.py();
         let get = |name: &Bound<'py, PyString>| streak.getattr(name);
         let data = get(intern!(py, "data"))?;
-        let note = get(intern!(py, "note"))?;
+        let times = get(intern!(py, "times"))?;
         Ok(Self {
             channel: get(intern!(py, "channel"))?,
             data: if data.is_none() {
@@ -356,28 +355,24 @@ impl<'py> Tables<'py> {
             } else {
                 Some((data.cast_into()?, get(intern!(py, "expiries"))?.cast_into()?))
             },
-            cycle_counts: get(intern!(py, "cycle_counts"))?.cast_into()?,
+            counts: get(intern!(py, "counts"))?.cast_into()?,
             retry_counts: get(intern!(py, "retry_counts"))?.cast_into()?,
-            completed: get(intern!(py, "completed"))?.cast_into()?,
-            completed_list: get(intern!(py, "completed_list"))?.cast_into()?,
-            note: (!note.is_none()).then_some(note),
+            times: if times.is_none() { None } else { Some(times.cast_into()?) },
             marker: get(intern!(py, "marker"))?,
         })
     }
 
     /// Keeps a result, and notes that its task has completed.
-    fn store(&self, name: &Bound<'py, PyString>, result: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn store(&self, node: u32, name: &Bound<'py, PyString>, result: &Bound<'py, PyAny>) -> PyResult<()> {
         let py = name.py();
-        let key = name.add(intern!(py, ".__result__"))?;
         match &self.data {
-            Some((data, expiries)) if expiries.is_empty() => data.set_item(key, result)?,
-            _ => drop(self.channel.call_method1(intern!(py, "set"), (key, result))?),
+            Some((data, expiries)) if expiries.is_empty() => data.store_result(name, result.clone())?,
+            _ => {
+                let key = name.add(intern!(py, ".__result__"))?;
+                self.channel.call_method1(intern!(py, "set"), (key, result))?;
+            }
         }
-        if !self.completed.contains(name)? {
-            self.completed.add(name)?;
-            self.completed_list.append(name)?;
-        }
-        Ok(())
+        self.counts.borrow_mut().complete(node, name)
     }
 }
 

@@ -11,7 +11,9 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyInt, PyList, PyString};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use crate::arguments::bound_of;
 use crate::plain::PlainTask;
+use crate::values::Values;
 
 mod lookups;
 mod message;
@@ -79,7 +81,7 @@ pub struct Planner {
     pub names: Py<PyList>,
     pub task_class: Py<PyAny>,
     pub packed: Py<PyAny>,
-    pub data: Py<PyDict>,
+    pub data: Py<Values>,
     pub expiring: Py<PyDict>,
     pub cycle_counts: Py<PyDict>,
     pub cycle_limits: Py<PyDict>,
@@ -141,7 +143,7 @@ impl Planner {
             },
             _ => None,
         };
-        let bound = self.bound_of(py, &task)?;
+        let bound = bound_of(&task)?;
         let Some(bound_bytes) = self.pack(py, &bound, false)? else {
             return Ok(None);
         };
@@ -283,7 +285,7 @@ impl Planner {
             if self.is_limited_by_hand(py, identity, &name, &name)? {
                 break;
             }
-            let bound = self.bound_of(py, &task)?;
+            let bound = bound_of(&task)?;
             let Some(bound_bytes) = self.pack(py, &bound, true)? else {
                 break; // sent when its turn comes, if it comes
             };

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyType};
 use rustc_hash::FxHashSet;
 
+use crate::node_ids::NodeIds;
 use crate::scheduler::{mistake, PyScheduler};
 
 /// Numbers the tasks of exactly one class, in order, from the scheduler's next node on.
@@ -17,7 +18,7 @@ pub fn load_tasks<'py>(
     scheduler: &Bound<'py, PyScheduler>,
     graph: &Bound<'py, PyDict>,
     plain: &Bound<'py, PyType>,
-    ids: &Bound<'py, PyDict>,
+    ids: &Bound<'py, NodeIds>,
     names: &Bound<'py, PyList>,
     tasks: &Bound<'py, PyList>,
     definitions: &Bound<'py, PyDict>,
@@ -26,6 +27,8 @@ pub fn load_tasks<'py>(
     let others = PyList::empty(py);
     let first = names.len();
     let mut latest = std::ptr::null_mut();
+    let mut ids = ids.borrow_mut();
+    ids.reserve(py, graph.len());
     for (name, task) in graph {
         if !task.get_type().is(plain) {
             others.append((name, task))?;
@@ -38,8 +41,9 @@ pub fn load_tasks<'py>(
                 definitions.set_item(&definition, &task)?;
             }
         }
-        ids.set_item(&name, names.len())?;
-        names.append(name)?;
+        let node = names.len();
+        names.append(&name)?;
+        ids.set(&name, node as u32)?;
         tasks.append(task)?;
     }
     scheduler.borrow_mut().core.add_nodes((names.len() - first) as u32).map_err(mistake)?;
@@ -52,33 +56,44 @@ pub fn load_edges(
     scheduler: &Bound<'_, PyScheduler>,
     graph: &Bound<'_, PyDict>,
     successors: &Bound<'_, PyDict>,
-    ids: &Bound<'_, PyDict>,
+    ids: &Bound<'_, NodeIds>,
 ) -> PyResult<bool> {
     let mut edges: Vec<(u32, u32)> = Vec::with_capacity(successors.len());
-    let mut sources = 0;
+    let ids = ids.borrow();
+    let mut guess = 0;
     let mut add = |name: &Bound<'_, PyAny>, targets: &Bound<'_, PyAny>| -> PyResult<bool> {
         let targets = targets.cast::<PyDict>()?;
         if targets.is_empty() {
             return Ok(true);
         }
-        let Some(source) = ids.get_item(name)? else {
+        let Some(source) = ids.node_near(name, guess)? else {
             return Ok(false);
         };
-        let source = source.extract()?;
+        guess = source + 1;
         for (target, _) in targets {
-            match ids.get_item(target)? {
-                Some(target) => edges.push((source, target.extract()?)),
+            match ids.node_near(&target, guess)? {
+                Some(target) => edges.push((source, target)),
                 None => return Ok(false),
             }
         }
         Ok(true)
     };
     // Mostly the dictionary of edges has the order of the nodes already, or is much smaller.
+    let mut in_order = successors.iter();
+    let mut following = in_order.next();
+    let mut sources = 0;
     for (name, _) in graph {
         if sources == successors.len() {
             break;
         }
-        if let Some(targets) = successors.get_item(&name)? {
+        let targets = match following.take_if(|(source, _)| source.is(&name)) {
+            Some((_, targets)) => {
+                following = in_order.next();
+                Some(targets)
+            }
+            None => successors.get_item(&name)?,
+        };
+        if let Some(targets) = targets {
             sources += 1;
             if !add(&name, &targets)? {
                 return Ok(false);
@@ -104,15 +119,20 @@ pub fn load_edges(
 pub fn load_members<'py>(
     members: &Bound<'py, PyList>,
     plain: &Bound<'py, PyType>,
-    ids: &Bound<'py, PyDict>,
+    ids: &Bound<'py, NodeIds>,
     tasks: &Bound<'py, PyList>,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = members.py();
     let found = PyList::empty(py);
+    let ids = ids.borrow();
+    let mut guess = 0;
     for member in members {
         let name = task_id(&member, plain)?;
-        match ids.get_item(name)? {
-            Some(node) if tasks.get_item(node.extract()?)?.is(&member) => found.append(node)?,
+        match ids.node_near(&name, guess)? {
+            Some(node) if tasks.get_item(node as usize)?.is(&member) => {
+                guess = node + 1;
+                found.append(node)?;
+            }
             _ => return Ok(None),
         }
     }

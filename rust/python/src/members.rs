@@ -14,12 +14,15 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyList, PySet, PyString, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet};
 
+use crate::arguments::bound_of;
 use crate::effects::{read, PLAIN_EFFECTS};
 use crate::fed_branches::{to_python, Done, Entry, OpenFork, Packed, PythonLog, Replay};
 use crate::next_tasks::{NextTasks, Tables};
+use crate::node_ids::NodeIds;
 use crate::plain::{PlainTask, ScalarPickle, NONE_PICKLE};
 use crate::pool::{convert, nanoseconds, refused, Pool};
 use crate::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
+use crate::values::Values;
 
 /// How members of one definition are sent.
 struct Plan {
@@ -104,7 +107,7 @@ impl MemberFeed {
         py: Python<'_>,
         plain: &Bound<'_, PyType>,
         graph: Py<PyDict>,
-        ids: Py<PyDict>,
+        ids: Py<NodeIds>,
         find: Py<PyAny>,
     ) -> PyResult<()> {
         self.next = Some(NextTasks::new(py, plain, graph, ids, find)?);
@@ -241,7 +244,7 @@ impl MemberFeed {
         py: Python<'py>,
         first: u64,
         count: u32,
-        data: &Bound<'py, PyDict>,
+        data: &Bound<'py, Values>,
         counts: &Bound<'py, PyDict>,
         pack: &Bound<'py, PyAny>,
         channel: &Bound<'py, PyAny>,
@@ -312,8 +315,8 @@ impl MemberFeed {
         let Some((_, Some(plan))) = self.plans.get_mut(&identity) else {
             return Ok(false);
         };
-        let bound = task.getattr(intern!(py, "_bound_kwargs"))?;
-        let bound = bound.cast::<PyDict>()?;
+        let bound = bound_of(&task)?;
+        let bound = &bound;
         let names = self.names.bind(py);
         if is_later && !plan.sees_nothing_of(&self.doing[&branch], bound, names)? {
             return Ok(false);

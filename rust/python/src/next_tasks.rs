@@ -8,8 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use crate::arguments::bind;
 use crate::effects::Next;
 use crate::fed_branches::{Done, Graph};
+use crate::node_ids::NodeIds;
 use crate::scheduler::{mistake, PyScheduler};
 
 /// Where new tasks go.
@@ -19,12 +21,10 @@ pub(crate) struct NextTasks {
     /// name -> task, the user's graph.
     graph: Py<PyDict>,
     /// name -> node.
-    ids: Py<PyDict>,
+    ids: Py<NodeIds>,
     /// key -> definition; raises `LookupError`.
     find: Py<PyAny>,
     loads: Py<PyAny>,
-    /// The arguments of all tasks that have none.
-    nothing: Py<PyDict>,
     /// By key: None when its tasks have options that matter to the scheduler.
     definitions: HashMap<u64, Option<Py<PyAny>>>,
 }
@@ -43,14 +43,13 @@ impl NextTasks {
         py: Python<'_>,
         plain: &Bound<'_, PyType>,
         graph: Py<PyDict>,
-        ids: Py<PyDict>,
+        ids: Py<NodeIds>,
         find: Py<PyAny>,
     ) -> PyResult<Self> {
         let loads = py.import("pickle")?.getattr("loads")?.unbind();
-        let nothing = PyDict::new(py).unbind();
         let new = py.import("builtins")?.getattr("object")?.getattr("__new__")?;
         let new_task = py.import("functools")?.call_method1("partial", (new, plain))?.unbind();
-        Ok(Self { new_task, graph, ids, find, loads, nothing, definitions: HashMap::default() })
+        Ok(Self { new_task, graph, ids, find, loads, definitions: HashMap::default() })
     }
 
     /// Makes tasks for these; None if one of them is not as simple as that, and then nothing has changed.
@@ -69,7 +68,7 @@ impl NextTasks {
         let mut taken: HashSet<&str> = own.iter().map(|name| name.to_str()).collect::<PyResult<_>>()?;
         for wanted in next {
             let name = PyString::new(py, wanted.name);
-            let known = self.ids.bind(py).contains(&name)? || self.graph.bind(py).contains(&name)?;
+            let known = self.ids.borrow(py).node(&name)?.is_some() || self.graph.bind(py).contains(&name)?;
             if known || (!around.is_empty() && around.contains(&name)?) || !taken.insert(wanted.name) {
                 return Ok(None);
             }
@@ -77,9 +76,9 @@ impl NextTasks {
                 return Ok(None);
             };
             let bound = match wanted.bound {
-                [] => self.nothing.bind(py).clone(), // there may be a million of them
+                [] => None,
                 bytes => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
-                    Ok(bound) => bound.cast_into()?,
+                    Ok(bound) => Some(bound.cast_into()?),
                     Err(_) => return Ok(None),
                 },
             };
@@ -87,7 +86,7 @@ impl NextTasks {
             task.setattr(intern!(py, "_task_id"), &name)?;
             task.setattr(intern!(py, "_owner"), py.None())?;
             task.setattr(intern!(py, "_definition"), definition)?;
-            task.setattr(intern!(py, "_bound_kwargs"), bound)?;
+            bind(&task, bound)?;
             made.push((name, task));
         }
         Ok(Some(made))

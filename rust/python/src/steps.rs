@@ -14,12 +14,12 @@ use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple};
 use crate::lease::Planner;
 use crate::pool::{convert, refused, Pool};
 use crate::scheduler::{to_tuple, ActionTuple, PyScheduler};
+use crate::values::Values;
 
 mod applying;
 mod books;
 
 use applying::Left;
-pub use books::result_key;
 use books::Books;
 
 const RUN: i64 = 0;
@@ -79,7 +79,7 @@ impl StepFeed {
         let channel = context.getattr("channel")?;
         let cycles = context.getattr("cycle_controller")?;
         let retries = context.getattr("retry_controller")?;
-        let data: Py<PyDict> = channel.getattr("data")?.extract()?;
+        let data: Py<Values> = channel.getattr("data")?.extract()?;
         let books = Books {
             data: data.clone_ref(py),
             completed: context.getattr("_completed")?.extract()?,

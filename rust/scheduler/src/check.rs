@@ -199,9 +199,9 @@ fn check_marks(graph: &Graph, branch: &Branch, active: &BTreeMap<NodeId, u32>) -
         ensure!(mark.pending == count(&pending, node), "branch {id}: node {node} counts {} pending", mark.pending);
         ensure!(mark.fired == count(&fired, node), "branch {id}: node {node} counts {} fired", mark.fired);
         ensure!(
-            graph.component(node) != NONE || mark.live == live.contains(&node),
+            graph.component(node) != NONE || mark.live() == live.contains(&node),
             "branch {id}: node {node} live is {}",
-            mark.live
+            mark.live()
         );
         ensure!(mark.fired == 0 || mark.pending > 0 || mark.active > 0, "branch {id}: node {node} should have joined");
         waiting += usize::from(mark.fired > 0);

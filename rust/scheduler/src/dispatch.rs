@@ -251,7 +251,7 @@ impl Scheduler {
     fn overruns(&self, id: BranchId, activation: &Activation) -> bool {
         activation.attempt == 0
             && activation.reason != Reason::Iteration
-            && self.branch(id).marks.node(activation.node).executions >= self.config.execution_limit
+            && self.branch(id).marks.node(activation.node).executions() >= self.config.execution_limit
     }
 
     #[inline]

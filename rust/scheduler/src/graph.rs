@@ -11,10 +11,41 @@ struct Node {
     last_out: EdgeId,
     first_in: EdgeId,
     in_degree: u32,
-    component: u32,
-    group: u32,
-    priority: i32,
-    lane: u32,
+}
+
+const PLAIN: Node = Node { first_out: NONE, last_out: NONE, first_in: NONE, in_degree: 0 };
+
+/// What few nodes have, by node: it reaches as far as the last one that has it.
+#[derive(Debug)]
+struct Rare<T> {
+    values: Vec<T>,
+    missing: T,
+}
+
+impl<T: Copy + PartialEq> Rare<T> {
+    fn new(missing: T) -> Self {
+        Self { values: Vec::new(), missing }
+    }
+
+    #[inline]
+    fn get(&self, node: NodeId) -> T {
+        self.values.get(node as usize).copied().unwrap_or(self.missing)
+    }
+
+    fn set(&mut self, node: NodeId, value: T) {
+        let index = node as usize;
+        if index >= self.values.len() {
+            if value == self.missing {
+                return;
+            }
+            self.values.resize(index + 1, self.missing);
+        }
+        self.values[index] = value;
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.values.capacity() * size_of::<T>()
+    }
 }
 
 /// One edge, and the next ones in its source's and its target's list.
@@ -36,9 +67,14 @@ pub(crate) enum Change {
 }
 
 /// The graph. Node and edge ids are positions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Graph {
     nodes: Vec<Node>,
+    /// The loop a node is part of, the place of a group's members in `groups`, and options.
+    components: Rare<u32>,
+    group_places: Rare<u32>,
+    priorities: Rare<i32>,
+    lanes: Rare<u32>,
     edges: Vec<Edge>,
     groups: Vec<Arc<[NodeId]>>,
     loops: Loops,
@@ -51,6 +87,27 @@ pub(crate) struct Graph {
     old_to_old: bool,
     old_to_new: bool,
     new_to_old: bool,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            components: Rare::new(NONE),
+            group_places: Rare::new(NONE),
+            priorities: Rare::new(0),
+            lanes: Rare::new(0),
+            edges: Vec::new(),
+            groups: Vec::new(),
+            loops: Loops::default(),
+            known_nodes: 0,
+            known_edges: 0,
+            backward: 0,
+            old_to_old: false,
+            old_to_new: false,
+            new_to_old: false,
+        }
+    }
 }
 
 impl Graph {
@@ -71,27 +128,16 @@ impl Graph {
         if u64::from(first) + u64::from(count) >= u64::from(NONE) {
             return Err(CallError::Full);
         }
-        let plain = Node {
-            first_out: NONE,
-            last_out: NONE,
-            first_in: NONE,
-            in_degree: 0,
-            component: NONE,
-            group: NONE,
-            priority: 0,
-            lane: 0,
-        };
-        self.nodes.resize(self.nodes.len() + count as usize, plain);
+        self.nodes.resize(self.nodes.len() + count as usize, PLAIN);
         Ok(first)
     }
 
     pub fn add_node(&mut self, group: bool, priority: i32, lane: u32) -> Result<NodeId, CallError> {
         let id = self.add_nodes(1)?;
-        let node = &mut self.nodes[id as usize];
-        node.priority = priority;
-        node.lane = lane;
+        self.priorities.set(id, priority);
+        self.lanes.set(id, lane);
         if group {
-            node.group = self.groups.len() as u32;
+            self.group_places.set(id, self.groups.len() as u32);
             self.groups.push(Arc::from([]));
         }
         Ok(id)
@@ -99,9 +145,8 @@ impl Graph {
 
     pub fn set_options(&mut self, node: NodeId, priority: i32, lane: u32) -> Result<(), CallError> {
         self.require(node)?;
-        let node = &mut self.nodes[node as usize];
-        node.priority = priority;
-        node.lane = lane;
+        self.priorities.set(node, priority);
+        self.lanes.set(node, lane);
         Ok(())
     }
 
@@ -173,7 +218,7 @@ impl Graph {
         for member in members {
             self.require(*member)?;
         }
-        let slot = self.nodes[group as usize].group;
+        let slot = self.group_places.get(group);
         if slot == NONE {
             return Err(CallError::NotAGroup(group));
         }
@@ -183,14 +228,14 @@ impl Graph {
 
     /// The members, when the node is a group.
     pub fn members(&self, node: NodeId) -> Option<&Arc<[NodeId]>> {
-        match self.nodes[node as usize].group {
+        match self.group_places.get(node) {
             NONE => None,
             slot => Some(&self.groups[slot as usize]),
         }
     }
 
     pub fn is_group(&self, node: NodeId) -> bool {
-        self.nodes[node as usize].group != NONE
+        self.group_places.get(node) != NONE
     }
 
     pub fn first_out(&self, node: NodeId) -> EdgeId {
@@ -211,7 +256,7 @@ impl Graph {
 
     /// The loop a node is part of, or `NONE`.
     pub fn component(&self, node: NodeId) -> u32 {
-        self.nodes[node as usize].component
+        self.components.get(node)
     }
 
     /// The nodes of a loop.
@@ -226,16 +271,15 @@ impl Graph {
     }
 
     pub fn priority(&self, node: NodeId) -> i32 {
-        self.nodes[node as usize].priority
+        self.priorities.get(node)
     }
 
     /// The lane whose limit applies; groups have none, their members may.
     pub fn lane(&self, node: NodeId) -> u32 {
-        let node = &self.nodes[node as usize];
-        if node.group == NONE {
-            node.lane
-        } else {
+        if self.is_group(node) {
             0
+        } else {
+            self.lanes.get(node)
         }
     }
 
@@ -279,15 +323,13 @@ impl Graph {
         let from = if anew { 0 } else { self.known_nodes };
         if anew {
             self.loops = Loops::default();
-            for node in &mut self.nodes {
-                node.component = NONE;
-            }
+            self.components = Rare::new(NONE);
         }
         if self.backward > 0 && self.known_edges != self.edge_count() {
             for members in find_loops(self, from) {
                 let component = self.loops.add(&members);
                 for member in members {
-                    self.nodes[member as usize].component = component;
+                    self.components.set(member, component);
                 }
             }
         }
@@ -309,5 +351,9 @@ impl Graph {
             + self.groups.iter().map(|group| group.len() * size_of::<NodeId>()).sum::<usize>()
             + self.groups.capacity() * size_of::<Arc<[NodeId]>>()
             + self.loops.memory_bytes()
+            + self.components.memory_bytes()
+            + self.group_places.memory_bytes()
+            + self.priorities.memory_bytes()
+            + self.lanes.memory_bytes()
     }
 }

@@ -30,7 +30,7 @@ impl Branch {
     pub(crate) fn count_active(&mut self, graph: &Graph, node: NodeId) {
         let mark = self.marks.node_mut(node);
         mark.active += 1;
-        let mut live = mark.live;
+        let mut live = mark.live();
         let component = graph.component(node);
         if component != NONE {
             let mark = self.marks.loop_mut(component);
@@ -48,7 +48,7 @@ impl Branch {
             let component = graph.component(node);
             if component == NONE {
                 let mark = self.marks.node_mut(node);
-                if !std::mem::replace(&mut mark.live, true) {
+                if !mark.set_live(true) {
                     self.make_edges_pending(graph, node, &mut open);
                 }
             } else if !std::mem::replace(&mut self.marks.loop_mut(component).live, true) {
@@ -134,7 +134,7 @@ impl Branch {
         let mark = self.marks.node_mut(node);
         let clears = component == NONE && mark.active == 0 && mark.pending == 0;
         if clears {
-            mark.live = false;
+            mark.set_live(false);
         }
         let mut settled = Vec::new();
         let mut next = graph.first_out(node);
@@ -194,7 +194,7 @@ impl Branch {
             return;
         }
         let component = graph.component(node);
-        if mark.active == 0 && mark.executions == 0 {
+        if mark.active == 0 && mark.executions() == 0 {
             story.note(node, skip.0, skip.1);
         }
         if component != NONE {
@@ -203,8 +203,8 @@ impl Branch {
                 mark.live = false;
                 settled.push(Settled::Loop(component));
             }
-        } else if mark.active == 0 && mark.live {
-            self.marks.node_mut(node).live = false;
+        } else if mark.active == 0 && mark.live() {
+            self.marks.node_mut(node).set_live(false);
             settled.push(Settled::Node(node));
         }
     }
@@ -255,7 +255,7 @@ impl Branch {
         let edge = graph.edge(id);
         let component = graph.component(edge.source);
         let live =
-            if component == NONE { self.marks.node(edge.source).live } else { self.marks.in_loop(component).live };
+            if component == NONE { self.marks.node(edge.source).live() } else { self.marks.in_loop(component).live };
         if live && !graph.is_internal(edge) {
             self.make_pending(graph, id, edge);
             self.make_live(graph, edge.target);

@@ -13,12 +13,37 @@ pub(crate) struct NodeMark {
     pub fired: u32,
     /// Activations that are queued, delayed or under way.
     pub active: u32,
-    /// Completions; an iterating task counts when it stops iterating.
-    pub executions: u32,
+    /// Twice the executions, and 1 when it is live: there may be millions of these.
+    executions_and_live: u32,
     /// Number of the fire that made `fired` 1.
-    pub stamp: u32,
+    stamp: u32,
+}
+
+impl NodeMark {
+    /// Completions; an iterating task counts when it stops iterating.
+    pub fn executions(&self) -> u32 {
+        self.executions_and_live >> 1
+    }
+
+    pub fn set_executions(&mut self, count: u32) {
+        self.executions_and_live = count << 1 | self.executions_and_live & 1;
+    }
+
+    pub fn count_execution(&mut self) {
+        self.executions_and_live += 2;
+    }
+
     /// Whether its out-edges are pending; unused inside loops.
-    pub live: bool,
+    pub fn live(&self) -> bool {
+        self.executions_and_live & 1 == 1
+    }
+
+    /// Says whether it was.
+    pub fn set_live(&mut self, live: bool) -> bool {
+        let before = self.live();
+        self.executions_and_live = self.executions_and_live & !1 | u32::from(live);
+        before
+    }
 }
 
 /// A loop in one branch.
@@ -247,7 +272,10 @@ impl Marks {
 
     /// Forgets what is pending and live; activations, fires and executions stay.
     pub fn forget_pending(&mut self, loop_count: u32) {
-        let calm = |mark: &mut NodeMark| (mark.pending, mark.live) = (0, false);
+        let calm = |mark: &mut NodeMark| {
+            mark.pending = 0;
+            mark.set_live(false);
+        };
         let settle = |state: &mut EdgeState| {
             *state = edge_after(*state, EdgeEvent::Settle).unwrap_or(*state);
         };

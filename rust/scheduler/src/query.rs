@@ -40,7 +40,7 @@ impl Scheduler {
     /// How often a node completed in branch 0; an iterating task counts when it stops iterating.
     pub fn executions(&self, node: NodeId) -> Result<u32, CallError> {
         self.graph.require(node)?;
-        Ok(self.root.marks.peek(node).executions)
+        Ok(self.root.marks.peek(node).executions())
     }
 
     /// Branch 0's queue, then its delayed retries, in order.

@@ -45,7 +45,7 @@ impl Scheduler {
         branch.steps += 1;
         if let Some(stop) = stop {
             branch.count_inactive(&self.graph, node);
-            branch.marks.node_mut(node).executions += 1;
+            branch.marks.node_mut(node).count_execution();
             self.terminate(id, stop);
             return Ok(true);
         }
@@ -55,7 +55,7 @@ impl Scheduler {
         match iterates {
             Next::Iteration => {}
             Next::Settle(settlement) => {
-                branch.marks.node_mut(node).executions += 1;
+                branch.marks.node_mut(node).count_execution();
                 branch.settle(&self.graph, &mut self.story, node, settlement);
             }
         }

@@ -48,7 +48,7 @@ impl Scheduler {
         self.sync();
         self.started = true;
         for (node, count) in executions {
-            self.root.marks.node_mut(*node).executions = *count;
+            self.root.marks.node_mut(*node).set_executions(*count);
         }
         for (edge, mark) in marks {
             if mark & EdgeState::Fired as u8 != 0 {

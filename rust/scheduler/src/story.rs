@@ -100,31 +100,41 @@ const LINES: usize = 64;
 /// The record.
 #[derive(Debug)]
 pub(crate) struct Story {
-    reasons: Vec<(NodeId, Reason)>,
+    /// By node; in two lists, since a pair would take three bytes more.
+    reasons: Vec<Reason>,
+    causes: Vec<NodeId>,
     lines: [Line; LINES],
     count: usize,
 }
 
 impl Default for Story {
     fn default() -> Self {
-        Self { reasons: Vec::new(), lines: [Line { what: "", branch: 0, node: NONE, ticket: 0 }; LINES], count: 0 }
+        Self {
+            reasons: Vec::new(),
+            causes: Vec::new(),
+            lines: [Line { what: "", branch: 0, node: NONE, ticket: 0 }; LINES],
+            count: 0,
+        }
     }
 }
 
 impl Story {
     pub fn grow(&mut self, node_count: u32) {
-        self.reasons.resize(node_count as usize, (NONE, Reason::NeverReached));
+        self.reasons.resize(node_count as usize, Reason::NeverReached);
+        self.causes.resize(node_count as usize, NONE);
     }
 
     /// Says why `node` is as it is and who caused that.
     #[inline]
     pub fn note(&mut self, node: NodeId, reason: Reason, who: NodeId) {
-        self.reasons[node as usize] = (who, reason);
+        self.reasons[node as usize] = reason;
+        self.causes[node as usize] = who;
     }
 
     /// The latest reason and who caused it.
     pub fn reason(&self, node: NodeId) -> (Reason, Option<NodeId>) {
-        let (who, reason) = self.reasons.get(node as usize).copied().unwrap_or_default();
+        let reason = self.reasons.get(node as usize).copied().unwrap_or_default();
+        let who = self.causes.get(node as usize).copied().unwrap_or(NONE);
         (reason, (who != NONE && reason != Reason::NeverReached).then_some(who))
     }
 
@@ -146,6 +156,6 @@ impl Story {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.reasons.capacity() * size_of::<(NodeId, Reason)>() + size_of::<Self>()
+        self.reasons.capacity() + self.causes.capacity() * size_of::<NodeId>() + size_of::<Self>()
     }
 }

@@ -94,7 +94,7 @@ class Place:
 
         previous = self.run.bodies.previous_of(found.attempt) if found.task.has_own_items else NOTHING
         handler = self.run.handlers.get(task.handler_type)
-        return Body(found.definition, found.name, lambda: dict(task._bound_kwargs), context_of, previous, handler)
+        return Body(found.definition, found.name, lambda: task._bound_kwargs, context_of, previous, handler)
 
 
 class InlinePlace(Place):
@@ -190,7 +190,7 @@ class PoolPlace(Place):
         task = found.task.task
         self._bound = (
             self.processes.sending.pack_bound(found.name, task._bound_kwargs, found.attempt.branch)
-            if task._bound_kwargs
+            if task._names
             else None
         )
         self._previous: bytes | None = None

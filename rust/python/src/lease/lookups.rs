@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::{Parameter, Plan, Planner, Value, SHARED_MARK};
 use crate::plain::ScalarPickle;
-use crate::steps::result_key;
+use crate::values::{result_key, ValuesMethods};
 
 /// Values of so many bytes are not sent in advance.
 const LARGE: usize = 1 << 16;
@@ -90,10 +90,6 @@ impl Planner {
         Ok(is_plain.then_some(identity))
     }
 
-    pub(super) fn bound_of<'py>(&self, py: Python<'py>, task: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
-        Ok(task.getattr(intern!(py, "_bound_kwargs"))?.extract()?)
-    }
-
     /// Bound arguments as bytes (none when there are none); None when they can't be sent this way.
     #[allow(clippy::type_complexity)]
     pub(super) fn pack(
@@ -118,7 +114,7 @@ impl Planner {
 
     /// What the channel has under a key; `any`: a value that is not bytes yet is packed, else only small bytes are fit.
     pub(super) fn value(&self, py: Python<'_>, key: &Bound<'_, PyString>, any: bool) -> PyResult<Value> {
-        let Some(found) = self.data.bind(py).get_item(key)? else {
+        let Some(found) = self.data.bind(py).value(key)? else {
             return Ok(Value::Absent);
         };
         if let Some(bytes) = self.packed_bytes(&found)? {

@@ -6,10 +6,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::books::result_key;
 use super::{node_of, Current, StepFeed, FIRST_TAG};
 use crate::lease::Outcome;
 use crate::plain::NONE_PICKLE;
+use crate::values::ValuesMethods;
 
 /// The flag of a report that has a record and nothing unusual.
 const EFFECTS: u32 = 2;
@@ -147,10 +147,10 @@ impl StepFeed {
         };
         let name = name.unwrap_or(current.name.bind(py));
         let data = self.books.data.bind(py);
-        data.set_item(result_key(name)?, &value)?;
+        data.store_result(name, value.clone())?;
         if current.tag != 0 {
             let base = self.planner.names.bind(py).get_item(current.node as usize)?;
-            data.set_item(result_key(base.cast::<PyString>()?)?, &value)?;
+            data.store_result(base.cast::<PyString>()?, value.clone())?;
             let tags = self.tags.bind(py);
             if !tags.is_empty() {
                 tags.call_method1(intern!(py, "pop"), (current.tag, py.None()))?;

@@ -3,11 +3,13 @@
 //! Owns where results and the tracer's notes go. Must not know the scheduler or the pool.
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySet, PyString};
+use pyo3::types::{PyList, PySet, PyString};
+
+use crate::values::Values;
 
 /// What users can ask for of a run, as far as plain steps change it.
 pub(super) struct Books {
-    pub data: Py<PyDict>,
+    pub data: Py<Values>,
     pub completed: Py<PySet>,
     pub completed_tasks: Py<PyList>,
     pub packed: Py<PyAny>,
@@ -41,14 +43,4 @@ impl Books {
         times.clear();
         Ok(())
     }
-}
-
-/// The key under which a task's result lies.
-pub fn result_key<'py>(name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    const SUFFIX: &str = ".__result__";
-    let text = name.to_str()?;
-    let mut key = String::with_capacity(text.len() + SUFFIX.len());
-    key.push_str(text);
-    key.push_str(SUFFIX);
-    Ok(PyString::new(name.py(), &key))
 }
