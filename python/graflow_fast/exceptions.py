@@ -32,6 +32,7 @@ __all__ = [
     "TaskMemoryError",
     "TaskSerializationError",
     "TaskTimeoutError",
+    "UnknownOptionError",
     "WorkerCrashedError",
     "as_runtime_error",
 ]
@@ -73,16 +74,29 @@ class ConfigError(GraflowError):
     """A setting, an option or a backend that does not exist or can't be used here."""
 
 
+class UnknownOptionError(ConfigError, TypeError):
+    """A keyword argument that does not exist; as for any function a `TypeError`, too."""
+
+
 class DuplicateTaskError(GraphCompilationError):
     """Two different tasks of one graph have the same id.
+
+    Args:
+        task_id: The id that is taken.
+        of: What has it, in words; default: the id itself.
 
     Attributes:
         task_id: The id that is taken.
     """
 
-    def __init__(self, task_id: str) -> None:
-        super().__init__(f"Duplicate task ID: {task_id}")
+    def __init__(self, task_id: str, of: str | None = None) -> None:
+        super().__init__(f"Duplicate task ID: {task_id if of is None else of}")
         self.task_id = task_id
+
+    @classmethod
+    def in_graph(cls, task_id: str) -> DuplicateTaskError:
+        """Return the error for a graph that has a node of that id."""
+        return cls(task_id, f"Node '{task_id}' already exists in graph")
 
 
 class TaskError(GraflowRuntimeError):

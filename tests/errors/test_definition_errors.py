@@ -88,11 +88,22 @@ def test_duplicate():
         task("a")(nothing)
         with pytest.raises(DuplicateTaskError) as caught:
             task("a")(nothing)
-    assert (str(caught.value), caught.value.task_id) == ("Duplicate task ID: a", "a")
+    assert (str(caught.value), caught.value.task_id) == ("Duplicate task ID: Node 'a' already exists in graph", "a")
     if sys.version_info >= (3, 11):
         assert notes(caught.value) == [
             "Give one of the two another id: @task(id=...), or task_id= for an instance of 'a'."
         ]
+
+
+def test_a_context_that_was_not_asked_for():
+    """Who forgets inject_context=True is told so."""
+    with workflow("w") as wf:
+        task("forgot")(lambda ctx: ctx.task_id)
+    with pytest.raises(GraflowRuntimeError) as caught:
+        wf.execute()
+    assert str(caught.value.__cause__).endswith(
+        "no single task before it returned a value). A task is given its context with @task(inject_context=True)"
+    )
 
 
 @EXECUTORS

@@ -64,7 +64,7 @@ def test_failed(executor):
     assert context.explain("a") == (
         "Task 'a' ran because the workflow starts there, and failed with ValueError: no such file."
     )
-    assert context.explain("b") == "Task 'b' did not run: the workflow failed before 'a' had completed."
+    assert context.explain("b") == "Task 'b' did not run because 'a' failed."
     assert context.explain("c") == "Task 'c' did not run: the workflow failed before 'b' had completed."
 
 
@@ -104,7 +104,7 @@ def test_cancelled_and_terminated(executor):
         assert context.explain("a") == (
             f"Task 'a' ran because the workflow starts there, and {said} the workflow: bad data."
         )
-        assert context.explain("b") == f"Task 'b' did not run: the workflow was {said} before 'a' had completed."
+        assert context.explain("b") == f"Task 'b' did not run because 'a' {said} the workflow."
 
 
 def test_max_steps(executor):
@@ -213,31 +213,57 @@ def test_members_of_a_failed_group(executor):
         r"Group 'pair' ran because the workflow starts there, and failed with ParallelGroupError: .*1 task.*failed\.",
         context.explain("pair"),
     )
-    assert context.explain("c") == "Task 'c' did not run: the workflow failed before 'pair' had completed."
+    assert context.explain("c") == "Task 'c' did not run because 'pair' failed."
 
 
 def test_members_behind_a_stop(executor):
-    """A member behind one that terminated did not run, unless it had begun."""
+    """Whether a member behind one that ends the workflow had begun is a matter of timing, and does not show."""
+    for call, said in (("cancel", "cancelled"), ("terminate", "terminated")):
+        with workflow("w") as wf:
+
+            @task(inject_context=True)
+            def a(ctx, call=call):
+                getattr(ctx, f"{call}_workflow")("enough")
+
+            (a | (task("b")(nothing) >> task("c")(nothing))).set_group_name("pair")
+            context = ended(wf, executor, "pair")
+        assert (
+            context.explain("a")
+            == f"Task 'a' ran because it is a member of group 'pair', and {said} the workflow: enough."
+        )
+        for name in "bc":
+            assert context.explain(name) == (
+                f"Task '{name}' was given up: 'a', which comes before it in group 'pair', {said} the workflow."
+            )
+
+
+def test_behind_a_member_that_failed_or_jumped(executor):
+    """What would have followed says why it did not; a definition of others says that it is one."""
+    with workflow("w") as wf:
+
+        @task
+        def a():
+            raise KeyError("k")
+
+        (a >> task("b")(nothing)) | task("c")(nothing)
+        definition = task("definition")(nothing)
+        definition(task_id="made") >> task("x")(nothing)
+        context = ended(wf, executor, "ParallelGroup_1")
+    assert context.explain("b") == "Task 'b' did not run because 'a' failed."
+    assert (
+        context.explain("definition") == "Task 'definition' did not run: it is the definition that others were made of."
+    )
+    assert context.explain("made") == "Task 'made' did not run: nothing that ran leads to it."
     with workflow("w") as wf:
 
         @task(inject_context=True)
-        def a(ctx):
-            ctx.terminate_workflow("enough")
+        def jumps(ctx):
+            ctx.next_task(ctx.graph.get_node("rescue"), goto=True)
 
-        b = task("b")(nothing)
-        (a | b).set_group_name("pair")
+        (jumps | task("c")(nothing)).set_group_name("pair") >> task("e")(nothing)
+        task("rescue")(nothing)
         context = ended(wf, executor, "pair")
-    assert (
-        context.explain("a")
-        == "Task 'a' ran because it is a member of group 'pair', and terminated the workflow: enough."
-    )
-    assert re.fullmatch(
-        r"Task 'b' (did not run: the workflow was terminated before its turn came"
-        r"|did not run: it is a member of group 'pair', which .*"
-        r"|was stopped while it was running, because the workflow was terminated"
-        r"|ran because it is a member of group 'pair')\.",
-        context.explain("b"),
-    )
+    assert context.explain("e") == "Task 'e' was skipped because a member of group 'pair' jumped elsewhere."
 
 
 def test_during_the_run(executor):

@@ -14,6 +14,18 @@ from graflow_fast.exceptions import (
 )
 
 
+def test_misspelt_parameters_of_execute_and_workflow():
+    """They are errors of Python's kind, too, and the hint knows the parameters that are no settings."""
+    with workflow("w") as wf:
+        task("a")(nothing)
+    with pytest.raises(TypeError, match=r"Unknown option 'initial_chanel'. Did you mean 'initial_channel'\?"):
+        wf.execute(initial_chanel={})
+    with pytest.raises(TypeError, match=r"Unknown option 'start'. Did you mean 'start_node'\?"):
+        wf.execute(start="a")
+    with pytest.raises(TypeError, match=r"Unknown option 'tracr'. Did you mean 'tracer'\?"):
+        workflow("w", tracr=None)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

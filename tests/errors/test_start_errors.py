@@ -76,3 +76,13 @@ def test_empty_workflow_with_a_choice():
         "Workflow 'w' is empty. It would adopt the one unused task of its module, "
         "but there are several that no workflow has used: a, b"
     )
+
+
+def test_a_start_that_is_no_id():
+    """A task in the place of its id, and anything else."""
+    with workflow("w") as wf:
+        a = task("a")(nothing)
+    with pytest.raises(GraphCompilationError, match=r"^start_node takes the id of a task: execute\('a'\)$"):
+        wf.execute(a)
+    with pytest.raises(GraphCompilationError, match="^start_node takes the id of a task: not int$"):
+        wf.execute(5)

@@ -41,6 +41,7 @@ EXAMPLES = {
     "GraflowRuntimeError": lambda: GraflowRuntimeError("m", a_cause()),
     "GraphCompilationError": lambda: exceptions.GraphCompilationError("m"),
     "ConfigError": lambda: exceptions.ConfigError("m"),
+    "UnknownOptionError": lambda: exceptions.UnknownOptionError("m"),
     "DuplicateTaskError": lambda: DuplicateTaskError("x"),
     "TaskError": lambda: TaskError("t", "m", a_cause()),
     "CycleLimitExceededError": lambda: exceptions.CycleLimitExceededError("t", 3, 2),

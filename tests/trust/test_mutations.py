@@ -174,3 +174,27 @@ def test_an_unknown_mode_is_an_error(monkeypatch):
         task(id="body")(lambda: 1)
     with pytest.raises(ConfigError, match="GRAFLOW_FAST_LOST_MUTATION='eror' is unknown; choose one of warn, error"):
         wf.execute(executor="process", max_workers=1)
+
+
+def test_an_edge_made_in_a_captured_graph_is_told():
+    for name in ("graph", "wf"):
+        with workflow("mutations") as wf:
+            graph = wf.graph
+            bodies = {
+                "graph": lambda graph=graph: graph.add_edge("a", "c"),
+                "wf": lambda wf=wf: wf.add_edge("a", "c"),
+            }
+            task(id="a")(bodies[name]) >> task(id="b")(print)
+            task(id="c")(print)
+        with pytest.warns(LostMutationWarning, match=f"Task 'a' changed '{name}'"):
+            wf.execute(executor="process", max_workers=1)
+
+
+def test_a_captured_workflow_that_is_only_run_is_not_told():
+    with workflow("inner") as inner:
+        task(id="deep")(lambda: 1)
+    with workflow("mutations") as wf:
+        task(id="a")(lambda: inner.execute() + len(inner.graph.nodes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert wf.execute(executor="process", max_workers=1) == 2

@@ -15,6 +15,7 @@ import pytest
 
 from graflow_fast import parallel, task, workflow
 from graflow_fast._shared import segments
+from graflow_fast.core.workflow import current_workflow_context, set_current_workflow_context
 from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 
 
@@ -187,3 +188,13 @@ def test_an_exception_without_words_is_named():
         task(id="grows")(lambda: bytearray(1 << 55))
     with pytest.raises(GraflowRuntimeError, match="MemoryError"):
         wf.execute(executor="process", max_workers=1)
+
+
+def test_a_body_that_changes_the_current_workflow():
+    def leave():
+        set_current_workflow_context(workflow("left behind"))
+
+    with workflow("outer") as wf:
+        task(id="leave")(leave) >> task(id="look")(lambda: current_workflow_context().name)
+        assert wf.execute(executor="process", max_workers=1) == "outer"
+        assert wf.execute("look", executor="process", max_workers=1) == "outer"

@@ -290,3 +290,15 @@ def test_an_argument_that_does_not_load_is_named():
     with pytest.raises(ParallelGroupError) as caught:
         wf.execute(max_workers=2)
     assert "Task 'bad': an argument can't be sent between processes: I refuse" in str(caught.value.__cause__)
+
+
+def test_a_body_that_does_not_load_says_why_each_time():
+    held = payloads.RaisesOnLoad()
+    with workflow("trust") as wf:
+        task(id="bad")(lambda: held)
+        task(id="worse")(lambda: (held, 1))
+        wf.graph.get_node("bad") | wf.graph.get_node("worse")
+    with pytest.raises(ParallelGroupError) as caught:
+        wf.execute(executor="process", max_workers=1)
+    said = [message for _, message in caught.value.failed_tasks]
+    assert ["I refuse" in message for message in said] == [True, True]

@@ -1,5 +1,7 @@
 """Bodies in threads that were given up: they can't be killed, so they are to be unheard and to end soon."""
 
+import contextvars
+import logging
 import sys
 import threading
 
@@ -165,3 +167,72 @@ def test_what_has_ended_can_be_given_up(one_thread):
         one_thread.collect(LONG)
     assert called == ["second"]
     assert not one_thread.give_up(1)
+
+
+def test_bodies_see_the_callers_context_variables():
+    asked = contextvars.ContextVar("asked", default="nobody")
+
+    def body():
+        seen = asked.get()
+        asked.set("a body")
+        return seen
+
+    with workflow("trust") as wf:
+        task(id="a")(body) >> task(id="b")(body)
+    token = asked.set("the caller")
+    try:
+        _, context = wf.execute(executor="thread", max_workers=1, ret_context=True)
+        assert [context.get_result(name) for name in "ab"] == ["the caller", "the caller"]
+        assert asked.get() == "the caller"
+    finally:
+        asked.reset(token)
+
+
+class Listener(logging.Handler):
+    """Hears what is logged, formatted when it is heard."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def emit(self, record):
+        self.heard.append(f"{record.levelname} {record.getMessage()}")
+        print("heard", record.getMessage())
+
+
+def test_log_records_come_with_the_prints_in_member_order(capsys):
+    log = logging.getLogger("trust.threads")
+    log.setLevel(logging.INFO)
+    listener = Listener()
+    log.addHandler(listener)
+    second_is_done = threading.Event()
+    at_once = []
+
+    def first():
+        assert second_is_done.wait(LONG)
+        print("first prints")
+        log.warning("first %s", "logs")
+        log.debug("not enabled")
+
+    def second():
+        own = Listener()
+        log.addHandler(own)
+        rows = [1]
+        log.info("second has %s", rows)
+        rows.append(2)
+        log.removeHandler(own)
+        at_once.extend(own.heard)
+        print("second prints")
+        second_is_done.set()
+
+    try:
+        with workflow("trust") as wf:
+            task(id="first")(first) | task(id="second")(second)
+            wf.execute(executor="thread", max_workers=2)
+    finally:
+        log.removeHandler(listener)
+    assert listener.heard == ["WARNING first logs", "INFO second has [1]"]
+    assert at_once == ["INFO second has [1]"], "a handler that a body adds hears its records at once, as inline"
+    prints = capsys.readouterr().out.splitlines()
+    assert prints == ["first prints", "heard first logs", *["heard second has [1]"] * 2, "second prints"]
+    assert logging.Logger.callHandlers.__module__ == "logging"

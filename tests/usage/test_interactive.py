@@ -192,7 +192,7 @@ with workflow("typo") as wf:
     lines = output(run(code)).splitlines()
     assert lines[0].startswith("GraphCompilationError Start node 'dowload'")
     assert lines[0].endswith("Did you mean 'download'?")
-    assert lines[1] == "ConfigError Unknown option 'executer'. Did you mean 'executor'?"
+    assert lines[1] == "UnknownOptionError Unknown option 'executer'. Did you mean 'executor'?"
     assert lines[2] == "ConfigError executor='proces' is unknown. Did you mean 'process'?"
 
 

@@ -15,6 +15,9 @@ from graflow_fast.core.definition import Definition, Parameter
 #: There is no single task before, so it returned nothing.
 NOTHING: Any = object()
 
+#: What the parameter for the context is usually called.
+_CONTEXT_NAMES = ("ctx", "context", "task_ctx", "task_context")
+
 
 def fill_arguments(
     definition: Definition,
@@ -108,4 +111,5 @@ def _missing_message(task_id: str, missing: list[Parameter], value: Any, count: 
     else:
         places.append(f"the task before returned one {type(value).__name__} for {count} open parameters")
     what = f"{len(missing)} required positional argument{plural}"
-    return f"Task '{task_id}' is missing {what}: {names} ({'; '.join(places)})"
+    hint = ". A task is given its context with @task(inject_context=True)" if first.name in _CONTEXT_NAMES else ""
+    return f"Task '{task_id}' is missing {what}: {names} ({'; '.join(places)}){hint}"

@@ -22,8 +22,9 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
         graph = TaskGraph()
         graph.add_node(task)
         context = ExecutionContext.create(graph, task.task_id)
-        context.cycle_controller.increment(task.task_id)
-    task_context = context.current_task_context
+    around = task_context = context.current_task_context
+    if around is None:
+        _count(task, context)
     if task_context is None or task_context._base_task_id != task.task_id:
         task_context = TaskExecutionContext(task.task_id, context)
     previous = getattr(task_context, "previous", NOTHING)
@@ -33,12 +34,26 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
         task._definition, task.task_id, task._bound_kwargs, context.channel, previous, len(args), kwargs
     )
     outer, registry.running.task_context = registry.running.task_context, task_context
+    context.current_task_context = task_context
     try:
         if task.inject_context:
             return task.func(task_context, *args, **arguments)
         return task.func(*args, **arguments)
     finally:
         registry.running.task_context = outer
+        context.current_task_context = around
+
+
+def _count(task: TaskWrapper, context: ExecutionContext) -> None:
+    """Note that a task starts outside of a run, and what its limits are."""
+    name, definition = task.task_id, task._definition
+    if definition.max_cycles is not None:
+        context.cycle_controller.set_node_max_cycles(name, definition.max_cycles)
+    if definition.retry_policy is not None:
+        context.retry_controller.set_node_policy(name, definition.retry_policy)
+    elif definition.max_retries is not None:
+        context.retry_controller.set_node_max_retries(name, definition.max_retries)
+    context.cycle_controller.increment(name)
 
 
 def run_group_directly(group: ParallelGroup, context: ExecutionContext) -> None:

@@ -41,6 +41,7 @@ from graflow_fast._run.placement import INLINE, PROCESS, THREAD, Placement
 from graflow_fast._run.scope import LiveStore
 from graflow_fast._run.stop import finish
 from graflow_fast._run.tracing import Tracing
+from graflow_fast.core import registry
 from graflow_fast.exceptions import GraflowRuntimeError, StepLimitExceededError
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Run:
         self.group_count = 0
         self.live_output: bool = settings.output == "live"
         self.silent: bool = bool(getattr(context.tracer, "silent", False))
+        #: The workflow that is current where the run was started.
+        self.workflow_around = registry.current_workflow.get()
         self.tracing = Tracing(self)
         self.requested = Requested(self)
         self._groups = Groups(self)
@@ -124,6 +127,7 @@ class Run:
         context = self.context
         context._run = self
         context.stop_reason = None
+        context._ending_forgotten = False
         context._run_steps = lambda: self.steps_before + self.scheduler.steps
         self.placement.check([*self.nodes.definitions.values(), *self.nodes.others])
         workflow = context._workflow

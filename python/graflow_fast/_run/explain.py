@@ -65,13 +65,19 @@ def _node(run: Run, name: str, branch: Branch) -> int | None:
 
 def _predicate(run: Run, node: int) -> str:
     """Return what is to be said of a node, without its name."""
+    if given_up := _given_up_by(run, node):
+        return given_up
     reason, related = run.scheduler.explain(node)
     others = _names(run, reason, related)
     if reason in _SKIPPED:
+        if reason == "skipped_by_goto" and any(run.nodes.tasks[other].is_group for other in related):
+            others = f"a member of group {others}"
         return _SKIPPED[reason].format(others=others)
     if reason == "waits_for":
         ended = _ended(run)
-        return f"did not run: the workflow {ended} before {others} had completed" if ended else f"waits for {others}"
+        if not ended:
+            return f"waits for {others}"
+        return _stopped_by(run, related) or f"did not run: the workflow {ended} before {others} had completed"
     if reason == "never_reached":
         return _never_reached(run, node)
     if reason == "abandoned":
@@ -99,7 +105,7 @@ def _outcome(run: Run, node: int) -> str:
     """Say how a node ended that did not simply complete."""
     failures = run.failures
     if node in failures.failed:
-        return f", and failed with {failures.failed[node]}"
+        return f", and failed with {failures.failed[node].rstrip('.')}"
     if node in failures.cancelled:
         return f", and cancelled the workflow: {failures.cancelled[node]}"
     if node in failures.terminated:
@@ -115,9 +121,60 @@ def _never_reached(run: Run, node: int) -> str:
         if run.scheduler.standing(group) == "running" and not ended:
             return f"waits for its turn as a member of group '{name}', which is running"
         return f"did not run: it is a member of group '{name}', which {_predicate(run, group)}"
+    if ended and run.nodes.tasks[node].is_template:
+        return "did not run: it is the definition that others were made of"
     if ended:
-        return "did not run: nothing that ran leads to it"
+        before = [run.nodes.resolve(name) for name in run.context.graph.predecessors(run.nodes.names[node])]
+        stopped = _stopped_by(run, [other for other in before if other is not None])
+        return stopped or "did not run: nothing that ran leads to it"
     return "has not run: nothing that has run so far leads to it"
+
+
+def _stopped_by(run: Run, before: list[int]) -> str:
+    """Say which of the nodes before one ended badly, or ended all; empty when none did."""
+    failures = run.failures
+    for node in before:
+        name = run.nodes.names[node]
+        if node in failures.cancelled:
+            return f"did not run because '{name}' cancelled the workflow"
+        if node in failures.terminated:
+            return f"did not run because '{name}' terminated the workflow"
+        if node in failures.failed:
+            return f"did not run because '{name}' failed"
+    return ""
+
+
+def _given_up_by(run: Run, node: int) -> str:
+    """Of a node in a branch declared after one that ended the workflow: whether it had begun is a matter of timing."""
+    failures = run.failures
+    enders = {**dict.fromkeys(failures.terminated, "terminated"), **dict.fromkeys(failures.cancelled, "cancelled")}
+    if not enders or not run.closed:
+        return ""
+    place = dict(_place(run, node))
+    for ender, how in enders.items():
+        for group, index in _place(run, ender):
+            if place.get(group, -1) > index:
+                names = run.nodes.names
+                before = f"'{names[ender]}', which comes before it in group '{names[group]}'"
+                return f"was given up: {before}, {how} the workflow"
+    return ""
+
+
+def _place(run: Run, node: int) -> list[tuple[int, int]]:
+    """Return the groups around a node, and which branch of each it is in."""
+    place: list[tuple[int, int]] = []
+    seen: set[int] = set()
+    found: int | None = node
+    while found is not None and found not in seen:
+        seen.add(found)
+        group = next((group for group, members in run.nodes.members.items() if found in members), None)
+        if group is not None:
+            place.append((group, list(run.nodes.members[group]).index(found)))
+            found = group
+        else:
+            before = run.context.graph.predecessors(run.nodes.names[found])
+            found = run.nodes.resolve(before[0]) if before else None
+    return place
 
 
 def _abandoned(run: Run, node: int) -> str:

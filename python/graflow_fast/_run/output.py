@@ -2,7 +2,7 @@
 
 Each branch has an `OutputStream`; the first unfinished member of a fork flows straight through to its parent, later
 ones are
-kept until their turn. Owns that order and the capture of a thread's prints; knows nothing of tasks.
+kept until their turn. Owns that order and the capture of what a thread prints and logs; knows nothing of tasks.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
 from graflow_fast.exceptions import LostMutationWarning
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["LOG", "STDERR", "STDOUT", "WARNING", "Piece"]
 
 #: One piece of output: (kind, content).
 Piece = tuple[int, Any]
+#: A piece of this process: a log record, and the handlers that are to hear of it.
+RECORD = 4
 
 
 #: The lost mutations that this run was told of: (file, line, variables).
@@ -143,6 +148,11 @@ def show(piece: Piece) -> None:
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)
+    elif kind == RECORD:
+        record, handlers = content
+        for handler in handlers:
+            if record.levelno >= handler.level:
+                handler.handle(record)
     else:
         message, category, filename, lineno = content
         if isinstance(message, LostMutationWarning):
@@ -220,13 +230,20 @@ class CapturedThreads:
 
     _guard = threading.Lock()
     _users = 0
-    _saved: tuple[Any, Any] | None = None
+    _saved: tuple[Any, Any, Any] | None = None
+    #: The logging handlers that there were when the capture began; those that a body adds hear of its records at once.
+    _handlers: frozenset[int] = frozenset()
 
     def __enter__(self) -> CapturedThreads:
         cls = CapturedThreads
+        import logging
+
         with cls._guard:
             if cls._users == 0:
-                cls._saved = (sys.stdout, sys.stderr)
+                cls._saved = (sys.stdout, sys.stderr, logging.Logger.callHandlers)
+                handlers: list[Any] = [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
+                cls._handlers = frozenset(map(id, handlers))
+                logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign, assignment]
                 sys.stdout = _CapturingStream(sys.stdout, STDOUT)
                 sys.stderr = _CapturingStream(sys.stderr, STDERR)
             cls._users += 1
@@ -241,7 +258,38 @@ class CapturedThreads:
                     sys.stdout = cls._saved[0]
                 if isinstance(sys.stderr, _CapturingStream):
                     sys.stderr = cls._saved[1]
+                import logging
+
+                if logging.Logger.callHandlers is _call_handlers:
+                    logging.Logger.callHandlers = cls._saved[2]  # type: ignore[method-assign]
                 cls._saved = None
+
+
+def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """In a capturing thread keep a record for the handlers of the logger, in the place of their own calling."""
+    import logging
+
+    pieces = _capture.pieces
+    if pieces is None:
+        saved = CapturedThreads._saved
+        (logging.Logger.callHandlers if saved is None else saved[2])(logger, record)
+        return
+    later: list[logging.Handler] = []
+    found = False
+    current: logging.Logger | None = logger
+    while current is not None:
+        for handler in current.handlers:
+            found = True
+            if id(handler) in CapturedThreads._handlers:
+                later.append(handler)
+            elif record.levelno >= handler.level:
+                handler.handle(record)
+        current = current.parent if current.propagate else None
+    if not found and logging.lastResort is not None:
+        later.append(logging.lastResort)
+    if later:
+        record.msg, record.args = record.getMessage(), None  # what it names may change before it is shown
+        pieces.append((RECORD, (record, later)))
 
 
 class capture:

@@ -9,9 +9,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
-from graflow_fast._run import crossing
+from graflow_fast._run import by_value, crossing
 from graflow_fast.core.definition import Definition
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 _SMALL = 4096
 
 
-class CrossingPickler(cloudpickle.Pickler):  # type: ignore[misc]
+class CrossingPickler(by_value.Pickler):
     """Cloudpickle, but a known definition crosses as its key."""
 
     def reducer_override(self, obj: Any) -> Any:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run import crossing, explain
+from graflow_fast._run import by_value, crossing, explain
 from graflow_fast._run.live_journal import LiveJournal, Part
 from graflow_fast._run.packing import packed_value
 from graflow_fast._worker.remote_graph import DESCRIBED
@@ -99,6 +99,13 @@ class Requests:
         context = attempt.branch.context
         state = {name: getattr(context, name) for name in ASKED}
         return {**state, "_steps": context.steps, "pending": list(context.pending)}
+
+    def _answer_workflow(self, attempt: Attempt) -> str | None:
+        workflow = self.run.workflow_around
+        return None if workflow is None else workflow.name
+
+    def _answer_workflow_copy(self, attempt: Attempt) -> bytes:
+        return by_value.dumps(self.run.workflow_around)
 
     def _answer_untraced(self, attempt: Attempt) -> bool:
         return self.run.silent

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast._hints import did_you_mean
 from graflow_fast.core.definition import parse_bytes, positive
-from graflow_fast.exceptions import ConfigError
+from graflow_fast.exceptions import ConfigError, UnknownOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CHOICES = {
     "executor": ("auto", "inline", "thread", "process"),
@@ -47,19 +50,25 @@ class Settings:
     @classmethod
     def of_workflow(cls, **options: Any) -> Settings:
         """Make settings from the options given to ``workflow(...)``."""
-        return cls().merged(options)
+        return cls().merged(options, ("tracer",))
 
-    def merged(self, options: dict[str, Any]) -> Settings:
+    def merged(self, options: dict[str, Any], beside: Iterable[str] = ()) -> Settings:
         """Return these settings with the given ones on top; None leaves a setting as it is.
 
+        Args:
+            options: the settings given.
+            beside: what else could have been meant by a name that is none.
+
         Raises:
-            ConfigError: an unknown option, or a value out of range.
+            UnknownOptionError: there is no such option.
+            ConfigError: a value is out of range.
         """
         known = set(Settings.__annotations__)
         for name in options:
             if name not in known:
-                hint = did_you_mean(name, known) or f"There are: {', '.join(sorted(known))}"
-                raise ConfigError(f"Unknown option {name!r}. {hint}")
+                names = sorted({*known, *beside})
+                hint = did_you_mean(name, names) or f"There are: {', '.join(names)}"
+                raise UnknownOptionError(f"Unknown option {name!r}. {hint}")
         given = {name: value for name, value in options.items() if value is not None}
         for name, choices in _CHOICES.items():
             if name in given and given[name] not in choices:

@@ -7,6 +7,7 @@ no other body waits behind it.
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
@@ -32,7 +33,7 @@ WAITING, RUNNING, ENDED, GIVEN_UP = range(4)
 class Job:
     """One call in a thread. Whoever takes a step first, its thread or the driver, decides what becomes of it."""
 
-    __slots__ = ("_guard", "_state", "branch", "done", "pieces", "ticket", "work")
+    __slots__ = ("_guard", "_state", "branch", "context", "done", "pieces", "ticket", "work")
 
     def __init__(
         self, ticket: int, branch: Branch | None, work: Callable[[Pieces], Any], done: Callable[[Any, Pieces], None]
@@ -42,6 +43,8 @@ class Job:
         self.work = work
         self.done = done
         self.pieces = Pieces()
+        #: What the caller's context variables are; what a body sets, others do not see.
+        self.context = contextvars.copy_context()
         self._state = WAITING
         self._guard = threading.Lock()
 
@@ -170,7 +173,7 @@ class Threads:
             while (job := self._waiting.get()) is not None:
                 if job.step(WAITING, RUNNING):
                     with nullcontext() if self._live else capture(job.pieces):
-                        outcome = job.work(job.pieces)
+                        outcome = job.context.run(job.work, job.pieces)
                     if not job.step(RUNNING, ENDED):
                         return
                     self._outcomes.put((job, outcome))

@@ -94,6 +94,7 @@ class Worker:
             made.__dict__.update(definition_state(content) if type(content) is tuple else content)
         except BaseException as error:
             del self.definitions[key]
+            self.blobs[key] = blob  # the link gives it once; whoever asks next shall hear the same reason
             raise import_late(_EFFECTS).unloadable(error) from error
         self.keys[made] = key
         watch = self.watches[key] = mutations.watch(made.func)

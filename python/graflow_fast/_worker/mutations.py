@@ -67,6 +67,9 @@ class Watch:
                 value = _ABSENT
         if not _is_mutable(value):
             return value, None
+        graph = _graph_of(value)
+        if graph is not None:
+            return value, (len(graph.nodes), len(graph.get_edges()))
         size = len(value) if _is_container(value) else 0
         if size > _MOST_ITEMS or index in self._large:
             return value, size
@@ -154,8 +157,8 @@ def _is_helper(value: Any, caller: _FUNCTION) -> bool:
 
 
 def _is_mutable(value: Any) -> bool:
-    """Say whether a value is a container, an array, or an object of a class that is not the standard library's."""
-    if _is_container(value):
+    """Say whether a value is a container, an array, a graph, or an object of a class of neither library nor package."""
+    if _is_container(value) or _graph_of(value) is not None:
         return True
     kind = type(value)
     if kind.__module__ == "numpy":
@@ -164,6 +167,15 @@ def _is_mutable(value: Any) -> bool:
         return False
     package = kind.__module__.partition(".")[0]
     return package not in _STANDARD and package not in ("graflow_fast", "numpy")
+
+
+def _graph_of(value: Any) -> Any:
+    """Return a graph, or that of a workflow; None of anything else."""
+    kind = type(value)
+    if kind.__module__ == "graflow_fast.core.workflow":
+        value = getattr(value, "graph", None)
+        kind = type(value)
+    return value if kind.__module__ == "graflow_fast.core.graph" and kind.__name__ == "TaskGraph" else None
 
 
 def _is_container(value: Any) -> bool:

@@ -198,6 +198,7 @@ class WorkerContext(RemoteState):
 
     current_task_context: TaskExecutionContext | None = None
     _graph: RemoteGraph | None = None
+    _workflow: Any = None
     _cycles: CycleController | None = None
     _retries: RetryController | None = None
     #: Which item of a map this is for.
@@ -345,6 +346,15 @@ class WorkerContext(RemoteState):
             return f"{task_id}.ParallelGroup_{serial}"
         made = 0 if self._extra is None else self._extra.get("group_count", 0)
         return f"ParallelGroup_{made + serial}"
+
+    def workflow_around(self) -> Any:
+        """Return the workflow that is current where the run was started, None if there is none."""
+        if self._workflow is None:
+            from graflow_fast._worker.remote_workflow import RemoteWorkflow
+
+            name = self.ask("workflow")
+            self._workflow = None if name is None else RemoteWorkflow(name, self.graph, self.ask)
+        return self._workflow
 
     def checkpoint_now(self, task_id: str, metadata: dict[str, Any], path: str | None) -> tuple[str, Any]:
         """Have the coordinator write a checkpoint that resumes at this task."""

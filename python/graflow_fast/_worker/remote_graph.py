@@ -61,7 +61,7 @@ class RemoteGraph:
         if self.has_node(name):
             if skip_if_exists:
                 return
-            raise DuplicateTaskError(name)
+            raise DuplicateTaskError.in_graph(name)
         self._new_nodes[name] = task
         registry.running.task_context.change_graph("node", name, task)
 

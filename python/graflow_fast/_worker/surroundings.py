@@ -1,4 +1,4 @@
-"""What bodies change of their process: signal handlers, timers, directory, environment, standard streams, limits.
+"""What bodies change of their process: signal handlers, timers, directory, environment, streams, limits, the workflow.
 
 Owns noticing such a change and undoing it after the task, since the next task of this worker may be anybody's: which
 tasks share a worker is a matter of timing, and must not show. Tasks that change none of it pay for one comparison.
@@ -12,6 +12,7 @@ import types  # while the class of `sys` is still its own: this module takes it 
 
 from graflow_fast._worker import output
 from graflow_fast._worker.imports import when_imported
+from graflow_fast.core import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def install() -> None:
         (os, ("chdir", "fchdir", "putenv", "unsetenv")),
         (_signal, ("alarm", "setitimer")),
         (sys, ("setrecursionlimit", "settrace", "setprofile")),
+        (registry, ("make_current",)),
     ):
         for name in names:
             setattr(module, name, _noting(getattr(module, name)))
@@ -86,6 +88,7 @@ def restore() -> None:
     for name, value in _environment.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+    registry.current_workflow.set(None)
     changed = False
 
 

@@ -28,6 +28,8 @@ class Control:
     _control_called: set[str]
     _group: str | None
     _run: Any
+    #: Whether `reset_control_flags` was called since a run ended.
+    _ending_forgotten = False
 
     @property
     def current_task_id(self) -> str | None:
@@ -77,15 +79,18 @@ class Control:
         self._control_called.add("cancel")
         self.ctrl_message = message
 
+    def _ended(self, how: str) -> bool:
+        return self.stop_reason == how and not self._ending_forgotten
+
     @property
     def terminate_called(self) -> bool:
         """Whether ``terminate_workflow`` was called, by the running task or by one before."""
-        return self.stop_reason == "terminated" or "terminate" in self._control_called or self._asked("terminate")
+        return self._ended("terminated") or "terminate" in self._control_called or self._asked("terminate")
 
     @property
     def cancel_called(self) -> bool:
         """Whether ``cancel_workflow`` was called, by the running task or by one before."""
-        return self.stop_reason == "canceled" or "cancel" in self._control_called or self._asked("cancel")
+        return self._ended("canceled") or "cancel" in self._control_called or self._asked("cancel")
 
     def _asked(self, kind: str) -> bool:
         """Say whether the running task has asked for that."""
@@ -99,8 +104,9 @@ class Control:
         return any(directive[0] == "next" and directive[2] for directive in asked or ())
 
     def reset_control_flags(self) -> None:
-        """Forget what was called outside of tasks."""
+        """Forget how the workflow was ended, and what was called outside of tasks."""
         self._control_called.clear()
+        self._ending_forgotten = True
         self.ctrl_message = None
 
     @property

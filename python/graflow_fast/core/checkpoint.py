@@ -109,7 +109,7 @@ class CheckpointManager:
         waiting, resume_state = snapshot(context, resuming_task_id)
         state = {
             **context.get_checkpoint_state(),
-            "pending_tasks": [{"task_id": name} for name in waiting],
+            "pending_tasks": [_waiting_task(context, name) for name in waiting],
             "resuming_task_id": resuming_task_id,
         }
         written = CheckpointMetadata.create(
@@ -155,12 +155,28 @@ class CheckpointManager:
         _refuse_remote(checkpoint_path)
         base = checkpoint_path.removesuffix(".pkl")
         context = ExecutionContext.load(f"{base}.pkl")
+        with open(f"{base}.state.json", encoding="utf-8"):
+            pass  # all it says is in the other file, too: but half a copy of a checkpoint is none
         with open(f"{base}.meta.json", encoding="utf-8") as file:
             metadata = CheckpointMetadata.from_dict(json.load(file))
         context.checkpoint_metadata = metadata.to_dict()
         context.last_checkpoint_path = f"{base}.pkl"
         context.stop_reason = None
         return context, metadata
+
+
+def _waiting_task(context: ExecutionContext, name: str) -> dict[str, Any]:
+    """Return what the state says of a task that waits."""
+    retries = context.retry_controller
+    last_error = retries.get_last_error(name)
+    return {
+        "task_id": name,
+        "status": "ready",
+        "created_at": time.time(),
+        "retry_count": retries.get_retry_count(name),
+        "max_retries": retries.get_max_retries_for_node(name),
+        "last_error": None if last_error is None else str(last_error),
+    }
 
 
 def _refuse_remote(path: str | None) -> None:

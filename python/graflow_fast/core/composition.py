@@ -157,10 +157,14 @@ class SequentialTask(Executable):
         return self.leftmost.task_id
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the first task only; a workflow runs the rest."""
-        if self._execution_context is not None:
-            for task in self.tasks:
-                task.set_execution_context(self._execution_context)
+        """Run the first task only, in a context that was set; a workflow runs the rest.
+
+        Raises:
+            GraflowRuntimeError: no context was set.
+        """
+        context = self.get_execution_context()
+        for task in self.tasks:
+            task.set_execution_context(context)
         return self.leftmost.run(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -235,18 +239,15 @@ class ParallelGroup(Executable):
         return self
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the members one after the other, here and now; with a context, their results go there.
+        """Run the members one after the other, here and now, in a context that was set and takes their results.
 
         Raises:
-            ParallelGroupError: the members' success does not satisfy the group's policy (with a context).
+            GraflowRuntimeError: no context was set.
+            ParallelGroupError: the members' success does not satisfy the group's policy.
         """
-        if self._execution_context is None:
-            for member in self.tasks:
-                member.run()
-            return
         from graflow_fast._run.direct import run_group_directly
 
-        run_group_directly(self, self._execution_context)
+        run_group_directly(self, self.get_execution_context())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the members."""

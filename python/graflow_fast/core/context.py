@@ -7,6 +7,7 @@ decide what runs next (`graflow_fast._run` does); what it forwards to the runnin
 from __future__ import annotations
 
 import os
+import pickle
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -339,14 +340,18 @@ class ExecutionContext(Control):
             state[transient] = None
         return state
 
+    def workflow_around(self) -> Any:
+        """Return the workflow that is current around the run, where that is another process; else None."""
+        return None
+
     def save(self, path: str = "execution_context.pkl") -> None:
         """Write this context to a file, functions and closures included. The file is readable by its owner only."""
-        import cloudpickle
+        from graflow_fast._run import by_value
 
-        data = cloudpickle.dumps(self)
+        content = by_value.dumps(self)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.write(content)
 
     @classmethod
     def load(cls, path: str = "execution_context.pkl") -> ExecutionContext:
@@ -355,10 +360,8 @@ class ExecutionContext(Control):
         Raises:
             TypeError: the file holds something else.
         """
-        import cloudpickle
-
         with open(path, "rb") as file:
-            context = cloudpickle.load(file)
+            context = pickle.load(file)
         if not isinstance(context, cls):
             raise TypeError(f"{path} holds a {type(context).__name__}, not an ExecutionContext")
         return context

@@ -82,7 +82,7 @@ class TaskGraph:
         if name in self._tasks:
             if skip_if_exists:
                 return
-            error = DuplicateTaskError(name)
+            error = DuplicateTaskError.in_graph(name)
             add_note(error, f"Give one of the two another id: @task(id=...), or task_id= for an instance of '{name}'.")
             raise error
         self._tasks[name] = task

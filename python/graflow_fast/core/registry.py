@@ -64,6 +64,19 @@ class FreeTasks:
 _free_tasks: dict[int, FreeTasks] = {}
 
 
+def current() -> WorkflowContext | None:
+    """Return the workflow that is current here; in a worker, the one that is current where the run was started."""
+    found = current_workflow.get()
+    if found is None and running.task_context is not None:
+        found = running.task_context.execution_context.workflow_around()
+    return found
+
+
+def make_current(workflow: WorkflowContext | None) -> None:
+    """Make a workflow the current one from now on."""
+    current_workflow.set(workflow)
+
+
 def defining_workflow() -> WorkflowContext | None:
     """Return the workflow that definitions belong to now; None outside of one, and in a running task's body."""
     return None if running.task_context is not None else current_workflow.get()

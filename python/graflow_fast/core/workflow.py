@@ -145,11 +145,12 @@ class WorkflowContext:
 
         Raises:
             GraphCompilationError: there is no start, or more than one.
-            ConfigError: an unknown option, or a value out of range.
+            UnknownOptionError: there is no such option; it is a `TypeError`.
+            ConfigError: a value is out of range.
             GraflowRuntimeError: a task failed; ``__cause__`` is its exception.
         """
         try:
-            settings = self.settings.merged(options)
+            settings = self.settings.merged(options, ("start_node", "max_steps", "ret_context", "initial_channel"))
             context = self._prepare(start_node, max_steps, initial_channel, settings)
             result = WorkflowEngine().execute(context)
         except GraflowError as error:
@@ -183,6 +184,10 @@ class WorkflowContext:
 
     def _find_starts(self, start_node: str | None, all_roots: bool) -> list[str]:
         if start_node is not None:
+            if not isinstance(start_node, str):
+                name = getattr(start_node, "task_id", None)
+                hint = f"execute({name!r})" if isinstance(name, str) else f"not {type(start_node).__name__}"
+                raise GraphCompilationError(f"start_node takes the id of a task: {hint}")
             if not self.graph.has_node(start_node):
                 free = self.find_free_task(start_node)
                 if free is None:
@@ -265,26 +270,27 @@ def workflow(name: str, tracer: Tracer | None = None, prompt_manager: Any = None
         **options: defaults for `WorkflowContext.execute`: ``executor``, ``max_workers``, ``schedule``, ...
 
     Raises:
-        ConfigError: an unknown option, or a value out of range.
+        UnknownOptionError: there is no such option; it is a `TypeError`.
+        ConfigError: a value is out of range.
     """
     return WorkflowContext(name, tracer=tracer, prompt_manager=prompt_manager, **options)
 
 
 def current_workflow_context() -> WorkflowContext:
     """Return the current workflow; outside of any, make one of the calling module's free tasks that have edges."""
-    found = registry.current_workflow.get()
+    found = registry.current()
     if found is None:
         found = WorkflowContext(os.urandom(16).hex())
         for task in registry.free_tasks_of(found._module_globals).living():
             if task._links is not None and task._owner is None:
                 registry.attach(task, found, skip_if_exists=True)
-        registry.current_workflow.set(found)
+        registry.make_current(found)
     return found
 
 
 def get_current_workflow_context(create_if_not_exist: bool = False) -> WorkflowContext | None:
     """Return the current workflow, None outside of any unless ``create_if_not_exist`` is true."""
-    return current_workflow_context() if create_if_not_exist else registry.current_workflow.get()
+    return current_workflow_context() if create_if_not_exist else registry.current()
 
 
 def require_workflow_context() -> WorkflowContext:
@@ -293,7 +299,7 @@ def require_workflow_context() -> WorkflowContext:
     Raises:
         GraflowRuntimeError: there is none.
     """
-    found = registry.current_workflow.get()
+    found = registry.current()
     if found is None:
         raise GraflowRuntimeError("No current workflow context exists")
     return found
@@ -301,12 +307,12 @@ def require_workflow_context() -> WorkflowContext:
 
 def set_current_workflow_context(context: WorkflowContext) -> None:
     """Make a workflow the current one: what is defined from now on belongs to it."""
-    registry.current_workflow.set(context)
+    registry.make_current(context)
 
 
 def clear_workflow_context() -> None:
     """Leave the current workflow: what is defined from now on belongs to none."""
-    registry.current_workflow.set(None)
+    registry.make_current(None)
 
 
 __getattr__ = without(

@@ -90,8 +90,8 @@ class ConsoleTracer(Tracer):
         kind = "ITERATION" if is_iteration else "DYNAMIC"
         parent = f" (parent: {parent_task_id})" if parent_task_id else ""
         self._line("⚡", "yellow", f"+ {kind} TASK: {task_id}{parent}")
-        if details := self._details(metadata):
-            self._line(f"  {details}", "gray", "", "gray")
+        if metadata and self.show_metadata:
+            self._line(f"  {self._details(metadata)}", "gray", "", "gray")
 
     def _output_trace_start(self, name: str, trace_id: str | None, metadata: Metadata | None) -> None:
         self._open("TRACE START", "cyan", name, {"trace_id": trace_id, **(metadata or {})})

@@ -16,5 +16,5 @@ with workflow("w") as wf:
         def other():
             return 2
     except DuplicateTaskError as error:
-        print(str(error).startswith("Duplicate task ID: "), isinstance(error, GraflowError))
+        print(error, isinstance(error, GraflowError))
     print(wf.execute())
