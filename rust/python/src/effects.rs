@@ -180,7 +180,7 @@ impl Packer {
             return Ok(false);
         };
         self.bytes(name.as_bytes());
-        let bound = bound_of(&task)?;
+        let bound = bound_of(task)?;
         let packed = if bound.is_empty() { Some(&[][..]) } else { self.scalar.of_dictionary(&bound)? };
         let Some(packed) = packed else {
             return Ok(false);
