@@ -12,7 +12,6 @@ import types  # while the class of `sys` is still its own: this module takes it 
 
 from graflow_fast._worker import output
 from graflow_fast._worker.imports import when_imported
-from graflow_fast.core import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 else:
     import _signal
+
+#: Knows the current workflow; imported when a body needs it.
+_REGISTRY = "graflow_fast.core.registry"
 
 #: True when a task has changed something since `restore`.
 changed = False
@@ -53,10 +55,9 @@ def install() -> None:
         (os, ("chdir", "fchdir", "putenv", "unsetenv")),
         (_signal, ("alarm", "setitimer")),
         (sys, ("setrecursionlimit", "settrace", "setprofile")),
-        (registry, ("make_current",)),
     ):
-        for name in names:
-            setattr(module, name, _noting(getattr(module, name)))
+        _note_calls(module, names)
+    when_imported(_REGISTRY, lambda registry: _note_calls(registry, ("make_current",)))
     if "signal" in sys.modules:  # else it takes these when it is imported
         signal = sys.modules["signal"]
         signal.alarm, signal.setitimer = _signal.alarm, _signal.setitimer  # type: ignore[attr-defined]
@@ -88,7 +89,9 @@ def restore() -> None:
     for name, value in _environment.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
-    registry.current_workflow.set(None)
+    registry = sys.modules.get(_REGISTRY)
+    if registry is not None:
+        registry.current_workflow.set(None)
     changed = False
 
 
@@ -105,6 +108,11 @@ def _reduce(module: types.ModuleType) -> tuple[Callable[..., types.ModuleType], 
     from importlib import import_module
 
     return import_module, (module.__name__,)
+
+
+def _note_calls(module: types.ModuleType, names: tuple[str, ...]) -> None:
+    for name in names:
+        setattr(module, name, _noting(getattr(module, name)))
 
 
 def _note() -> None:
