@@ -58,6 +58,9 @@ class StartedDirectly:
         code = _WORKER.format(path=_path(), parent=os.getpid(), boot=dict(boot), fds=list(fds))
         self._children[number] = subprocess.Popen([*sys.argv[3:], sys.executable, "-c", code], pass_fds=fds)
 
+    def preload(self, module: str) -> None:
+        """A worker imports what it needs: there is no template to do it before."""
+
     def forked(self, number: int) -> tuple[int, int]:
         pid = self._children[number].pid
         return pid, os.pidfd_open(pid)

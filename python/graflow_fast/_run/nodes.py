@@ -295,7 +295,9 @@ class NodeTable:
     def _add_members(self, group: int, task: Any, placed: _Placed | None) -> None:
         # Members may be groups and may be added under this call; the list is complete only after it.
         self.members[group] = []
-        ids = load_members(task.tasks, TaskWrapper, self.ids, self.tasks) if placed is None else None
+        ids = None
+        if placed is None:
+            ids = load_members(self.scheduler, task.tasks, TaskWrapper, self.ids, self.names, self.tasks)
         if ids is None:
             # A member whose name stands for another task was made by a body, in this run or one before.
             placed = _Placed(self.root) if placed is None else placed

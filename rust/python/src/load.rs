@@ -3,6 +3,7 @@
 //! Owns no state and decides nothing: what is not a plain task is handed back for the driver to look at.
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
 use rustc_hash::FxHashSet;
 
@@ -116,30 +117,77 @@ pub fn load_edges(
     Ok(true)
 }
 
-/// The nodes of a group's members; None if one has no number yet, or its name stands for another task.
+/// The nodes of a group's members; those that have none yet get one, if they are plain tasks without options.
+///
+/// None, and nothing done, if the name of one stands for another task, or one is not as simple as that.
 #[pyfunction]
 pub fn load_members<'py>(
+    scheduler: &Bound<'py, PyScheduler>,
     members: &Bound<'py, PyList>,
     plain: &Bound<'py, PyType>,
     ids: &Bound<'py, NodeIds>,
+    names: &Bound<'py, PyList>,
     tasks: &Bound<'py, PyList>,
-) -> PyResult<Option<Bound<'py, PyList>>> {
-    let py = members.py();
-    let found = PyList::empty(py);
-    let ids = ids.borrow();
+) -> PyResult<Option<Vec<u32>>> {
     let slots = TaskSlots::of(plain)?;
+    let Some((mut found, new)) = known_members(members, slots, &ids.borrow(), tasks)? else {
+        return Ok(None);
+    };
+    if new.is_empty() {
+        return Ok(Some(found));
+    }
+    let first = scheduler.borrow_mut().core.add_nodes(new.len() as u32).map_err(mistake)?;
+    let mut ids = ids.borrow_mut();
+    ids.reserve(members.py(), new.len());
+    for (node, position) in (first..).zip(new) {
+        let member = members.get_item(position)?;
+        let name = slots.task_id.of_object(&member)?;
+        names.append(&name)?;
+        tasks.append(member)?;
+        ids.set(&name, node)?;
+        found[position] = node;
+    }
+    Ok(Some(found))
+}
+
+/// The nodes of members, and the positions of those that have none yet.
+type Members = (Vec<u32>, Vec<usize>);
+
+fn known_members(
+    members: &Bound<'_, PyList>,
+    slots: &TaskSlots,
+    ids: &NodeIds,
+    tasks: &Bound<'_, PyList>,
+) -> PyResult<Option<Members>> {
+    let py = members.py();
+    let (mut found, mut new) = (Vec::with_capacity(members.len()), Vec::new());
+    let mut new_names = FxHashSet::default();
+    let mut simple = std::ptr::null_mut();
     let mut guess = 0;
-    for member in members {
+    for (position, member) in members.iter().enumerate() {
         let name = task_id(&member, slots)?;
         match ids.node_near(&name, guess)? {
             Some(node) if tasks.get_item(node as usize)?.is(&member) => {
                 guess = node + 1;
-                found.append(node)?;
+                found.push(node);
+            }
+            None if slots.is_plain(&member) && new_names.insert(name.extract::<PyBackedStr>()?) => {
+                let definition = slots.definition.of_object(&member)?;
+                if definition.as_ptr() != simple {
+                    simple = definition.as_ptr();
+                    if definition.getattr(intern!(py, "priority"))?.is_truthy()?
+                        || !definition.getattr(intern!(py, "max_concurrency"))?.is_none()
+                    {
+                        return Ok(None);
+                    }
+                }
+                new.push(position);
+                found.push(u32::MAX);
             }
             _ => return Ok(None),
         }
     }
-    Ok(Some(found))
+    Ok(Some((found, new)))
 }
 
 /// The values that differ by identity: one member of each definition, and all that are no plain tasks.
