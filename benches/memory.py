@@ -66,7 +66,7 @@ class Forgotten(Engine):
         self._options["keep_results"] = "none"
 
     def run(self, size: int) -> Mapping[str, float]:
-        rounds, at_start = 20, 0
+        rounds, at_start = 50, 0
         for turn in range(rounds):
             if turn == rounds // 5:
                 at_start = resident(children=True)
@@ -144,14 +144,14 @@ def m3(quick: bool) -> Row:
         unit="MB grown",
         totals=True,
         entries=[
-            Entry("graflow_fast, groups in 20 runs", "memory:Forgotten", size, {"kind": "groups"}),
-            Entry("graflow_fast, loops in 20 runs", "memory:Forgotten", size, {"kind": "loops"}),
+            Entry("graflow_fast, groups in 50 runs", "memory:Forgotten", size, {"kind": "groups"}),
+            Entry("graflow_fast, loops in 50 runs", "memory:Forgotten", size, {"kind": "loops"}),
             Entry("graflow_fast, one long loop", "memory:Loop", size),
             Entry("graflow, one loop of 5000", "memory:Loop", 5_000, {"library": "graflow"}, warm=0),
         ],
         goals=[
             Goal("≤ 4 MB (noise)", f"graflow_fast, {what}", 4)
-            for what in ("groups in 20 runs", "loops in 20 runs", "one long loop")
+            for what in ("groups in 50 runs", "loops in 50 runs", "one long loop")
         ],
         runs=1,
     )

@@ -6,6 +6,7 @@ knows nothing of tasks, and not where the values come from.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ Operation = tuple[str, Any, Any, "float | None"]
 
 _MISSING: Any = object()
 _DELETED: Any = object()
+
+#: Held during a write, which takes several steps: a body may have threads of its own. Who holds it may take a guard of
+#: live operations, not the other way round.
+_writing = threading.RLock()
+os.register_at_fork(after_in_child=_writing._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 class LiveStore:
@@ -188,10 +194,11 @@ class BranchChannel(Channel):
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> None:
         """Store a value; the parent sees it after the join."""
-        if self._goes_live(key):
-            self.live.root.set(key, value, ttl)
-            return
-        self._set(key, value, ttl)
+        with _writing:
+            if self._goes_live(key):
+                self.live.root.set(key, value, ttl)
+            else:
+                self._set(key, value, ttl)
 
     def restore(self, log: list[tuple[str, str, Any]]) -> None:
         """Make writes (operation, key, value) that were noted elsewhere when they were made, before any live one."""
@@ -209,13 +216,14 @@ class BranchChannel(Channel):
 
     def delete(self, key: str) -> bool:
         """Remove a key; return whether it was there."""
-        if self._goes_live(key):
-            return self.live.root.delete(key)
-        existed = self.exists(key)
-        self._own[key] = _DELETED
-        self._expiry.pop(key, None)
-        self.log.append(("delete", key, None, None))
-        return existed
+        with _writing:
+            if self._goes_live(key):
+                return self.live.root.delete(key)
+            existed = self.exists(key)
+            self._own[key] = _DELETED
+            self._expiry.pop(key, None)
+            self.log.append(("delete", key, None, None))
+            return existed
 
     def clear(self) -> None:
         """Remove everything."""
@@ -228,15 +236,17 @@ class BranchChannel(Channel):
 
     def append(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Add an item at the end of the list under ``key``; return its length."""
-        if self._goes_live(key):
-            return self.live.root.append(key, value, ttl)
-        return self._extend("append", key, value, ttl)
+        with _writing:
+            if self._goes_live(key):
+                return self.live.root.append(key, value, ttl)
+            return self._extend("append", key, value, ttl)
 
     def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Add an item at the front of the list under ``key``; return its length."""
-        if self._goes_live(key):
-            return self.live.root.prepend(key, value, ttl)
-        return self._extend("prepend", key, value, ttl)
+        with _writing:
+            if self._goes_live(key):
+                return self.live.root.prepend(key, value, ttl)
+            return self._extend("prepend", key, value, ttl)
 
     def _extend(self, operation: str, key: str, value: Any, ttl: int | None) -> int:
         own = self._look(key)
@@ -287,8 +297,8 @@ class BranchChannel(Channel):
     def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
         """Add to a number and return the sum; nobody else gets the same, and it is not undone by a failure."""
         self.live.touch(key, self)
-        with self.live.guard:
-            return self.live.root.atomic_add(key, amount)
+        # Without the guard: this waits for whoever holds the lock of that name, who may need the guard to go on.
+        return self.live.root.atomic_add(key, amount)
 
     @contextmanager
     def lock(self, key: str, timeout: float = 10.0) -> Iterator[None]:
@@ -298,11 +308,13 @@ class BranchChannel(Channel):
             TimeoutError: it was not free within ``timeout`` seconds.
         """
         with self.live.root.lock(key, timeout):
-            self._locks_held += 1
+            with _writing:
+                self._locks_held += 1
             try:
                 yield
             finally:
-                self._locks_held -= 1
+                with _writing:
+                    self._locks_held -= 1
 
     def _goes_live(self, key: str) -> bool:
         if self._locks_held:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
 from graflow_fast._run.arguments import NOTHING, fill_arguments, fill_from_previous
-from graflow_fast._worker.remote import WorkerContext
+from graflow_fast._worker.remote import WorkerContext, live_epoch
 from graflow_fast.core.task_context import TaskExecutionContext, iteration_id
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class BodyContext(TaskExecutionContext):
 
     def has_live_keys(self) -> bool:
         """Say whether any key of the channel is read through to the coordinator."""
-        return self._worker.link.live_epoch() != 0
+        return live_epoch(self._worker.link) != 0
 
     # The same as in the base, without counters being made for one question.
 

@@ -5,7 +5,10 @@ Owns caching of what can't change while the worker looks; knows nothing of how t
 
 from __future__ import annotations
 
+import os
 import pickle
+import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,13 +34,27 @@ _ABSENT: Any = object()
 _NO_KEYS: frozenset[str] = frozenset()
 
 
+#: Held by whoever uses the link: a body may have threads of its own, and answers come in the order of the questions.
+_link_in_use = threading.RLock()
+os.register_at_fork(after_in_child=_link_in_use._at_fork_reinit)  # type: ignore[attr-defined]
+
+
 def ask(link: WorkerLink, ticket: int, *question: Any) -> Any:
     """Ask the coordinator and wait for the answer; its exceptions are raised here."""
     held: list[Any] = []  # until the answer is there
-    ok, answer = pickle.loads(link.request(ticket, crossing.pack(question, held)))
+    packed = crossing.pack(question, held)
+    with _link_in_use:
+        reply = link.request(ticket, packed)
+    ok, answer = pickle.loads(reply)
     if ok:
         return answer
     raise crossing.loads(answer)
+
+
+def live_epoch(link: WorkerLink) -> int:
+    """Return the number that changes whenever a key becomes live; 0: none has."""
+    with _link_in_use:
+        return link.live_epoch()
 
 
 class RemoteChannel(ReadOnlyChannel):
@@ -89,10 +106,13 @@ class RemoteRoot(Channel):
         #: Which body of the ticket asks, and how many operations it has done, so that none is done twice.
         self._part = part
         self._turn = 0
+        #: By key: which thread of the body has the lock, which the coordinator gives to the task as a whole.
+        self._threads: dict[str, threading.RLock] = {}
 
     def _do(self, operation: str, key: str, *arguments: Any) -> Any:
-        answer = ask(self.link, self.ticket, "live", self._part, self._turn, operation, key, arguments)
-        self._turn += 1
+        with _link_in_use:  # no other thread may take this turn
+            answer = ask(self.link, self.ticket, "live", self._part, self._turn, operation, key, arguments)
+            self._turn += 1
         return answer
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -136,12 +156,23 @@ class RemoteRoot(Channel):
 
     @contextmanager
     def lock(self, key: str, timeout: float = 10.0) -> Iterator[None]:
-        """Hold a lock that all tasks of the run share."""
-        ask(self.link, self.ticket, "lock", key, timeout)
+        """Hold a lock that all tasks of the run share, and one thread of this body at a time."""
+        late = f"Could not acquire lock for key '{key}' within {timeout}s"
+        end = time.monotonic() + timeout
+        among_threads = self._threads.setdefault(key, threading.RLock())
+        if not among_threads.acquire(timeout=max(0.0, timeout)):
+            raise TimeoutError(late)
         try:
-            yield
+            try:
+                ask(self.link, self.ticket, "lock", key, max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                raise TimeoutError(late) from None
+            try:
+                yield
+            finally:
+                ask(self.link, self.ticket, "unlock", key)
         finally:
-            ask(self.link, self.ticket, "unlock", key)
+            among_threads.release()
 
 
 class _NoGuard:
@@ -173,13 +204,15 @@ class RemoteLive:
     def root(self) -> RemoteRoot:
         """The live values."""
         if self._root is None:
-            self._root = RemoteRoot(self.link, self.ticket, self._part)
+            with _link_in_use:
+                if self._root is None:
+                    self._root = RemoteRoot(self.link, self.ticket, self._part)
         return self._root
 
     @property
     def keys(self) -> frozenset[str]:
         """The live keys."""
-        epoch = self.link.live_epoch()
+        epoch = live_epoch(self.link)
         if epoch != self._epoch:
             self._keys = frozenset(ask(self.link, self.ticket, "live_keys"))
             self._epoch = epoch
