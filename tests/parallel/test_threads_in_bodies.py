@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,24 +56,36 @@ def test_all_threads_of_a_body_may_use_the_channel_and_the_graph(place: str) -> 
         assert sorted(channel.get(f"list{member}")) == list(range(40))
 
 
-@PLACES
-def test_who_adds_waits_for_the_lock_and_holds_up_nothing_else(place: str) -> None:
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.0001)  # between two looks
+
+
+@pytest.mark.parametrize("place", ["thread", "process"])
+def test_who_adds_waits_for_the_lock_and_holds_up_nothing_else(place: str, tmp_path: Path) -> None:
     """A body that holds a lock writes keys that nobody has touched, while another one adds to the lock's key."""
+    folder = str(tmp_path)
     with workflow("adds") as wf:
 
         @task(inject_context=True)
         def holds(ctx: Any) -> None:
             channel = ctx.get_channel()
-            for turn in range(50):
-                with channel.lock("n", timeout=5.0):
+            with channel.lock("n"):
+                Path(folder, "held").touch()
+                wait_for(Path(folder, "adding"))
+                for turn in range(500):
+                    time.sleep(0)  # let the other one go on, which waits in vain
                     channel.set(f"new{turn}", turn)
 
         @task(inject_context=True)
         def adds(ctx: Any) -> None:
-            for _ in range(50):
-                ctx.get_channel().atomic_add("n")
+            wait_for(Path(folder, "held"))
+            Path(folder, "adding").touch()
+            ctx.get_channel().atomic_add("n")
 
         (holds | adds).set_group_name("both")
         _, context = wf.execute("both", executor=place, max_workers=2, ret_context=True)
-    assert context.get_channel().get("n") == 50
-    assert [context.get_channel().get(f"new{turn}") for turn in range(50)] == list(range(50))
+    assert context.get_channel().get("n") == 1
+    assert [context.get_channel().get(f"new{turn}") for turn in range(500)] == list(range(500))
