@@ -20,7 +20,7 @@ TRANSITIONS = {"chain": 1_280, "group": 3_340}
 #: A no-op member (S3), and one that uses the channel and enqueues a task, that task included (S4): in the coordinator
 #: (execute, not building) and in the worker.
 COORDINATOR = {"noop": 11_900, "busy": 32_700}
-WORKER = {"noop": 2_360, "busy": 24_000}
+WORKER = {"noop": 2_360, "busy": 26_000}
 
 ROOT = Path(__file__).resolve().parents[2]
 _CALLGRIND = ("valgrind", "--quiet", "--tool=callgrind")

@@ -209,8 +209,8 @@ def test_an_edge_within_the_branch_counts_at_once_and_others_at_the_join(place: 
 
         group_of(2, enqueue) >> end
         run(wf, place)
-    assert capsys.readouterr().out == "shout 0\nshout 1\nshout end\nlouder 0\n"
-    assert sorted(wf.graph.predecessors("later")) == ["end", "m0", "m1"]
+    assert capsys.readouterr().out == "shout 0\nshout 1\nshout end\nlouder 0\nlouder 1\n"
+    assert sorted(wf.graph.predecessors("later")) == ["end", "m1"]  # those of the task that has the name
 
 
 def test_the_tasks_of_a_fragment_may_not_share_a_name(place: str) -> None:
@@ -237,3 +237,19 @@ def test_nodes_that_a_failed_attempt_added_are_gone(place: str, capsys: Any) -> 
         run(wf, place, start_node="add")
     assert capsys.readouterr().out == "shout 1\n"
     assert list(wf.graph.nodes) == ["add", "added"]
+
+
+def test_an_edge_to_a_task_that_lost_its_name_leads_to_no_other_one(place: str, capsys: Any) -> None:
+    with workflow("lost name") as wf:
+
+        @task(inject_context=True)
+        def first(ctx: Any) -> None:
+            ctx.next_task(shout(task_id="same", n="first's"))
+
+        @task(inject_context=True)
+        def second(ctx: Any) -> None:
+            ctx.next_task(louder(task_id="out", n=1) >> shout(task_id="same", n="second's"), goto=True)
+
+        (first | second).set_group_name("members")
+        run(wf, place, start_node="members")
+    assert capsys.readouterr().out == "shout first's\nlouder 1\nshout second's\n"

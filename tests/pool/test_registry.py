@@ -153,3 +153,17 @@ def test_threads_of_libraries_are_limited_unless_the_user_said_so(monkeypatch):
         results.update({event[1]: event[6] for event in core.poll(5)})
     assert results == {1: b"5", 2: b"4"}
     registry.checkin(pool)
+
+
+def test_pools_within_pools_end_somewhere(monkeypatch):
+    """A module that runs a workflow when it is imported would go on for ever: workers import it, too."""
+    from graflow_fast import task, workflow
+    from graflow_fast.exceptions import GraflowRuntimeError
+
+    monkeypatch.setenv("GRAFLOW_FAST_DEPTH", "4")
+    with workflow("deep") as wf:
+        task("only")(lambda: 1)
+        with pytest.raises(GraflowRuntimeError, match="inside of 4 others.*__main__"):
+            wf.execute(executor="process", max_workers=2)
+    monkeypatch.setenv("GRAFLOW_FAST_DEPTH", "3")
+    assert wf.execute(executor="process", max_workers=2) == 1

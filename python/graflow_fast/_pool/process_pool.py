@@ -27,6 +27,10 @@ _OWN_DESCRIPTORS = 8
 _DESCRIPTORS_PER_WORKER = 5
 #: The output of this many ended workers is kept for whoever asks late.
 _KEPT = 16
+#: Pools may be started by workers of pools, but only so deep: a module that starts one when it is imported would go on
+#: for ever.
+_DEEPEST = 4
+_DEPTH = "GRAFLOW_FAST_DEPTH"
 
 
 class ExitInfo(NamedTuple):
@@ -116,10 +120,16 @@ class ProcessPool:
         self._check()
         if self._core is not None:
             return
+        if _depth() >= _DEEPEST:
+            raise CannotStart(
+                f"A pool of workers was asked for inside of {_DEEPEST} others, each in a worker of the one before. "
+                "Mostly this is a module that runs a workflow when it is imported, which workers do to find its "
+                'functions: put the call of execute() behind `if __name__ == "__main__":`, or into a function'
+            )
         with postponed_signals():
             try:
                 self._core = _core.Pool()
-                self._server = ForkServer(thread_environment(self.size))
+                self._server = ForkServer(_environment(self.size))
             except OSError as error:
                 self._core = None
                 raise self._cannot_start(error) from error
@@ -138,7 +148,7 @@ class ProcessPool:
             if not self._server.is_alive():
                 self._server.end(0)
                 try:
-                    self._server = ForkServer(thread_environment(self.size))
+                    self._server = ForkServer(_environment(self.size))
                 except OSError as error:
                     raise self._cannot_start(error) from error
             new = self._fork_missing()
@@ -392,3 +402,13 @@ class ProcessPool:
         ended = [index for index in self._workers if index not in alive]
         for index in ended[:-_KEPT]:
             self._workers.pop(index).close()
+
+
+def _depth() -> int:
+    """Return how many pools this process is inside of."""
+    depth = os.environ.get(_DEPTH, "")
+    return int(depth) if depth.isdecimal() else 0
+
+
+def _environment(workers: int) -> dict[str, str]:
+    return {**thread_environment(workers), _DEPTH: str(_depth() + 1)}

@@ -18,10 +18,17 @@ class Additions:
     Attributes:
         ids: name -> node, of the tasks that it named, members of groups included.
         changes: nodes and edges of the graph, in the order in which they were added.
+        edges: the nodes at the ends of the edges among these changes, in that order.
     """
 
-    __slots__ = ("changes", "ids")
+    __slots__ = ("changes", "edges", "ids")
 
     def __init__(self) -> None:
         self.ids: dict[str, int] = {}
         self.changes: list[Change] = []
+        self.edges: list[tuple[int, int]] = []
+
+    def add_edge(self, source: str, target: str, start: int, end: int) -> None:
+        """Note an edge between two nodes, by their names and numbers."""
+        self.changes.append(("edge", source, target))
+        self.edges.append((start, end))

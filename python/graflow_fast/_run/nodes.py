@@ -160,8 +160,8 @@ class NodeTable:
         branch = placed.branch
         if self.find(source.task_id, branch) == start and self.find(target.task_id, branch) == end:
             self.add_edge(source.task_id, target.task_id, branch)
-        elif end not in self.scheduler.successors(start):
-            self.scheduler.add_edge(start, end)
+        else:
+            self._link(start, end)
 
     def add_named(self, name: str, task: Executable, branch: Branch) -> None:
         """Make a node that a body added to the graph part of the run, unless its branch has one of that name."""
@@ -182,9 +182,12 @@ class NodeTable:
                 self.graph.add_edge(source, target)
         else:
             additions = branch.own_additions()
-            additions.changes.append(("edge", source, target))
+            additions.add_edge(source, target, start, end)
             if source not in additions.ids and not self.scheduler.reaches(branch.id, start):
                 return
+        self._link(start, end)
+
+    def _link(self, start: int, end: int) -> None:
         if end not in self.scheduler.successors(start):
             self.scheduler.add_edge(start, end)
 
@@ -208,9 +211,14 @@ class NodeTable:
         for name, node in own.items():
             if self.find(name, parent) is None:
                 (self.ids if parent.fork is None else parent.own_additions().ids)[name] = node
+        edges = iter(additions.edges)
         for kind, name, what in additions.changes:
             if kind == "edge":
-                self.add_edge(name, what, parent)
+                start, end = next(edges)
+                if self.find(name, parent) == start and self.find(what, parent) == end:
+                    self.add_edge(name, what, parent)
+                else:  # between the same nodes, of which one has lost its name
+                    self._link(start, end)
             elif self.find(name, parent) != own[name]:
                 continue  # another member's task has the name
             elif parent.fork is not None:
