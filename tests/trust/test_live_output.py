@@ -131,7 +131,8 @@ def test_everything_arrives_once(executor, capsys):
     def says(number):
         chance = random.Random(number)
         for line in range(chance.randrange(20)):
-            print(f"{number}:{line}")
+            # In one write: what threads print goes straight to the stream, which keeps no lines together.
+            print(f"{number}:{line}\n", end="")
             if chance.random() < 0.3:
                 os.write(1, f"{number}+{line}\n".encode()) if executor in ("auto", "process") else None
             time.sleep(chance.choice([0, 0, 0.01]))
