@@ -220,3 +220,34 @@ def test_a_workflow_runs_again_as_it_was_defined(place: str, capsys: Any) -> Non
         assert wf.graph.get_start_nodes() == ["only"]
         wf.execute(executor=place, max_workers=2)
     assert capsys.readouterr().out == "shout 1\nshout 4\nshout 2\nshout 3\n"
+
+
+def test_a_task_under_the_name_of_a_group_and_the_other_way_round(place: str, capsys: Any) -> None:
+    with workflow("kinds") as wf:
+
+        @task(inject_context=True)
+        def start(ctx: Any) -> None:
+            ctx.next_task(shout(task_id="group", n="a task"))
+            ctx.next_task((shout(task_id="left", n=1) | shout(task_id="right", n=2)).set_group_name("single"))
+
+        shout(task_id="single", n="not this one")
+        (shout(task_id="a", n="nor this") | shout(task_id="b", n="nor that")).set_group_name("group")
+        run(wf, place, "start")
+    assert capsys.readouterr().out == "shout a task\nshout 1\nshout 2\n"
+
+
+def test_a_map_under_the_name_of_a_task_and_the_other_way_round(place: str, capsys: Any) -> None:
+    with workflow("maps") as wf:
+
+        @task(inject_context=True)
+        def start(ctx: Any) -> None:
+            ctx.next_task(shout.map([1, 2], task_id="single"))
+            ctx.next_task(shout(task_id="many", n="a task"))
+            ctx.next_task(shout.map([3, 4], task_id="many"))
+
+        shout(task_id="single", n="not this one")
+        shout.map(["nor this"], task_id="many")
+        context = run(wf, place, "start")
+    assert capsys.readouterr().out == "shout 1\nshout 2\nshout a task\nshout 3\nshout 4\n"
+    assert context.get_result("single") == [1, 2]
+    assert context.get_result("many") == [3, 4]

@@ -96,7 +96,11 @@ class NodeTable:
         if start._links is None and not start.is_group:
             known = self.find(start.task_id, branch)
             if known is not None:
-                return known, None if self._stands_for(known, start) else start
+                if self._stands_for(known, start):
+                    return known, None
+                if self.tasks[known].is_group:  # which the scheduler forks: no task can run in its place
+                    return self._new(start, start.task_id, None), None
+                return known, start
             if isinstance(start, TaskReference):
                 try:
                     start = branch.graph.get_node(start.task_id)
