@@ -10,6 +10,7 @@ Where to begin: `driver` (the loop), then what it hands on to.
   `foreign`.
 - Bodies in worker processes: `processes`, `sending`, `definitions`, `captured`, `requests`, `live_journal`,
   `live_output`, `growth`; those that did not end well: `losses`, `deaths`, `crashes`.
-- What crosses between processes: `crossing`, `pickling`, `by_value`, `plain_functions`, `packing`, `serialization`.
+- What crosses between processes: `crossing`, `pickling`, `by_value`, `plain_functions`, `importable`, `packing`,
+  `serialization`.
 - Short ways for plain steps: `inline`, `steps`. Items of `task.map`: the package `maps`.
 """

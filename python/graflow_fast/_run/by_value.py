@@ -16,6 +16,8 @@ from typing import Any
 
 import cloudpickle
 
+from graflow_fast._run.importable import is_importable
+
 _NEXT: Any = NotImplemented
 _SINGLE_DISPATCH = functools.singledispatch(lambda value: value).__code__  # type: ignore[attr-defined]
 
@@ -40,7 +42,7 @@ def dumps(value: Any) -> bytes:
 
 def _cached_function(function: Any) -> Any:
     """Of ``functools.lru_cache``: the function; each process fills a cache of its own."""
-    if type(function) is not functools._lru_cache_wrapper or _is_importable(function):
+    if type(function) is not functools._lru_cache_wrapper or is_importable(function):
         return _NEXT
     parameters = function.cache_parameters()
     return _make_cached_function, (function.__wrapped__, parameters["maxsize"], parameters["typed"])
@@ -52,7 +54,7 @@ def _make_cached_function(function: Callable[..., Any], maxsize: int | None, typ
 
 def _single_dispatch(function: Any) -> Any:
     """Of ``functools.singledispatch``: the implementations."""
-    if getattr(function, "__code__", None) is not _SINGLE_DISPATCH or _is_importable(function):
+    if getattr(function, "__code__", None) is not _SINGLE_DISPATCH or is_importable(function):
         return _NEXT
     return _make_single_dispatch, (function.__wrapped__, list(function.registry.items()))
 
@@ -79,7 +81,7 @@ def _make_cached_property(function: Callable[[Any], Any], name: str | None) -> A
 
 def _typed_dict(kind: Any) -> Any:
     """Its bases are forgotten when it is made, so one that extends another can't be made from them again."""
-    if not isinstance(kind, type) or _is_importable(kind) or typing.Generic in kind.__mro__:
+    if not isinstance(kind, type) or is_importable(kind) or typing.Generic in kind.__mro__:
         return _NEXT
     make = getattr(sys.modules.get(type(kind).__module__), "TypedDict", None)
     if make is None:
@@ -97,7 +99,7 @@ def _make_typed_dict(make: Any, name: str, shown: dict[str, Any], totals: dict[s
 
 
 def _new_type(kind: Any) -> Any:
-    if type(kind) is not typing.NewType or _is_importable(kind):
+    if type(kind) is not typing.NewType or is_importable(kind):
         return _NEXT
     return _make_new_type, (kind.__name__, kind.__supertype__, kind.__module__, getattr(kind, "__qualname__", ""))
 
@@ -121,14 +123,3 @@ _RULES: dict[str, Callable[[Any], Any]] = {
     "NewType": _new_type,
     "Struct": _struct,
 }
-
-
-def _is_importable(obj: Any) -> bool:
-    """Say whether another process finds the object under its name."""
-    module_name = getattr(obj, "__module__", None)
-    if module_name in (None, "__main__", "__mp_main__") or module_name in cloudpickle.list_registry_pickle_by_value():
-        return False
-    found: Any = sys.modules.get(module_name)
-    for name in str(getattr(obj, "__qualname__", "")).split("."):
-        found = getattr(found, name, None)
-    return found is obj

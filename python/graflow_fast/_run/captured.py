@@ -6,6 +6,8 @@ from __future__ import annotations
 import sys
 import types
 
+from graflow_fast._run.importable import is_importable, is_sent_by_value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -47,23 +49,10 @@ def names_used(code: types.CodeType) -> set[str]:
 def _crosses_by_name(value: Any) -> bool:
     """Say whether workers import a value, so what crosses is its name."""
     if isinstance(value, types.ModuleType):
-        name, path = value.__name__, ""
-    elif isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-        if not isinstance(getattr(value, "__self__", None), (types.ModuleType, type(None))):
-            return False  # a method of some object, which crosses with it
-        name, path = value.__module__, value.__qualname__
-    else:
+        name = value.__name__
+        return name != "__main__" and sys.modules.get(name) is value and not is_sent_by_value(name)
+    if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return False
-    if name is None or name == "__main__" or _is_sent_by_value(name):
-        return False
-    found: Any = sys.modules.get(name)
-    for part in path.split(".") if path else ():
-        found = getattr(found, part, None)
-    return found is value
-
-
-def _is_sent_by_value(module: str) -> bool:
-    """Say whether the user has asked cloudpickle to send a module's content, not its name."""
-    cloudpickle = sys.modules.get("cloudpickle")
-    asked = cloudpickle.list_registry_pickle_by_value() if cloudpickle is not None else ()
-    return any(module == name or module.startswith(f"{name}.") for name in asked)
+    if not isinstance(getattr(value, "__self__", None), (types.ModuleType, type(None))):
+        return False  # a method of some object, which crosses with it
+    return is_importable(value)

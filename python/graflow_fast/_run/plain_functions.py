@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, GenericAlias, Mod
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run import crossing
+from graflow_fast._run.importable import is_importable
 from graflow_fast._worker.functions import (
     ALIAS,
     ATTRIBUTES,
@@ -74,11 +75,11 @@ class _Functions:
             return VALUE, value
         if kind is tuple and all(type(item) in _SCALARS for item in value):
             return VALUE, value
-        if kind is FunctionType and not _is_importable(value):
+        if kind is FunctionType and not is_importable(value):
             return FUNCTION, self._number(value)
-        if kind is FunctionType or (kind is type and _is_importable(value)):
+        if kind is FunctionType or (kind is type and is_importable(value)):
             return MEMBER, (value.__module__, value.__qualname__)
-        if kind is BuiltinFunctionType and type(value.__self__) is ModuleType and _is_importable(value):
+        if kind is BuiltinFunctionType and type(value.__self__) is ModuleType and is_importable(value):
             return MEMBER, (value.__module__, value.__qualname__)
         if kind is ModuleType:
             name: str = vars(value).get("__name__", "__main__")
@@ -115,17 +116,6 @@ class _Functions:
         attributes = {name: getattr(function, name) for name in ATTRIBUTES}
         by_name = {name: self.describe_all(getattr(function, name) or {}) for name in ATTRIBUTES_BY_NAME}
         return code, number, self.describe_all(named), self.describe_all(attributes), by_name
-
-
-def _is_importable(obj: Any) -> bool:
-    """Say whether a function or class is what its module has under its name."""
-    name = obj.__module__
-    if name == "__main__" or type(name) is not str:
-        return False
-    found: Any = sys.modules.get(name)
-    for part in obj.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is obj
 
 
 def _global_names(code: CodeType) -> dict[str, None]:
