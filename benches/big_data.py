@@ -1,4 +1,4 @@
-"""Owns row S8: numpy arrays of 100 MB as argument, as result, and shared by many tasks."""
+"""Owns rows S8 and N11: numpy arrays of 100 MB as argument, as result, and shared; many results of 300 kB."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from bodies import large
 from contest import WORKERS, Entry, Goal, Row, stopwatch
 from engines import Engine
 from peers import PEERS
@@ -73,6 +74,45 @@ class Ours(Engine):
             return size / 1000 / seconds
         private = max(int(context.get_result(f"n{i}")) for i in range(SHARERS if self._kind == "shared" else 2))
         return {"value": seconds * 1000, "most private memory of a worker, MB": private / 1e6}
+
+
+class Results(Engine):
+    """A group whose members return 300 kB of bytes each, all of which are kept and looked at: µs a member."""
+
+    def __init__(self) -> None:
+        super().__init__(executor="process")
+
+    def run(self, size: int) -> float:
+        member = self.library.task(large)
+        with self.workflow() as flow:
+            self.library.parallel(*[member(task_id=f"n{i}") for i in range(size)])
+        lengths: set[int] = set()
+
+        def work() -> None:
+            _, context = self.execute(flow, size)
+            lengths.update(len(context.get_result(f"n{i}")) for i in range(size))
+
+        seconds = stopwatch(work)
+        if lengths != {len(large())}:
+            raise RuntimeError(f"results of {lengths} bytes")
+        return seconds / size * 1e6
+
+
+class Copies:
+    """Copy as many blocks of 300 kB, one after the other, each into memory of its own, touched before: µs a block."""
+
+    def run(self, size: int) -> float:
+        source = large()
+        targets = [bytearray(b"\1" * len(source)) for _ in range(size)]
+
+        def work() -> None:
+            for target in targets:
+                memoryview(target)[:] = source
+
+        return stopwatch(work) / size * 1e6
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class PeerData:
@@ -162,4 +202,23 @@ def s8c(quick: bool) -> Row:
     )
 
 
-ROWS = {"S8a": s8a, "S8b": s8b, "S8c": s8c}
+def n11(quick: bool) -> Row:
+    """Many results of a middling size."""
+    size, ours, memcpy = (50 if quick else 500), "graflow_fast", "memcpy into touched memory"
+    peer = "peers:PeerTasks"
+    return Row(
+        key="N11",
+        work=f"group of {size} members that return 300 kB of bytes, all of them kept",
+        unit="µs a member",
+        entries=[
+            Entry(ours, "big_data:Results", size),
+            Entry(memcpy, "big_data:Copies", size),
+            Entry("ProcessPoolExecutor loop", peer, size, {"peer": "executor", "verb": "each", "body": "large"}),
+            Entry("Pool.imap_unordered", peer, size, {"peer": "pool", "verb": "each", "body": "large"}),
+        ],
+        beside="ProcessPoolExecutor loop",
+        goals=[Goal("≤ 3 × memcpy of it", ours, 3, against=memcpy)],
+    )
+
+
+ROWS = {"S8a": s8a, "S8b": s8b, "S8c": s8c, "N11": n11}

@@ -33,23 +33,29 @@ class Entry:
     """One contestant of a row. `heavy` ones (servers in the background) run after the others, alone with the first."""
 
     label: str
-    target: str  # "module:Class"
+    target: str  # "module:Class"; the module `__main__` is the program's own
     size: int
     params: Mapping[str, Any] = field(default_factory=dict)
     heavy: bool = False
     warm: int | None = None  # size of the run that warms up; None: a tenth; 0: none
     runs: int | None = None  # at most so many measured runs
+    patience: float | None = None  # seconds for one answer; None: those of the bench
+    program: str = "contest.py"  # what its process runs: a file of this folder that calls `sit`
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What the row asks of entry `ours`: its value, or its ratio to `against`, is at most / at least `bound`."""
+    """What the row asks of entry `ours`: its value, or its ratio to `against`, is at most / at least `bound`.
+
+    With `noted` it is asked of the figure that the entry notes under this name beside its value.
+    """
 
     text: str
     ours: str
     bound: float
     against: str | None = None
     at_least: bool = False
+    noted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Row:
     runs: int = 5
     note: str = ""
     totals: bool = False  # figures belong to the whole size, so only equal sizes are compared
+    beside: str | None = None  # the entry that everything asked of this row is compared with as well: a loop by hand
     background: float = 0.0  # cores that other programs kept busy just before
 
 
@@ -86,12 +93,12 @@ class Seat:
     """The process in which one contestant lives, seen from outside."""
 
     def __init__(self, entry: Entry, patience: float) -> None:
-        self._patience = patience
+        self._patience = entry.patience or patience
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self._folder = tempfile.TemporaryDirectory()  # graflow, for one, makes folders where it runs
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "contest.py")],
+            [sys.executable, str(HERE / entry.program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -234,7 +241,7 @@ def stopwatch(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _sit() -> None:
+def sit() -> None:
     """Be the contestant: read questions from stdin, answer on stdout; whatever bodies print goes nowhere."""
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -259,4 +266,4 @@ def _sit() -> None:
 
 
 if __name__ == "__main__":
-    _sit()
+    sit()

@@ -77,7 +77,7 @@ def s1(quick: bool) -> Row:
             *[Entry(shape, "core:RustBench", middle, {"shape": shape}, warm=0, runs=1) for shape in OTHERS],
         ],
         goals=[
-            *[Goal(f"≤ 150 ns at {size}", labels[size], 150) for size in sizes],
+            *[Goal(f"≤ 100 ns at {size}", labels[size], 100) for size in sizes],
             Goal("flat (≤ 1.5 ×)", large, 1.5, against=small),
         ],
         runs=3,

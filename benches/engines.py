@@ -51,13 +51,18 @@ class Engine:
         """Seconds that a run of one group takes; an error when a member left no result in the channel."""
         answers: list[tuple[Any, Any]] = []
         seconds = stopwatch(lambda: answers.append(self.execute(flow, members)))
-        left = sum(key.endswith(".__result__") for key in answers[0][1].get_channel().keys())  # noqa: SIM118
+        left = results(answers[0][1])
         if left < members:
             raise RuntimeError(f"only {left} of {members} members left a result")
         return seconds
 
     def close(self) -> None:
         """Nothing to close: the pool belongs to the process."""
+
+
+def results(context: Any) -> int:
+    """How many results a run left in its channel."""
+    return sum(key.endswith(".__result__") for key in context.get_channel().keys())  # noqa: SIM118
 
 
 class Chain(Engine):
@@ -107,7 +112,7 @@ class Group(Engine):
 
         building = stopwatch(build)
         seconds = self.timed_group(flows[0], size)
-        return {"value": seconds / size * 1e6, "building, µs a member": building / size * 1e6}
+        return {"value": seconds / size * 1e6, "building, µs each": building / size * 1e6}
 
 
 class BusyGroup(Engine):

@@ -170,7 +170,7 @@ def s11a(quick: bool) -> Row:
             Entry(ours, "latency:Import", 2 * runs, {"module": "graflow_fast", "names": "task, workflow"}, warm=1),
             *[Entry(module, "latency:Import", 1, {"module": module}, warm=0, runs=runs) for module in modules],
         ],
-        goals=[Goal("≤ 40 ms", ours, 40)],
+        goals=[Goal("≤ 20 ms", ours, 20)],
         runs=3 if quick else 5,
         note="Ours with `task` and `workflow`: the package imports what its names need when they are first asked for.",
     )
@@ -190,7 +190,7 @@ def s11b(quick: bool) -> Row:
             Entry(ours, "latency:Cold", times, {"what": "graflow_fast"}, warm=0),
             *[Entry(label, "latency:Cold", times, {"what": what}, warm=0) for what, label in labels.items()],
         ],
-        goals=[Goal("≤ 1.5 × a forked Pool's", ours, 1.5, against=pool)],
+        goals=[Goal("≤ 1.3 × a forked Pool's", ours, 1.3, against=pool)],
         runs=3 if quick else 5,
         note="A forked pool copies the running program. Workers here come from an interpreter of their own; the line "
         "with the bare one is what that costs without any import or protocol.",

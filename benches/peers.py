@@ -9,14 +9,17 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor as AnyExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from bodies import BODIES
 from contest import WORKERS, stopwatch
+from shapes import Shape
 
-Body = Callable[[Any], Any]
+Body = Callable[..., Any]
 
 
 def _exhaust(results: Any) -> None:
@@ -26,6 +29,32 @@ def _exhaust(results: Any) -> None:
 def _wait(futures: list[Any]) -> None:
     for future in futures:
         future.result()
+
+
+def graph_by_hand(pool: Any, body: Body, shape: Shape, seconds: float, passing: bool) -> list[Any]:
+    """The loop that people write around an executor: submit each task as soon as all before it have finished."""
+    waiting = [len(predecessors) for predecessors in shape]
+    behind: list[list[int]] = [[] for _ in shape]
+    for number, predecessors in enumerate(shape):
+        for before in predecessors:
+            behind[before].append(number)
+    results: list[Any] = [None] * len(shape)
+    finished: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+
+    def submit(number: int) -> None:
+        arguments = [results[before] for before in shape[number]] if passing else []
+        pool.submit(body, seconds, *arguments).add_done_callback(lambda future: finished.put((number, future)))
+
+    for number in [number for number, left in enumerate(waiting) if not left]:
+        submit(number)
+    for _ in shape:
+        number, future = finished.get()
+        results[number] = future.result()
+        for follower in behind[number]:
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                submit(follower)
+    return results
 
 
 class Peer:
@@ -40,6 +69,10 @@ class Peer:
     def lone(self, body: Body, item: Any) -> Any:
         raise NotImplementedError("no single call")
 
+    def graph(self, body: Body, shape: Shape, seconds: float, passing: bool) -> list[Any]:
+        """Run a graph; each task gets `seconds` and, where values are passed, the results of its predecessors."""
+        raise NotImplementedError("no graph of tasks")
+
     def close(self) -> None:
         """Let go of the workers."""
 
@@ -48,7 +81,8 @@ class Executor(Peer):
     """`concurrent.futures.ProcessPoolExecutor`: `submit`, and `map` with the chunk size given."""
 
     def __init__(self, chunk: int = 1000) -> None:
-        self._pool, self._chunk = ProcessPoolExecutor(WORKERS), chunk
+        self._pool: AnyExecutor = ProcessPoolExecutor(WORKERS)
+        self._chunk = chunk
 
     def each(self, body: Body, items: Sequence[Any]) -> None:
         _wait([self._pool.submit(body, item) for item in items])
@@ -59,8 +93,18 @@ class Executor(Peer):
     def lone(self, body: Body, item: Any) -> Any:
         return self._pool.submit(body, item).result()
 
+    def graph(self, body: Body, shape: Shape, seconds: float, passing: bool) -> list[Any]:
+        return graph_by_hand(self._pool, body, shape, seconds, passing)
+
     def close(self) -> None:
         self._pool.shutdown()
+
+
+class Threads(Executor):
+    """`concurrent.futures.ThreadPoolExecutor`, with the verbs of the other executor."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(WORKERS)
 
 
 class Pool(Peer):
@@ -178,6 +222,13 @@ class Dask(Peer):
     def lone(self, body: Body, item: Any) -> Any:
         return self._client.submit(body, item, pure=False).result()
 
+    def graph(self, body: Body, shape: Shape, seconds: float, passing: bool) -> list[Any]:
+        futures: list[Any] = []
+        for predecessors in shape:
+            before = [futures[number] for number in predecessors]
+            futures.append(self._client.submit(body, seconds, *before, pure=False))
+        return list(self._client.gather(futures))
+
     def close(self) -> None:
         self._client.close()
         self._cluster.close()
@@ -199,6 +250,13 @@ class Ray(Peer):
     def lone(self, body: Body, item: Any) -> Any:
         return self._ray.get(self._ray.remote(body).remote(item))
 
+    def graph(self, body: Body, shape: Shape, seconds: float, passing: bool) -> list[Any]:
+        remote = self._ray.remote(body)
+        futures: list[Any] = []
+        for predecessors in shape:
+            futures.append(remote.remote(seconds, *[futures[number] for number in predecessors]))
+        return list(self._ray.get(futures))
+
     def close(self) -> None:
         self._ray.shutdown()
 
@@ -206,6 +264,7 @@ class Ray(Peer):
 PEERS: dict[str, Callable[[], Peer]] = {
     "executor": Executor,
     "executor1": partial(Executor, chunk=1),
+    "threads": Threads,
     "pool": Pool,
     "loky": Loky,
     "joblib": Joblib,

@@ -16,7 +16,8 @@ from paired import Spread, ratio, spread
 
 DOCS = HERE.parent / "docs"
 QUIET = 0.2  # cores that others may use without a row being called disturbed
-PLOTTED = ("S2", "S3", "S5", "S9", "S10")
+KINDS = ("S", "N", "METG", "M")
+PLOTTED = ("S2", "S3", "S5", "S9", "S10", "N2", "N5a", "N13a", "N18a", "METG-stencil_1d")
 _INTRO = """# Benchmarks
 
 Measured by `make bench` on {cores} cores, {python}, {date}; {workers} workers.{quick}
@@ -29,7 +30,13 @@ a wide bracket says so. *Asked* is what this project wants to reach; what falls 
 *The limit* is two forked Python loops over a socket pair that do nothing but pickle calls, call, and pickle results,
 each call a pickle of its own (`benches/limit.py`). A peer marked *not available* was absent or failed, with the reason.
 
-One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3`. The peers: `make bench-peers`.
+Rows N are *No cliffs*: what features cost that users have, each beside a loop over `ProcessPoolExecutor` that does the
+same by hand (last column of the first table). Rows METG (minimum effective task granularity, Task Bench) find by
+bisection the smallest body at which half of the cores' time is useful; *values passed*: a task reads the results of its
+predecessors. *Processor time* is what a task costs on both sides, also where other programs make the clock useless.
+
+One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3,N6`; `--rows N` or `METG`: all of them. The
+peers: `make bench-peers`.
 """
 
 _DISTURBED = """
@@ -56,6 +63,8 @@ def verdict(goal: Goal, outcomes: Sequence[Outcome]) -> tuple[str, str]:
     by_label = {outcome.label: outcome for outcome in outcomes}
     ours = by_label[goal.ours]
     measured = [value for value in ours.values if value is not None]
+    if goal.noted is not None:
+        measured = [ours.notes[goal.noted]] if goal.noted in ours.notes else []
     if not measured:
         return f"not available: {ours.error}", "not measured"
     reached = spread(measured)
@@ -84,7 +93,9 @@ def row_table(row: Row, outcomes: Sequence[Outcome]) -> str:
     lines.append("")
     for goal in row.goals:
         reached, word = verdict(goal, outcomes)
-        lines.append(f"- Asked of {goal.ours}: {goal.text}. {word.capitalize()}: {_cell(reached)}.")
+        compared = loop(row, goal, outcomes)
+        beside = f" {compared.text(' ×')} of the loop by hand." if compared else ""
+        lines.append(f"- Asked of {goal.ours}: {goal.text}. {word.capitalize()}: {_cell(reached)}.{beside}")
     for outcome in outcomes:
         for name, value in outcome.notes.items():
             lines.append(f"- {outcome.label}, {name}: {value:.3g}.")
@@ -96,12 +107,26 @@ def row_table(row: Row, outcomes: Sequence[Outcome]) -> str:
 
 def summary(rows: Mapping[str, tuple[Row, list[Outcome]]]) -> str:
     """All goals in one table."""
-    lines = ["| # | work | asked | reached | |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| # | work | asked | reached | ÷ a loop by hand | |", "| --- | --- | --- | --- | --- | --- |"]
     for key, (row, outcomes) in rows.items():
+        texts = [goal.text for goal in row.goals]
         for goal in row.goals:
             reached, word = verdict(goal, outcomes)
-            lines.append(f"| {key} | {row.work} | {goal.text} | {_cell(reached)} | {word} |")
+            asked = (
+                goal.text if texts.count(goal.text) == 1 else f"{goal.ours.removeprefix('graflow_fast, ')}: {goal.text}"
+            )
+            compared = loop(row, goal, outcomes)
+            beside = compared.text(" ×") if compared else ""
+            lines.append(f"| {key} | {row.work} | {asked} | {_cell(reached)} | {beside} | {word} |")
     return "\n".join(lines) + "\n"
+
+
+def loop(row: Row, goal: Goal, outcomes: Sequence[Outcome]) -> Spread | None:
+    """The ratio of the entry that a goal is about to the loop by hand of its row, where there is one."""
+    by_label = {outcome.label: outcome for outcome in outcomes}
+    if row.beside is None or goal.noted is not None:
+        return None
+    return ratio(by_label[goal.ours].values, by_label[row.beside].values)
 
 
 def absent(rows: Mapping[str, tuple[Row, list[Outcome]]]) -> str:
@@ -128,18 +153,36 @@ def load() -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def write(rows: Mapping[str, tuple[Row, list[Outcome]]], quick: bool, log: Any = print) -> None:
-    """Renew the measured rows in docs/benchmarks.json, and the page and the plot from all rows there."""
+def write(
+    rows: Mapping[str, tuple[Row, list[Outcome]]],
+    quick: bool,
+    asked: Mapping[str, list[Goal]],
+    log: Any = print,
+) -> None:
+    """Renew the measured rows in docs/benchmarks.json, and the page and the plot from all rows there.
+
+    `asked` has the goals of today: what was measured before one was raised is held against the new one.
+    """
     stored = load()
     for key, (row, outcomes) in rows.items():
-        stored[key] = {"row": asdict(row), "outcomes": [asdict(outcome) for outcome in outcomes], "quick": quick}
+        stored[key] = {
+            "row": asdict(row),
+            "outcomes": [asdict(outcome) for outcome in outcomes],
+            "quick": quick,
+            "date": date.today().isoformat(),
+        }
+    for key, entry in stored.items():
+        labels = {outcome["label"] for outcome in entry["outcomes"]}
+        goals = [asdict(goal) for goal in asked.get(key, []) if {goal.ours, goal.against or goal.ours} <= labels]
+        entry["row"]["goals"] = goals or entry["row"]["goals"]
     everything = {key: _revive(stored[key]) for key in sorted(stored, key=order)}
     DOCS.mkdir(exist_ok=True)
     (DOCS / "benchmarks.json").write_text(json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    dates = [entry["date"] for entry in stored.values()]
     intro = _INTRO.format(
         cores=len(os.sched_getaffinity(0)),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        date=date.today().isoformat(),
+        date=" to ".join(sorted({min(dates), max(dates)})),
         workers=WORKERS,
         quick=" **Some rows were measured with `--quick`, at small sizes.**"
         if any(entry["quick"] for entry in stored.values())
@@ -154,14 +197,30 @@ def write(rows: Mapping[str, tuple[Row, list[Outcome]]], quick: bool, log: Any =
         log("no plot: matplotlib is not installed")
     sections = "\n".join(row_table(row, outcomes) for row, outcomes in everything.values())
     missing = absent(everything)
+    if unmeasured := sorted(asked.keys() - stored.keys(), key=order):
+        missing += f"Rows without a figure yet: {', '.join(unmeasured)}.\n"
     missing = f"\n{missing}" if missing else ""
     (DOCS / "benchmarks.md").write_text(f"{intro}{missing}\n{summary(everything)}{picture}\n{sections}")
     log("wrote docs/benchmarks.md")
 
 
-def order(key: str) -> tuple[bool, int, str]:
-    digits = "".join(letter for letter in key if letter.isdigit())
-    return key[0] != "S", int(digits), key
+def order(key: str) -> tuple[int, int, str]:
+    """Speed, no cliffs, METG, size; in each of them by number."""
+    kind, digits, _ = _parts(key)
+    return KINDS.index(kind), int(digits or 0), key
+
+
+def shorter(key: str) -> tuple[str, str]:
+    """The names that stand for this row and others of its kind: `N` and `N6` for N6b."""
+    kind, digits, _ = _parts(key)
+    return kind, kind + digits
+
+
+def _parts(key: str) -> tuple[str, str, str]:
+    found = re.fullmatch(r"([A-Z]+)(\d*)(?:-?(\w+))?", key)
+    if found is None or found[1] not in KINDS:
+        raise ValueError(f"{key!r} is no row of {', '.join(KINDS)}")
+    return found[1], found[2], found[3] or ""
 
 
 def _revive(stored: Mapping[str, Any]) -> tuple[Row, list[Outcome]]:

@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import big_data
-import chain
 import core
-import cpu
-import groups
-import latency
-import maps
-import memory
 import report
-from contest import Outcome, Row, hold
+from contest import HERE, Outcome, Row, hold
 
 Make = Callable[[bool], Row]
-ROWS: dict[str, Make] = {}
-for _module in (core, chain, groups, maps, cpu, big_data, latency, memory):
-    ROWS.update(_module.ROWS)
-ROWS = {key: ROWS[key] for key in sorted(ROWS, key=report.order)}
+
+
+def collect() -> dict[str, Make]:
+    """The rows of all files of this folder that have a table `ROWS`, in the order of the budgets."""
+    rows: dict[str, Make] = {}
+    for path in sorted(HERE.glob("*.py")):
+        if re.search(r"^ROWS\b", path.read_text(), re.MULTILINE) and path.stem != "run":
+            found: dict[str, Make] = importlib.import_module(path.stem).ROWS
+            if twice := rows.keys() & found.keys():
+                raise RuntimeError(f"{path.name} has rows that another file has: {', '.join(sorted(twice))}")
+            rows.update(found)
+    return {key: rows[key] for key in sorted(rows, key=report.order)}
+
+
+ROWS = collect()
 
 
 def chosen(names: str | None) -> list[str]:
-    """The rows named by `S3,S8`; `S8` stands for S8a, S8b and S8c as well."""
+    """The rows named by `S3,S8`; `S8` stands for S8a, S8b and S8c as well, `N` for all rows of *No cliffs*."""
     if names is None:
         return list(ROWS)
     keys: list[str] = []
     for name in names.split(","):
-        matching = [key for key in ROWS if key == name or (key[:-1] == name and key[-1].isalpha())]
+        matching = [key for key in ROWS if name in (key, *report.shorter(key))]
         if not matching:
             raise SystemExit(f"no row {name!r}; there are {', '.join(ROWS)}")
         keys.extend(key for key in matching if key not in keys)
@@ -68,24 +74,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benches/run.py", description=main.__doc__)
     parser.add_argument("--rows", help="only these, for example S2,S3 (default: all)")
     parser.add_argument(
-        "--quick", action="store_true", help="small sizes: three minutes in all, figures for orientation"
+        "--quick", action="store_true", help="small sizes: some minutes in all, figures for orientation"
     )
     parser.add_argument("--write", action="store_true", help="renew these rows in docs/benchmarks.md and its plot")
+    parser.add_argument(
+        "--page", action="store_true", help="measure nothing; write the page anew from the figures it was made of"
+    )
     options = parser.parse_args(arguments)
     started, done = time.monotonic(), {}
-    reason = core.ready()  # compiles, before anything is timed
-    if reason:
+    keys = [] if options.page else chosen(options.rows)
+    if core.ROWS.keys() & set(keys) and (reason := core.ready()):  # compiles, before anything is timed
         print(f"the Rust bench: {reason}", file=sys.stderr)
-    for key in chosen(options.rows):
+    for key in keys:
         before = time.monotonic()
         row, outcomes = measure(key, options.quick, lambda line: print(line, file=sys.stderr, flush=True))
         done[key] = (row, outcomes)
         print(report.row_table(row, outcomes), flush=True)
         print(f"  {key} took {time.monotonic() - before:.0f} s", file=sys.stderr, flush=True)
-    print(report.summary(done))
-    print(report.absent(done), end="")
-    if options.write:
-        report.write(done, options.quick, log=lambda line: print(line, file=sys.stderr))
+    if done:
+        print(report.summary(done))
+        print(report.absent(done), end="")
+    if options.write or options.page:
+        asked = {key: make(options.quick).goals for key, make in ROWS.items()}
+        report.write(done, options.quick, asked, log=lambda line: print(line, file=sys.stderr))
     print(f"{time.monotonic() - started:.0f} s in all", file=sys.stderr)
     return 0
 

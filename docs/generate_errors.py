@@ -32,6 +32,7 @@ SECTIONS = {
     "groups": "Groups",
     "workers": "Worker processes",
     "checkpoints": "Checkpoints",
+    "durable": "Durable runs",
     "refused": "What is left to graflow, or not installed",
 }
 

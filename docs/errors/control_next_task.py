@@ -1,6 +1,6 @@
 """`next_task` with something that is no task.
 
-Name the task without calling it.
+Name the task itself, without calling it, or look it up.
 """
 
 from graflow_fast import task, workflow

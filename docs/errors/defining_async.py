@@ -1,6 +1,6 @@
-"""An async function as a task.
+"""An async generator as a task.
 
-Run the event loop inside the body.
+Return a list. A map is for results that are to go on one by one.
 """
 
 from graflow_fast import task
@@ -8,4 +8,4 @@ from graflow_fast import task
 
 @task
 async def fetch():
-    return 1
+    yield 1

@@ -2,21 +2,29 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from graflow_fast._calls.executor import Executor
     from graflow_fast._core import __version__
+    from graflow_fast._record.loading import load_run
+    from graflow_fast._record.run import RecordedRun
     from graflow_fast.core.context import ExecutionContext, TaskExecutionContext
     from graflow_fast.core.decorators import task
     from graflow_fast.core.retry import RetryPolicy
     from graflow_fast.core.task import chain, parallel
+    from graflow_fast.core.worker_local import worker_local
     from graflow_fast.core.workflow import workflow
 
 __all__ = [
     "ExecutionContext",
+    "Executor",
+    "RecordedRun",
     "RetryPolicy",
     "TaskExecutionContext",
     "__version__",
     "chain",
+    "load_run",
     "parallel",
     "task",
+    "worker_local",
     "workflow",
 ]
 
@@ -24,15 +32,19 @@ __all__ = [
 #: first result waits for that.
 _HOMES = {
     "ExecutionContext": "core.context",
+    "Executor": "_calls.executor",
+    "RecordedRun": "_record.run",
     "RetryPolicy": "core.retry",
     "TaskExecutionContext": "core.context",
     "__version__": "_core",
     "chain": "core.task",
+    "load_run": "_record.loading",
     "parallel": "core.task",
     "task": "core.decorators",
+    "worker_local": "core.worker_local",
     "workflow": "core.workflow",
 }
-_SUBMODULES = frozenset(("channels", "coordination", "core", "exceptions", "trace", "utils"))
+_SUBMODULES = frozenset(("channels", "coordination", "core", "dask", "exceptions", "joblib", "trace", "utils"))
 
 
 if not TYPE_CHECKING:  # so that type checkers still find names that don't exist

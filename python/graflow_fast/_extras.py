@@ -1,32 +1,35 @@
 """Packages that are needed only for some features, and features that graflow_fast does not have.
 
-Owns the two error messages for them, and nothing else. Must not know the features.
+Owns the error messages for them, also that for a compiled part that can't be loaded, and nothing else. Must not know
+the features.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["AbsentFeatureError", "absent", "import_extra", "without"]
+__all__ = ["AbsentFeatureError", "absent", "import_extra", "no_compiled_part", "without"]
 
 
 class AbsentFeatureError(ImportError):
     """A part of graflow that graflow_fast leaves out on purpose."""
 
 
-def absent(module: str, feature: str) -> NoReturn:
+def absent(module: str, feature: str, instead: str) -> NoReturn:
     """Refuse to import a module that stands where graflow has one.
 
     Args:
         module: The module's ``__name__``.
         feature: What it would be, as in "graflow_fast has no ...".
+        instead: What to do, as a sentence without its full stop.
 
     Raises:
         AbsentFeatureError: Always.
     """
-    raise AbsentFeatureError(f"graflow_fast has no {feature}: it is a local executor; use graflow for it.", name=module)
+    raise AbsentFeatureError(f"graflow_fast has no {feature}. {instead}", name=module)
 
 
 def without(module: str, **names: str) -> Callable[[str], NoReturn]:
@@ -61,3 +64,21 @@ def import_extra(module: str, extra: str, purpose: str) -> Any:
     except ImportError as error:
         package = module.partition(".")[0]
         raise ImportError(f"{purpose} needs {package}: pip install 'graflow-fast[{extra}]'", name=package) from error
+
+
+def no_compiled_part(error: ImportError) -> ImportError:
+    """Return the error that says why ``graflow_fast._core`` can't be loaded, in the words of who wants to use it."""
+    if "subinterpreters" in str(error):
+        text = (
+            "graflow_fast can't be used in a sub-interpreter, since its compiled part has one state for the whole "
+            "process: use it in the main one (mod_wsgi: WSGIApplicationGroup %{GLOBAL})"
+        )
+    elif isinstance(error, ModuleNotFoundError):
+        version = f"Python {sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+        text = (
+            f"graflow_fast's compiled part is not there for {version}: install the package with this interpreter "
+            f"({sys.executable} -m pip install --force-reinstall graflow-fast)"
+        )
+    else:
+        return error
+    return ImportError(text, name="graflow_fast._core")

@@ -1,8 +1,12 @@
-"""Help with misspelt names: which of the known ones were probably meant. Knows nothing of what the names stand for."""
+"""Help with what was probably meant: a misspelt name, something that is no task where one is taken.
+
+Knows nothing of what the names stand for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import BuiltinFunctionType, FunctionType, MethodType
 
 from graflow_fast._tracebacks import add_note
 
@@ -28,8 +32,17 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def with_hint(error: BaseException, name: object, known: Iterable[str]) -> BaseException:
-    """Add `did_you_mean` to an error whose text must stay as it is, as a note under its traceback (Python 3.11 on)."""
+    """Add `did_you_mean` to an error whose text must stay as it is, as a note under its traceback."""
     hint = did_you_mean(name, known)
     if hint:
         add_note(error, hint)
     return error
+
+
+def instead_of(thing: object) -> str:
+    """Return what to write where something that is no task stands in a chain or is to run next; empty if who knows."""
+    if isinstance(thing, (list, tuple, set)):
+        return "for a group: a >> (b | c), or parallel(...)"
+    if isinstance(thing, (FunctionType, BuiltinFunctionType, MethodType)):
+        return f"put @task above {thing.__name__!r}, or name the task that was made of it"
+    return ""

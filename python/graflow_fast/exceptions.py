@@ -3,27 +3,33 @@
 Owns every exception and warning that users can meet, and their wording. Must not know who raises them: nothing of
 the scheduler, the pool or the workers is imported here.
 
-All of them pickle and unpickle with their attributes and their ``__cause__``; see `_exception_pickling`.
+All of them pickle and unpickle with their attributes and their ``__cause__``; see `exception_pickling`.
 """
 
 from __future__ import annotations
+
+from graflow_fast._messages import bytes_words, crash_words, lost_mutation_words, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_SIGKILL = 9  # `signal` is slow to import
+#: So many tasks are named in a message.
+_NAMED = 5
 
 __all__ = [
     "ConfigError",
     "CycleLimitExceededError",
+    "DeadlineExceededError",
     "DuplicateTaskError",
     "GraflowError",
     "GraflowRuntimeError",
     "GraflowWorkflowCanceledError",
     "GraphCompilationError",
+    "JournalMismatchError",
     "LostMutationError",
     "LostMutationWarning",
+    "NotCachedWarning",
     "ParallelGroupError",
     "RemoteTaskError",
     "RetryLimitExceededError",
@@ -54,12 +60,12 @@ class GraflowError(Exception):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{text} (caused by {_text_of(self.cause)})" if self.cause is not None else text
+        return f"{text} (caused by {text_of(self.cause)})" if self.cause is not None else text
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
-        from graflow_fast import _exception_pickling
+        from graflow_fast._wire import exception_pickling
 
-        return _exception_pickling.unpack, (_exception_pickling.pack(self),)
+        return exception_pickling.unpack, (exception_pickling.pack(self),)
 
 
 class GraflowRuntimeError(GraflowError):
@@ -185,17 +191,36 @@ class ParallelGroupError(GraflowRuntimeError):
 
 
 class GraflowWorkflowCanceledError(GraflowRuntimeError):
-    """A task called ``cancel_workflow``. ``str()`` of it is exactly the message given there.
+    """A task, or another thread, cancelled the run. ``str()`` of it is exactly the message given there.
 
     Attributes:
         message: The reason given.
-        task_id: The task that cancelled, if known.
+        task_id: The task that cancelled; None if it was no task.
     """
 
     def __init__(self, message: str, task_id: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.task_id = task_id
+
+
+class DeadlineExceededError(GraflowRuntimeError):
+    """A run took longer than its ``deadline``, so it was stopped.
+
+    Attributes:
+        deadline: The time it was allowed, in seconds.
+        stopped: The names of the tasks that were stopped while they were running.
+    """
+
+    def __init__(self, deadline: float, stopped: Sequence[str] = ()) -> None:
+        names = ", ".join(stopped[:_NAMED]) + (f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else "")
+        running = f" while it was running {names}" if stopped else ""
+        super().__init__(
+            f"The workflow took longer than its deadline of {deadline:g} s, so it was stopped{running}. "
+            "Raise deadline, or give slow tasks a timeout of their own."
+        )
+        self.deadline = deadline
+        self.stopped = tuple(stopped)
 
 
 class _TaskFailure(GraflowRuntimeError):
@@ -239,7 +264,7 @@ class TaskSerializationError(_TaskFailure):
 
     def __init__(self, task_id: str, what: str, path: str = "", cause: BaseException | None = None) -> None:
         place = f", because of {path}" if path else ""
-        reason = f": {_text_of(cause).rstrip('. ')}" if cause is not None else ""
+        reason = f": {text_of(cause).rstrip('. ')}" if cause is not None else ""
         super().__init__(
             task_id,
             f"Task '{task_id}': {what} can't be sent between processes{place}{reason}. Open or create it inside the "
@@ -248,6 +273,23 @@ class TaskSerializationError(_TaskFailure):
         )
         self.what = what
         self.path = path
+
+
+class JournalMismatchError(_TaskFailure):
+    """A durable run can't go on with this program: it is not the one that began it.
+
+    Attributes:
+        task_id: The task that the journal and the program don't agree on.
+        reason: How they differ.
+    """
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(
+            task_id,
+            f"Task '{task_id}': this run can't go on from its journal: {reason}. Put back what was there, or begin a "
+            "new run under another name.",
+        )
+        self.reason = reason
 
 
 class WorkerCrashedError(_TaskFailure):
@@ -277,23 +319,10 @@ class WorkerCrashedError(_TaskFailure):
         reason: str = "",
         deaths: int = 0,
     ) -> None:
-        how = f"was killed by {_signal_name(signal)}" if signal is not None else _exit_words(exit_code)
-        if reason:
-            how = f"was stopped, because {reason}"
-        parts = [f"The worker process running task '{task_id}' (attempt {attempt}) {how}."]
-        if peak_memory is not None:
-            parts.append(f"Its memory had peaked at {_bytes_words(peak_memory)}.")
-        if signal == _SIGKILL and not reason:
-            parts.append("If nobody killed it by hand, the machine probably ran out of memory: run fewer workers.")
-        if deaths:
-            parts.append(f"{deaths} workers have died running it, so it is not tried again, whatever its max_retries.")
-        else:
-            parts.append("Give the task max_retries if it may simply run again.")
-        message = " ".join(parts)
-        for title, text in (("Where it was", trace), ("Its last output on stderr", stderr_tail)):
-            if text.strip():
-                message += f"\n{title}:\n{text.rstrip()}"
-        super().__init__(task_id, message)
+        super().__init__(
+            task_id,
+            crash_words(task_id, attempt, signal, exit_code, peak_memory, stderr_tail, trace, reason, deaths),
+        )
         self.attempt = attempt
         self.signal = signal
         self.exit_code = exit_code
@@ -334,10 +363,10 @@ class TaskMemoryError(_TaskFailure):
     """
 
     def __init__(self, task_id: str, attempt: int, limit: int, peak: int | None = None) -> None:
-        seen = f" (it reached {_bytes_words(peak)})" if peak is not None else ""
+        seen = f" (it reached {bytes_words(peak)})" if peak is not None else ""
         super().__init__(
             task_id,
-            f"Task '{task_id}' (attempt {attempt}) went over its memory_limit of {_bytes_words(limit)}{seen} and was "
+            f"Task '{task_id}' (attempt {attempt}) went over its memory_limit of {bytes_words(limit)}{seen} and was "
             "stopped. Raise memory_limit, or split the work into smaller tasks.",
         )
         self.attempt = attempt
@@ -353,9 +382,12 @@ class RemoteTaskError(_TaskFailure):
         type_name: The original exception's class, as ``module.Name``.
         message: What ``str()`` of the original gave.
         traceback: The original traceback, formatted.
+        type_names: The names of its class and of all that this derives from, in the same way.
     """
 
-    def __init__(self, task_id: str, type_name: str, message: str, traceback: str = "") -> None:
+    def __init__(
+        self, task_id: str, type_name: str, message: str, traceback: str = "", type_names: Sequence[str] = ()
+    ) -> None:
         who = f"Task '{task_id}' raised " if task_id else ""
         what = f"{type_name}: {message}" if message else type_name
         text = f"{who}{what} (this stands in for the original exception, which can't be pickled)"
@@ -365,6 +397,7 @@ class RemoteTaskError(_TaskFailure):
         self.type_name = type_name
         self.message = message
         self.traceback = traceback
+        self.type_names = tuple(type_names) or (type_name,)
 
 
 class LostMutationError(_TaskFailure):
@@ -376,7 +409,7 @@ class LostMutationError(_TaskFailure):
     """
 
     def __init__(self, task_id: str, variables: Sequence[str]) -> None:
-        super().__init__(task_id, _lost_mutation_words(task_id, variables))
+        super().__init__(task_id, lost_mutation_words(task_id, variables))
         self.variables = tuple(variables)
 
 
@@ -389,54 +422,43 @@ class LostMutationWarning(UserWarning):
     """
 
     def __init__(self, task_id: str, variables: Sequence[str]) -> None:
-        super().__init__(_lost_mutation_words(task_id, variables))
+        super().__init__(lost_mutation_words(task_id, variables))
         self.task_id = task_id
         self.variables = tuple(variables)
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What one warning is enough for."""
+        return self.variables
+
     def __reduce__(self) -> tuple[type[LostMutationWarning], tuple[str, tuple[str, ...]]]:
         return type(self), (self.task_id, self.variables)
+
+
+class NotCachedWarning(UserWarning):
+    """A task with ``cache=True`` ran, and will run again: its result could not be taken from the cache, or kept there.
+
+    Attributes:
+        task_id: The name of the task's function.
+        reason: Why.
+    """
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(f"Task '{task_id}': {reason}")
+        self.task_id = task_id
+        self.reason = reason
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What one warning is enough for."""
+        return (self.reason,)
+
+    def __reduce__(self) -> tuple[type[NotCachedWarning], tuple[str, str]]:
+        return type(self), (self.task_id, self.reason)
 
 
 def as_runtime_error(ex: BaseException) -> GraflowRuntimeError:
     """`ex` itself if it is a `GraflowRuntimeError` already, otherwise one that has it as its cause."""
     if isinstance(ex, GraflowRuntimeError):
         return ex
-    return GraflowRuntimeError(f"An error occurred: {_text_of(ex)}", cause=ex)
-
-
-def _text_of(error: BaseException) -> str:
-    """Its message, also if the class can't make one."""
-    try:
-        return str(error) or type(error).__name__
-    except Exception as broken:
-        return f"{type(error).__name__} (its message can't be shown: {type(broken).__name__})"
-
-
-def _lost_mutation_words(task_id: str, variables: Sequence[str]) -> str:
-    names = ", ".join(f"'{name}'" for name in variables)
-    return (
-        f"Task '{task_id}' changed {names} inside a worker process, and the caller does not see that change. Return "
-        'the value or put it into the channel, or keep the task in the calling process with @task(handler="direct").'
-    )
-
-
-def _signal_name(number: int) -> str:
-    from signal import Signals  # slow to import
-
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _exit_words(exit_code: int | None) -> str:
-    return "disappeared" if exit_code is None else f"ended by itself with exit code {exit_code}"
-
-
-def _bytes_words(count: int) -> str:
-    amount = float(count)
-    for unit in ("bytes", "KB", "MB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GB"
+    return GraflowRuntimeError(f"An error occurred: {text_of(ex)}", cause=ex)

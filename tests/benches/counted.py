@@ -17,7 +17,6 @@ from typing import Any
 
 from graflow_fast import parallel, task, workflow
 from graflow_fast._pool import process_pool, registry
-from graflow_fast._pool.fork_server import _path
 from graflow_fast.core.task_context import TaskExecutionContext
 
 SMALL, LARGE = 200, 1200
@@ -50,12 +49,12 @@ def mark() -> None:
 class StartedDirectly:
     """In the place of `ForkServer`: workers are children of this process, each under callgrind."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], boot: dict[str, object]) -> None:
         self.exits: dict[int, tuple[int, int]] = {}
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
-        code = _WORKER.format(path=_path(), parent=os.getpid(), boot=dict(boot), fds=list(fds))
+        code = _WORKER.format(path=boot["path"], parent=os.getpid(), boot=dict(boot), fds=list(fds))
         self._children[number] = subprocess.Popen([*sys.argv[3:], sys.executable, "-c", code], pass_fds=fds)
 
     def preload(self, module: str) -> None:
@@ -64,6 +63,9 @@ class StartedDirectly:
     def forked(self, number: int) -> tuple[int, int]:
         pid = self._children[number].pid
         return pid, os.pidfd_open(pid)
+
+    def has_answered(self, number: int) -> bool:
+        return True
 
     def is_alive(self) -> bool:
         return True

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from graflow_fast import chain, parallel, task, workflow
-from graflow_fast._shared import segments
+from graflow_fast._wire.shared import segments
 from graflow_fast.core.retry import RetryPolicy
 from graflow_fast.exceptions import GraflowRuntimeError
 
@@ -180,7 +180,7 @@ def test_a_worker_that_dies_with_an_array() -> None:
 def test_a_result_whose_worker_died_before_it_was_opened_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from graflow_fast._run import processes
+    from graflow_fast._places.process import processes
 
     @task
     def once(folder: str) -> Any:

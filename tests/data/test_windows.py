@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from graflow_fast import task, workflow
-from graflow_fast._run import crossing
-from graflow_fast._shared import segments, windows
+from graflow_fast._wire import crossing
+from graflow_fast._wire.shared import segments, windows
 from graflow_fast.core.retry import RetryPolicy
 
 LARGE = 300_000

@@ -4,12 +4,9 @@ Which task, what happened, why, what to do. Errors of worker processes are teste
 a terminal is in docs/errors.md.
 """
 
-import sys
-
 import pytest
 
 EXECUTORS = pytest.mark.parametrize("executor", ["inline", "thread", "process"])
-NOTES = pytest.mark.skipif(sys.version_info < (3, 11), reason="notes under a traceback came with Python 3.11")
 
 
 def nothing():
@@ -17,5 +14,5 @@ def nothing():
 
 
 def notes(error):
-    """The lines that stand under an error's traceback."""
+    """The lines that stand under an error's traceback, with Python 3.11 and newer."""
     return getattr(error, "__notes__", [])

@@ -1,7 +1,5 @@
 """Defining: options of a task, instances, chains, parameters that stay open."""
 
-import sys
-
 import pytest
 from reading import EXECUTORS, notes, nothing
 
@@ -34,7 +32,7 @@ def test_llm_injection(option):
             {"memory_limit": "10 parsecs"},
             "memory_limit='10 parsecs' is not a size; write bytes or a text such as '512MB'",
         ),
-        ({"max_concurrency": 0}, "max_concurrency=0 must be a positive number of tasks"),
+        ({"max_concurrency": 0}, "max_concurrency=0 must be a positive whole number"),
     ],
 )
 def test_options_of_a_task(options, message):
@@ -54,8 +52,8 @@ def test_positional_arguments_of_an_instance():
     with pytest.raises(TypeError) as caught:
         a(1)
     assert str(caught.value) == (
-        "Task 'a' takes keyword arguments only when it makes an instance (got 1 positional); "
-        "use a(task_id=..., name=value) or a.run(...) to call the body"
+        "Task 'a': TaskWrapper instance creation does not support positional arguments (got 1). "
+        "Please use keyword arguments only: a(task_id=..., name=value), or a.run(...) to call the body"
     )
 
 
@@ -82,6 +80,19 @@ def test_no_task_in_a_chain():
         )
 
 
+def test_what_others_write_in_a_chain():
+    """A list as in Airflow, a function without @task: it says what to write here."""
+    a, b = task("a")(nothing), task("b")(nothing)
+    for other, hint in (
+        ([b, b], "for a group: a >> (b | c), or parallel(...)"),
+        (nothing, "put @task above 'nothing', or name the task that was made of it"),
+    ):
+        for use in (lambda other=other: a >> other, lambda other=other: a | other):
+            with pytest.raises(TypeError) as caught:
+                use()
+            assert str(caught.value).endswith(f"({hint})")
+
+
 def test_duplicate():
     """The id, as text and as attribute; what to do stands under it."""
     with workflow("w"):
@@ -89,10 +100,7 @@ def test_duplicate():
         with pytest.raises(DuplicateTaskError) as caught:
             task("a")(nothing)
     assert (str(caught.value), caught.value.task_id) == ("Duplicate task ID: Node 'a' already exists in graph", "a")
-    if sys.version_info >= (3, 11):
-        assert notes(caught.value) == [
-            "Give one of the two another id: @task(id=...), or task_id= for an instance of 'a'."
-        ]
+    assert notes(caught.value) == ["Give one of the two another id: @task(id=...), or task_id= for an instance of 'a'."]
 
 
 def test_a_context_that_was_not_asked_for():

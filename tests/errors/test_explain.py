@@ -6,12 +6,14 @@ import warnings
 
 import pytest
 
+from graflow_fast.core.composition import parallel
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.decorators import task
 from graflow_fast.core.engine import WorkflowEngine
 from graflow_fast.core.graph import TaskGraph
 from graflow_fast.core.workflow import workflow
 from graflow_fast.exceptions import GraflowRuntimeError
+from graflow_fast.trace import NoopTracer
 
 pytestmark = pytest.mark.parametrize("executor", ["inline", "thread", "process"])
 
@@ -307,3 +309,62 @@ def test_during_a_group(executor):
         "Task 'next' waits for 'asks'.",
         "Task 'after' waits for 'pair'.",
     ]
+
+
+def test_failed_and_ran_well_the_next_time(executor):
+    """A member whose failure its group tolerated runs again, by name or by another group: the last time counts."""
+    for how in ("next_task", "goto", "nested", "twice", "traced"):
+        tracer = Listening() if how == "traced" else None
+        with workflow(how, tracer=tracer) as wf:
+
+            @task(inject_context=True)
+            def m(ctx):
+                if ctx.get_channel().get("go", 0) < 1:
+                    raise ValueError("boom")
+                return "fine"
+
+            @task(inject_context=True)
+            def again(ctx):
+                ctx.get_channel().set("go", 1)
+                ctx.next_task(m, goto=how == "goto")
+
+            n, side = task("n")(nothing), task("side")(nothing)
+            tolerant = parallel(m, n).with_execution(policy="best_effort")
+            if how == "nested":
+                start = parallel(tolerant >> again, side).task_id
+            else:
+                start = tolerant.task_id
+                tolerant >> again
+            if how == "twice":
+                again >> task("more", inject_context=True)(lambda ctx: ctx.next_task(m))
+        context = ended(wf, executor, start)
+        assert context.stop_reason == "completed"
+        reason = {"goto": "'again' jumped to it with next_task(goto=True)"}.get(
+            how, f"'{'more' if how == 'twice' else 'again'}' asked for it with next_task()"
+        )
+        assert context.explain("m") == f"Task 'm' ran because {reason}."
+
+
+def test_ran_well_and_failed_the_next_time(executor):
+    """The failure is the last that is known of it."""
+    with workflow("w") as wf:
+
+        @task(inject_context=True)
+        def m(ctx):
+            if ctx.get_channel().get("go", 0):
+                raise ValueError("boom")
+
+        @task(inject_context=True)
+        def again(ctx):
+            ctx.get_channel().set("go", 1)
+
+        m >> again >> parallel(m, task("n")(nothing)).with_execution(policy="best_effort")
+        context = ended(wf, executor, "m")
+    assert context.explain("m").endswith("and failed with ValueError: boom.")
+
+
+class Listening(NoopTracer):
+    """A tracer that wants to hear of each task."""
+
+    def on_task_queued(self, task, context):
+        pass

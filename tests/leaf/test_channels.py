@@ -167,7 +167,7 @@ def test_locks(channel):
 def test_pickling_a_channel(channel):
     """Values and limits travel; locks are made anew."""
     channel.set("k", 1, ttl=60)
-    channel.set_packed("p", Packed(pickle.dumps([1]), pickle.loads))
+    channel.set("p", Packed(pickle.dumps([1]), pickle.loads))
     with channel.lock("k"):
         again = pickle.loads(pickle.dumps(channel))
     assert (again.name, again.get("k"), again.get("p"), again.ttl_data) == ("c", 1, [1], channel.ttl_data)
@@ -178,7 +178,7 @@ def test_pickling_a_channel(channel):
 def test_packed_values_are_loaded_once_on_first_read(channel):
     """Nothing is loaded until somebody reads, then everybody gets the one loaded object."""
     loads = Loads()
-    channel.set_packed("k", loads.packed([1]))
+    channel.set("k", loads.packed([1]))
     assert channel.exists("k")
     assert channel.keys() == ["k"]
     assert loads.count == 0
@@ -191,7 +191,7 @@ def test_packed_values_are_values(channel, clock):
     """Lists, numbers, limits, overwriting and deleting work on packed values as on others."""
     loads = Loads()
     for key, value in {"l": [1], "p": [1], "n": 2, "t": 3, "s": "text", "o": 1, "d": 1}.items():
-        channel.set_packed(key, loads.packed(value), ttl=10 if key == "t" else None)
+        channel.set(key, loads.packed(value), ttl=10 if key == "t" else None)
     assert channel.append("l", 2) == 2
     assert channel.prepend("p", 0) == 2
     assert (channel.get("l"), channel.get("p")) == ([1, 2], [0, 1])
@@ -208,7 +208,7 @@ def test_packed_values_are_values(channel, clock):
 
 def test_a_packed_value_that_cannot_be_loaded_stays(channel):
     """The error of loading reaches the reader, and the value is not lost."""
-    channel.set_packed("k", Packed(b"garbage", pickle.loads))
+    channel.set("k", Packed(b"garbage", pickle.loads))
     for _ in range(2):
         with pytest.raises(GraflowRuntimeError, match="The channel's value 'k' came back from a worker") as caught:
             channel.get("k")

@@ -12,7 +12,7 @@ import cloudpickle
 import pytest
 
 from graflow_fast import exceptions
-from graflow_fast._exception_pickling import pack, unpack
+from graflow_fast._wire.exception_pickling import pack, unpack
 from graflow_fast.exceptions import (
     DuplicateTaskError,
     GraflowError,
@@ -20,6 +20,7 @@ from graflow_fast.exceptions import (
     GraflowWorkflowCanceledError,
     LostMutationError,
     LostMutationWarning,
+    NotCachedWarning,
     ParallelGroupError,
     RemoteTaskError,
     RetryLimitExceededError,
@@ -49,13 +50,16 @@ EXAMPLES = {
     "ParallelGroupError": lambda: ParallelGroupError("m", "g", [("a", None), ("b", "no")], ["c"]),
     "GraflowWorkflowCanceledError": lambda: GraflowWorkflowCanceledError("enough", "t"),
     "StepLimitExceededError": lambda: exceptions.StepLimitExceededError("t", 10_001, 10_000),
+    "DeadlineExceededError": lambda: exceptions.DeadlineExceededError(2.5, ["a", "b"]),
     "TaskSerializationError": lambda: TaskSerializationError("t", "argument 'db'", "db.pool[0]", a_cause()),
+    "JournalMismatchError": lambda: exceptions.JournalMismatchError("t", "it is gone"),
     "WorkerCrashedError": lambda: WorkerCrashedError("t", 2, 9, None, 5 << 30, "last words", "File x, line 1"),
     "TaskTimeoutError": lambda: exceptions.TaskTimeoutError("t", 1, 2.5),
     "TaskMemoryError": lambda: exceptions.TaskMemoryError("t", 1, 512 << 20, 600 << 20),
     "RemoteTaskError": lambda: RemoteTaskError("t", "lib.Odd", "m", "Traceback ..."),
     "LostMutationError": lambda: LostMutationError("t", ["x", "y"]),
     "LostMutationWarning": lambda: LostMutationWarning("t", ["x", "y"]),
+    "NotCachedWarning": lambda: NotCachedWarning("t", "it holds a lock"),
 }
 
 

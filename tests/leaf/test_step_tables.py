@@ -9,7 +9,7 @@ import pytest
 
 from graflow_fast import chain, task, workflow
 from graflow_fast._core import NodeIds, StepTimes
-from graflow_fast.trace._record import RuntimeRecord
+from graflow_fast.core._runtime_record import RuntimeRecord
 
 
 @task

@@ -298,3 +298,46 @@ def test_networkx_is_needed_only_for_graphs(monkeypatch):
     assert tracer.export_runtime_graph("json")["execution_order"] == ["flow", "a", "b"]
     with pytest.raises(ImportError, match=re.escape("pip install 'graflow-fast[graph]'")):
         tracer.get_runtime_graph()
+
+
+class Counted:
+    """A value that counts how often it is asked for its text."""
+
+    asked = 0
+
+    def __repr__(self):
+        Counted.asked += 1
+        return "x" * 1000
+
+
+def test_a_text_is_made_when_it_is_asked_for_and_no_longer_than_is_read():
+    """Of a large result the text breaks off, and what comes behind is not asked for its own."""
+    tracer = NoopTracer()
+    tracer.trace_start("flow")
+    tracer.trace_end("flow", output=[[Counted()] for _ in range(5000)])
+    assert Counted.asked == 0
+    text = tracer.export_runtime_graph()["nodes"][0]["metadata"]["output"]
+    assert text.endswith(", ... (5000 items)]")
+    assert Counted.asked <= 100
+    assert tracer.export_runtime_graph()["nodes"][0]["metadata"]["output"] == text
+
+
+@pytest.mark.parametrize(
+    "value", [[1, "a"], (1,), (), (1, 2), {1}, frozenset({1}), set(), {"a": [1, {2: ()}]}, "text", 1.5, True, b"x"]
+)
+def test_the_text_of_plain_values_is_that_of_str(value):
+    """Short texts are what ``str()`` gives; empty values have none."""
+    tracer = NoopTracer()
+    tracer.trace_start("flow")
+    tracer.trace_end("flow", output=value)
+    assert tracer.export_runtime_graph()["nodes"][0]["metadata"]["output"] == (str(value) if value else None)
+
+
+def test_the_text_of_a_list_in_itself_ends():
+    """A collection that contains itself is shown once."""
+    value = [1]
+    value.append(value)
+    tracer = NoopTracer()
+    tracer.trace_start("flow")
+    tracer.trace_end("flow", output=value)
+    assert tracer.export_runtime_graph()["nodes"][0]["metadata"]["output"] == "[1, [...]]"

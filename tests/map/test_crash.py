@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from graflow_fast import task, workflow
-from graflow_fast._run import processes
-from graflow_fast._shared import segments
+from graflow_fast._places.process import processes
+from graflow_fast._wire.shared import segments
 from graflow_fast.exceptions import LostMutationWarning, ParallelGroupError, TaskTimeoutError, WorkerCrashedError
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from .model import Model, spawn
-from .program import Group, Program, Task, make_player
-from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, Scope
+from .model import RAISED, Model
+from .program import Group, Map, Program, Task
+from .state import NOTHING, Activation, Branch, Context, Failure, Returned, Scope
 
 RUN, FORK, BRANCH_ENDED, JOIN, ABANDON, FINISHED, OVERRUN = range(7)
 ENQUEUE, GOTO, ITERATE, TERMINATE, CANCEL = range(5)
@@ -30,7 +30,7 @@ class Driven(Model):
         self.ids: dict[str, int] = {}
         self.keys: list[str] = []
         self.branches: dict[int, Branch] = {}
-        self.prints: dict[int, list[str]] = {}
+        self.prints: dict[int, list[tuple[str, str]]] = {}
         self.failures: dict[int, Failure] = {}
         self.forks: dict[int, tuple[int, Group, int]] = {}  # first branch -> (parent branch, group, members)
         self.tags: dict[int, tuple[str, Any, Task | None]] = {}
@@ -56,8 +56,9 @@ class Driven(Model):
         """Replace the model's interpreter: this is the whole run."""
         self.branches[0] = branch
         self.prints[0] = self.out
+        starts = list(branch.queue)
         branch.queue.clear()
-        self.scheduler.start([self.ids[branch.head]], self.now)
+        self.scheduler.start([self.ids[activation.node] for activation in starts], self.now)
         while True:
             action = self.scheduler.next(self.now)
             if action is None:
@@ -85,7 +86,7 @@ class Driven(Model):
         """Do what the scheduler says."""
         key = self.keys[node]
         if kind == RUN:
-            self.start_task(ticket, key, branch, number, tag)
+            self.start_task(ticket, key, branch, number, tag, cause)
         elif kind == FORK:
             group, parent = self.nodes[key], self.branches[branch]
             assert isinstance(group, Group)
@@ -102,26 +103,37 @@ class Driven(Model):
         elif kind == OVERRUN:
             raise AssertionError(f"{key} overran")
 
-    def start_task(self, ticket: int, key: str, branch_id: int, number: int, tag: int) -> None:
+    def start_task(self, ticket: int, key: str, branch_id: int, number: int, tag: int, cause: int) -> None:
         """Run a body in its scope and keep the report."""
         branch, own = self.branches[branch_id], self.nodes[key]
         alias, data, given = self.tags[tag] if tag else (own.id, None, None)
         task = given or own
-        assert isinstance(task, Task)
-        activation = Activation(key, alias, data, number, given)
+        assert not isinstance(task, Group)
+        activation = Activation(key, alias, data, number, given, self.before(branch, cause))
         self.started.append(alias)
         if not number:
             branch.cycles[task.id] = branch.cycles.get(task.id, 0) + 1
-        ctx = Context(branch, activation, task.id, task.max_cycles)
+        ctx = Context(branch, activation, task.id, task.max_cycles if isinstance(task, Task) else None)
+        out = self.prints[branch_id]
         try:
-            result = make_player(task.plain())(ctx, self.prints[branch_id].append, spawn, data)
-        except (ValueError, TypeError, CycleLimitExceededError) as error:
+            result = self.play(task, ctx, lambda text, kind="print": out.append((kind, text)))
+        except RAISED as error:
+            assert isinstance(task, Task)
             branch.scope.set(alias + ".__result__", error)
             self.reports[ticket] = self.failing(branch_id, task, activation, error)
+        except Failure as failure:  # of a map
+            self.reports[ticket] = self.refusing(branch_id, failure)
         else:
             self.reports[ticket] = self.completing(branch_id, task, activation, ctx, result)
         if self.random is None:
             self.reports.pop(ticket)(ticket)
+
+    def before(self, branch: Branch, cause: int) -> Any:
+        """What a branch sees of the task before: its last result."""
+        node = None if cause < 0 else self.nodes[self.keys[cause]]
+        if node is None or isinstance(node, Group):
+            return NOTHING
+        return Returned(node.id, branch.scope.get(f"{node.id}.__result__"))
 
     def failing(self, branch_id: int, task: Task, activation: Activation, error: Exception) -> Any:
         """A report that a body raised."""
@@ -137,7 +149,16 @@ class Driven(Model):
 
         return report
 
-    def completing(self, branch_id: int, task: Task, activation: Activation, ctx: Context, result: Any) -> Any:
+    def refusing(self, branch_id: int, failure: Failure) -> Any:
+        """A report that a map failed for good."""
+
+        def report(ticket: int) -> None:
+            self.failures[branch_id] = failure
+            self.scheduler.fail(ticket, None, self.now)
+
+        return report
+
+    def completing(self, branch_id: int, task: Task | Map, activation: Activation, ctx: Context, result: Any) -> Any:
         """A report that a body returned."""
         branch = self.branches[branch_id]
 
@@ -190,7 +211,7 @@ class Driven(Model):
             parent.cycles.update(member.cycles)
         try:
             if not stopped:
-                self.judge(group, errors)
+                self.judge(group, errors, len(group.members))
         except Failure as failure:
             self.failures[parent_id] = failure
             self.scheduler.fail(ticket, None, self.now)

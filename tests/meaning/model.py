@@ -7,52 +7,87 @@ each time anew. It shares with the engine only the scripts (`program.make_player
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
-from .program import Group, Outcome, Program, Task, make_player, mask
-from .state import Activation, Branch, Context, CycleLimitExceededError, Failure, Scope, TooLong
+from .filling import fill, items_of
+from .graph import Graph, roots
+from .program import Group, Map, Outcome, Program, Task, mask
+from .scripts import make_player
+from .state import (
+    NOTHING,
+    Activation,
+    Branch,
+    Carried,
+    Context,
+    CycleLimitExceededError,
+    Failure,
+    Returned,
+    Scope,
+    TooLong,
+    Unsuitable,
+)
+
+#: What a body may raise.
+RAISED = (ValueError, TypeError, CycleLimitExceededError)
 
 
-class Model:
+class Model(Graph):
     """One run of one program."""
 
+    scope_class: type[Scope] = Scope
     count_failed_steps = False  # graflow counts the steps of branches that replay, and no others
 
     def __init__(self, program: Program, budget: int = 400) -> None:
-        self.program, self.budget = program, budget
-        # A node of the program has its name as its key; those made in a branch have keys of their own.
-        self.nodes: dict[str, Task | Group] = {node.id: node for node in program.nodes}
-        self.edges: list[tuple[str, str]] = []
-        for edge in program.edges:
-            self.add_edge(*edge)
-        self.out: list[str] = []
+        super().__init__(program)
+        self.budget = budget
+        self.out: list[tuple[str, str]] = []  # kind and text
+        self.told: list[str] = []  # what a tracer hears
+        self.notes: set[str] = set()
         self.started: list[str] = []  # names in order, retries and members included
         self.finished: list[str] = []
         self.iterations = 0
+        self.enqueued: set[str] = set()  # by the directives that were carried out last
+        self.at_once = program.option("schedule") == "parallel"
+        self.ran_in: dict[str, Branch] = {}
 
     def run(self) -> Outcome:
         """Interpret the program from its start."""
-        start = self.program.start or only_root(self.program)
-        root = Branch(start, Scope())
-        root.queue.append(Activation(start, start))
+        starts = [self.program.start] if self.program.start else roots(self.program)
+        if not starts or (len(starts) > 1 and not self.at_once):
+            raise Unsuitable  # the engine says where it could start, which is not compared
+        root = Branch(starts[0], self.scope_class())
+        root.scope.notes = self.notes
+        root.queue.extend(Activation(start, start) for start in starts)
         try:
             self.run_branch(root)
         except Failure as failure:
-            return Outcome(printed=self.printed(), error=mask_error(failure), failed=failure.failed)
+            return Outcome(error=mask_error(failure), failed=failure.failed, **self.said())
         scope = root.scope
         return Outcome(
-            result=repr(root.last),
+            result=mask(repr(root.last)),
             channel=tuple((mask(key), mask(repr(value))) for key, value in scope.data.items()),
             sums=() if self.program.uses("terminate") else tuple(sorted((k, repr(v)) for k, v in scope.sums.items())),
             completed=tuple(mask(name) for name in root.completed),
             steps=root.steps,
             stop_reason=root.stopped or "completed",
-            printed=self.printed(),
+            **self.said(),
         )
 
-    def printed(self) -> str:
-        return mask("".join(line + "\n" for line in self.out))
+    def said(self) -> dict[str, Any]:
+        """What was printed, logged and warned, and what a tracer was told."""
+        return {
+            "printed": mask("".join(text + "\n" for kind, text in self.out if kind in ("print", "write", "shell"))),
+            "logged": tuple(mask(text) for kind, text in self.out if kind == "log"),
+            "warned": tuple(mask(text) for kind, text in self.out if kind == "warn"),
+            "traced": tuple(self.told) if self.program.traced else (),
+            "notes": frozenset(self.notes),
+        }
+
+    def say(self, text: str, kind: str = "print") -> None:
+        self.out.append((kind, text))
+
+    def tell(self, what: str, name: str, more: str = "") -> None:
+        self.told.append(f"{what} {mask(name)}{mask(more)}")
 
     # -- one branch ----------------------------------------------------------------------------------------------
 
@@ -67,26 +102,32 @@ class Model:
             self.budget -= 1
             if self.budget < 0:
                 raise TooLong
+            if self.ran_in.setdefault(activation.node, branch) is not branch and self.at_once:
+                raise Unsuitable  # two branches run it at once: what it sees of the other is a matter of time
             self.started.append(activation.name)
             node = self.nodes[activation.node]
             if isinstance(node, Group):
-                self.run_group(branch, node, activation.node)
+                self.run_group(branch, node, activation)
             else:
                 self.run_task(branch, activation.given or node, activation)
             if branch.stopped:
                 return
 
-    def run_task(self, branch: Branch, task: Task, activation: Activation) -> None:
+    def run_task(self, branch: Branch, task: Task | Map, activation: Activation) -> None:
         """One attempt of a task, and what follows from it."""
         if not activation.retries:
             branch.cycles[task.id] = branch.cycles.get(task.id, 0) + 1
-        ctx = Context(branch, activation, task.id, task.max_cycles)
+        ctx = Context(branch, activation, task.id, task.max_cycles if isinstance(task, Task) else None)
+        self.tell("start", activation.name)
         try:
-            result = make_player(task.plain())(ctx, self.out.append, spawn, activation.data)
-        except (ValueError, TypeError, CycleLimitExceededError) as error:
+            result = self.play(task, ctx, self.say)
+        except RAISED as error:
+            assert isinstance(task, Task)
+            self.tell("failed", activation.name)
             branch.scope.set(activation.name + ".__result__", error)
             self.retry(branch, task, activation, error)
             return
+        self.tell("end", activation.name)
         if ctx.cancel is not None:
             raise Failure("GraflowWorkflowCanceledError", ctx.cancel)
         branch.scope.set(activation.name + ".__result__", result)
@@ -97,9 +138,79 @@ class Model:
         if ctx.terminate is not None:
             branch.stopped = "terminated"
             return
-        goto = self.follow(branch, activation, ctx.directives)
+        returned = Returned(self.nodes[activation.node].id, result)
+        goto = self.follow(branch, activation, ctx.directives, returned)
         if not any(kind == "iterate" for kind, _ in ctx.directives):
-            self.settle(branch, activation.node, goto)
+            self.settle(branch, activation.node, goto, returned)
+
+    def play(self, task: Task | Map, ctx: Context, say: Any) -> Any:
+        """Run a body, or all items of a map, and return the result."""
+        activation, scope = ctx.activation, ctx.branch.scope
+        if isinstance(task, Map):
+            return self.play_map(task, ctx, say)
+        arguments = self.fill(task, activation.name, scope, activation.cause)
+        sees = ctx if task.form in ("context", "both", "shared") else None
+        return make_player(task.plain())(sees, say, spawn, activation.data, arguments)
+
+    def fill(self, task: Task, name: str, scope: Scope, cause: Any, item: Any = NOTHING) -> dict[str, Any]:
+        """The arguments of a body."""
+        return fill(task, name, scope, cause, item)
+
+    def play_map(self, node: Map, ctx: Context, say: Any) -> list[Any]:
+        """Run a task for each item, in order; then what they wrote and asked for counts, in order."""
+        results: list[Any] = []
+        errors: dict[str, Failure] = {}
+        logs: list[list[tuple[Any, ...]]] = []
+        for index, item in enumerate(items_of(node, ctx)):
+            name = f"{ctx.activation.name}[{index}]"
+            branch = Branch(name, self.scope_class(self.view_of_item(ctx.branch.scope, logs)))
+            again = Branch("", Scope())  # where a retry is put
+            inner = Context(branch, Activation(name, name, cause=ctx.activation.cause), name, None)
+            again.queue.append(inner.activation)
+            while again.queue or again.delayed:
+                inner = Context(branch, (again.queue or again.delayed).popleft(), name, None)
+                self.budget -= 1
+                if self.budget < 0:
+                    raise TooLong
+                cause = inner.activation.cause if isinstance(node.items, tuple) else NOTHING
+                sees = inner if node.task.form in ("context", "both", "shared") else None
+                self.tell("start", name)
+                try:
+                    try:
+                        arguments = self.fill(node.task, name, branch.scope, cause, item)
+                    except TypeError:
+                        if isinstance(node.items, tuple):
+                            raise
+                        raise Unsuitable from None  # nobody says whether the task before gives more than the items
+                    results.append(make_player(node.task.plain())(sees, say, spawn, None, arguments))
+                except RAISED as error:
+                    self.tell("failed", name)
+                    try:
+                        self.retry(again, node.task, inner.activation, error)
+                    except Failure as failure:
+                        errors[name] = failure
+                        results.append(error)
+                else:
+                    self.tell("end", name)
+                    logs.append(branch.scope.log)
+                    ctx.directives += inner.directives
+                    ctx.terminate = inner.terminate
+                    if inner.cancel is not None:
+                        raise Failure("GraflowWorkflowCanceledError", inner.cancel)
+            if ctx.terminate is not None:
+                break
+        for log in logs:
+            ctx.branch.scope.replay(log)
+        try:
+            self.judge(node, errors, len(results))
+        except Failure:
+            self.tell("failed", ctx.activation.name)
+            raise
+        return results
+
+    def view_of_item(self, scope: Scope, _logs: list[list[tuple[Any, ...]]]) -> Scope:
+        """What an item sees: the channel as it was when the map started."""
+        return scope
 
     def retry(self, branch: Branch, task: Task, activation: Activation, error: Exception) -> None:
         """Try again at the back of the queue, or fail the branch."""
@@ -123,24 +234,36 @@ class Model:
         if name not in branch.completed:
             branch.completed.append(name)
 
-    def follow(self, branch: Branch, activation: Activation, directives: list[tuple[str, Any]]) -> bool:
+    def follow(
+        self, branch: Branch, activation: Activation, directives: list[tuple[str, Any]], value: Any = NOTHING
+    ) -> bool:
         """Carry out directives in call order; true if one of them was a goto."""
         goto = False
-        for kind, value in directives:
+        self.enqueued.clear()
+        for kind, asked in directives:
             if kind == "iterate":
                 self.iterations += 1
                 task_id = self.nodes[activation.node].id
                 name = f"{task_id}_cycle_{branch.cycles[task_id]}_{self.iterations:08x}"
-                branch.queue.append(Activation(activation.node, name, value, given=activation.given))
+                self.tell("added", name, f" by {activation.name} again")
+                branch.queue.append(
+                    Activation(activation.node, name, asked, given=activation.given, cause=activation.cause)
+                )
                 continue
-            target, leaves = value
-            node, given = self.attach(branch, *target)
+            target, leaves = asked
+            if isinstance(target[0], Carried):
+                node, given, cause = target[0]
+            else:
+                node, given = self.attach(branch, *target)
+                cause = value
+                self.tell("added", self.nodes[node].id if given is None else given.id, f" by {activation.name}")
             goto = goto or leaves
             if leaves and branch.parent and not self.reaches(branch, node):
-                branch.gotos.append((node, given))
+                branch.gotos.append(Carried((node, given, cause)))
             else:
                 branch.adopted.add(node)
-                self.activate(branch, node, given)
+                self.enqueued.add(node)
+                self.activate(branch, node, given, cause)
         return goto
 
     def reaches(self, branch: Branch, node: str) -> bool:
@@ -149,16 +272,20 @@ class Model:
 
     # -- joins ---------------------------------------------------------------------------------------------------
 
-    def activate(self, branch: Branch, node: str, given: Task | None = None) -> None:
+    def activate(self, branch: Branch, node: str, given: Task | None = None, cause: Any = NOTHING) -> None:
         """Decide that a node shall run; what its predecessors did before counts no longer."""
         branch.fired.pop(node, None)
-        branch.queue.append(Activation(node, self.nodes[node].id, given=given))
+        branch.queue.append(Activation(node, self.nodes[node].id, given=given, cause=cause))
 
-    def settle(self, branch: Branch, node: str, goto: bool) -> None:
-        """A node completed: start its successors in edge order, then whatever need not wait for it any longer."""
+    def settle(self, branch: Branch, node: str, goto: bool, value: Any = NOTHING) -> None:
+        """A node completed: start its successors in edge order, then whatever need not wait for it any longer.
+
+        Those that its body has enqueued are started already.
+        """
         targets = self.successors(node)
-        at_once = [t for t in targets if not goto and (len(self.predecessors(t)) == 1 or self.in_loop(node, t))]
-        fired = [t for t in targets if not goto and t not in at_once]
+        follow = [] if goto else [t for t in targets if t not in self.enqueued]
+        at_once = [t for t in follow if len(self.predecessors(t)) == 1 or self.in_loop(node, t)]
+        fired = [t for t in follow if t not in at_once]
         can_run = self.closure({*self.alive(branch), *at_once, *fired})
         given_up = self.closure({node}) - can_run  # could run until now
         open_edges = {(s, t) for s in given_up for t in self.successors(s) if not self.in_loop(s, t)}
@@ -168,8 +295,8 @@ class Model:
             loop = self.loop(target)
             if any(p in can_run or (p, target) in open_edges for p in self.predecessors(target) if p not in loop):
                 return
-            if branch.fired.get(target):
-                self.activate(branch, target)
+            if by := branch.fired.get(target):
+                self.activate(branch, target, None, next(iter(by.values())) if len(by) == 1 else NOTHING)
             elif target in given_up and not any((p, t) in open_edges for t in loop for p in self.predecessors(t)):
                 given_up.difference_update(loop)
                 behind.append(loop)
@@ -177,10 +304,10 @@ class Model:
         for target in targets:
             if target in at_once:
                 open_edges.discard((node, target))
-                self.activate(branch, target)
+                self.activate(branch, target, None, value)
                 continue
             if target in fired:
-                branch.fired.setdefault(target, set()).add(node)
+                branch.fired.setdefault(target, {})[node] = value
             if node in given_up and self.loop(node) == [node]:
                 open_edges.discard((node, target))
                 look(target)
@@ -195,35 +322,18 @@ class Model:
         """Nodes that are queued or delayed, and joins that have been reached and wait."""
         return {a.node for a in (*branch.queue, *branch.delayed)} | {n for n, by in branch.fired.items() if by}
 
-    def closure(self, start: set[str]) -> set[str]:
-        """All that can be reached by edges from `start`, itself included."""
-        found, todo = set(start), list(start)
-        while todo:
-            for successor in self.successors(todo.pop()):
-                if successor not in found:
-                    found.add(successor)
-                    todo.append(successor)
-        return found
-
-    def in_loop(self, source: str, target: str) -> bool:
-        """Whether an edge lies inside a loop: its source can be reached back from its target."""
-        return source in self.closure({target})
-
-    def loop(self, node: str) -> list[str]:
-        """The nodes that can be reached from a node and reach it back, in order of definition; at least itself."""
-        return [other for other in self.nodes if other in self.closure({node}) and node in self.closure({other})]
-
     # -- groups --------------------------------------------------------------------------------------------------
 
-    def run_group(self, branch: Branch, group: Group, key: str) -> None:
+    def run_group(self, branch: Branch, group: Group, activation: Activation) -> None:
         """Run the members in order, replay what they did in order, ask the policy, and go on as a task would."""
         errors: dict[str, Failure] = {}
         done: list[Branch] = []
         stopped = None
         branch.cycles[group.id] = branch.cycles.get(group.id, 0) + 1
+        self.tell("start", group.id)
         for head in group.members:
-            member = Branch(head, Scope(branch.scope), branch)
-            member.queue.append(Activation(head, self.nodes[head].id))
+            member = Branch(head, self.scope_class(branch.scope), branch)
+            member.queue.append(Activation(head, self.nodes[head].id, cause=activation.cause))
             try:
                 self.run_branch(member)
             except Failure as failure:
@@ -239,8 +349,13 @@ class Model:
                 break
         for member in done:
             self.join(branch, member)
-        if not stopped:
-            self.judge(group, errors)
+        try:
+            if not stopped:
+                self.judge(group, errors, len(group.members))
+        except Failure:
+            self.tell("failed", group.id)
+            raise
+        self.tell("end", group.id)
         branch.scope.set(group.id + ".__result__", None)
         branch.last = None
         self.finish(branch, group.id)
@@ -248,6 +363,7 @@ class Model:
             branch.stopped = stopped
             return
         gotos = [("next", ((target, ""), True)) for member in done for target in member.gotos]
+        key = activation.node
         self.settle(branch, key, self.follow(branch, Activation(key, group.id), gotos))
 
     def join(self, branch: Branch, member: Branch) -> None:
@@ -258,11 +374,14 @@ class Model:
             if self.known(branch, name) is None:
                 branch.names[name] = key
 
-    def judge(self, group: Group, errors: dict[str, Failure]) -> None:
-        """Ask the policy whether a group with these failed members failed."""
-        good, message, first = len(group.members) - len(errors), "", next(iter(errors.values()), None)
+    def judge(self, group: Group | Map, errors: dict[str, Failure], size: int) -> None:
+        """Ask the policy whether a group, or a map, with these failed members failed."""
+        if group.policy[0] == "at_least" and size < group.policy[1]:
+            raise Unsuitable
+        good, message, first = size - len(errors), "", next(iter(errors.values()), None)
         if group.policy == "strict" and errors:
             message = f"Parallel group {group.id} failed: {len(errors)} task(s) failed"
+            message = f"Map {group.id} failed" if isinstance(group, Map) else message
         elif group.policy[0] == "at_least" and good < group.policy[1]:
             message = f"Only {good}/{group.policy[1]} tasks succeeded in group {group.id}"
         elif group.policy[0] == "critical":
@@ -272,61 +391,6 @@ class Model:
             failed = tuple((head, failure.error[1]) for head, failure in errors.items())
             raise Failure("ParallelGroupError", message, f"{first.error[0]}: {first.error[1]}", failed)
 
-    # -- the graph -----------------------------------------------------------------------------------------------
-
-    def successors(self, node: str) -> list[str]:
-        return [target for source, target in self.edges if source == node]
-
-    def predecessors(self, node: str) -> list[str]:
-        return [source for source, target in self.edges if target == node]
-
-    def add_edge(self, source: str, target: str) -> None:
-        if (source, target) not in self.edges:
-            self.edges.append((source, target))
-
-    def known(self, branch: Branch | None, name: str) -> str | None:
-        """The node that a name stands for in a branch: its own, or one that was made around it before it started."""
-        while branch is not None:
-            if name in branch.names:
-                return branch.names[name]
-            branch = branch.parent
-        return name if name in self.nodes else None
-
-    def attach(self, branch: Branch, target: Any, prefix: str) -> tuple[str, Task | None]:
-        """The node that is meant, and the task to run there if it is not the node's own."""
-        if isinstance(target, str):
-            return target, None
-        if len(target) == 2 and target[0] in self.nodes:  # carried from a branch
-            return target
-        if target[0] == "task":
-            task = Task(prefix + target[1][0], *target[1][1:])
-            node = self.known(branch, task.id)
-            return (self.define(branch, task), None) if node is None else (node, task)
-        return self.place(branch, target, prefix)[0], None
-
-    def define(self, branch: Branch, node: Task | Group) -> str:
-        """Make a node; its name stands for it, if it stands for no other."""
-        key = f"{node.id}#{len(self.nodes)}"
-        if self.known(branch, node.id) is None:
-            branch.names[node.id] = key
-        self.nodes[key] = node
-        return key
-
-    def place(self, branch: Branch, part: Any, prefix: str) -> tuple[str, str]:
-        """Put a part into the graph: its first and its last node."""
-        if part[0] == "task":
-            key = self.define(branch, Task(prefix + part[1][0], *part[1][1:]))
-            return key, key
-        if part[0] == "group":
-            heads = [self.place(branch, member, prefix)[0] for member in part[2]]
-            policy = ("critical", tuple(prefix + m for m in part[3][1])) if part[3][0] == "critical" else part[3]
-            key = self.define(branch, Group(prefix + part[1], tuple(heads), policy))
-            return key, key
-        ends = [self.place(branch, inner, prefix) for inner in part[1]]
-        for (_, last), (first, _) in pairwise(ends):
-            self.add_edge(last, first)
-        return ends[0][0], ends[-1][1]
-
 
 def spawn(ctx: Context, target: Any, goto: bool, prefix: str) -> None:
     """`next_task` of the model: a known node by name, or a fragment."""
@@ -335,15 +399,6 @@ def spawn(ctx: Context, target: Any, goto: bool, prefix: str) -> None:
 
 def mask_error(failure: Failure) -> tuple[str, str, str]:
     return failure.error[0], mask(failure.error[1]), mask(failure.error[2])
-
-
-def only_root(program: Program) -> str:
-    """The one node with successors and without predecessors that is no member of a group."""
-    members = {member for node in program.nodes if isinstance(node, Group) for member in node.members}
-    targets = {target for _, target in program.edges}
-    roots = {source for source, _ in program.edges} - targets - members
-    (root,) = roots or {program.nodes[0].id}
-    return root
 
 
 def predict(program: Program, budget: int = 400) -> Outcome:

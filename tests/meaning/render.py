@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .program import Fragment, Group, Policy, Program, Step, Task
+from .program import Fragment, Group, Map, Policy, Program, Step, Task
+from .scripts import CONDITIONAL
 
 Plain = tuple[Any, ...]
 
 
 def render(program: Program) -> str:
-    """The whole program, imports included."""
+    """The whole program, imports included: written out if it is plain, else as what it was made from."""
+    if not is_plain(program):
+        imports = "from meaning.program import Group, Map, Program, Task\nfrom meaning.running import run\n\n"
+        return f"# With tests in the search path.\n{imports}print(run({program!r}, 'inline'))\n"
     paced = [f"# Found with pace={program.pace}: bodies began and ended a little later."] if program.pace else []
     lines = [
         *paced,
@@ -51,9 +55,28 @@ def render(program: Program) -> str:
     return "\n".join(lines) + "\n"
 
 
+def is_plain(program: Program) -> bool:
+    """Whether its text can be written out: no maps, no kinds of functions, values or options but the usual ones."""
+    usual = {"print", "set", "count", "append", "prepend", "add", "delete", "read", "result", "counters", "keys"}
+    usual |= {*CONDITIONAL}
+    tasks = list(program.tasks())
+    steps = [step for task in tasks for step in task.steps]
+    if program.options or any(isinstance(node, Map) for node in program.nodes):
+        return False
+    if any(task.form != "context" or task.options for task in tasks):
+        return False
+    made = [task.returns for task in tasks if isinstance(task.returns, tuple) and task.returns[:1] != ("read",)]
+    made += [step[2] for step in steps if step[0] == "set" and isinstance(step[2], tuple)]
+    if any(isinstance(part, (str, tuple)) for value in made for part in value):
+        return False
+    return all(
+        (step[0] in usual and len(step) < 4) or step[0] in ("next", "share", "iterate", "fail") for step in steps
+    )
+
+
 def render_task(task: Plain, prefix: str = "") -> list[str]:
     """One definition; `prefix` is an expression in front of the id for tasks made at run time."""
-    name, steps, returns, max_retries, delay, max_cycles = task
+    name, steps, returns, max_retries, delay, max_cycles = task[:6]
     whole = f"{prefix} + {name!r}" if prefix else repr(name)
     options = [f"id={whole}", "inject_context=True"]
     if max_retries and delay:
@@ -66,7 +89,9 @@ def render_task(task: Plain, prefix: str = "") -> list[str]:
     body = [f"me = {whole}", "channel, n = begin(ctx, me, data)"]
     for step in steps:
         body += render_step(step, variable(name))
-    if isinstance(returns, tuple):
+    if isinstance(returns, tuple) and returns[:1] != ("read",):
+        body.append(f"return {list(returns)!r}")
+    elif isinstance(returns, tuple):
         body.append(f"return copy.copy(channel.get({returns[1]!r}))")
     elif returns is not None:
         body.append(f"return {returns!r}")

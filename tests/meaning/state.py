@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_MAX_CYCLES = 10
+#: There is no single task before, so it returned nothing.
+NOTHING: Any = object()
+
+
+class Returned(NamedTuple):
+    """What the single task before returned when its completion started this one."""
+
+    name: str
+    value: Any
 
 
 class Unsuitable(Exception):
@@ -41,29 +52,59 @@ class CycleLimitExceededError(Exception):
 
 
 class Scope:
-    """What a branch sees of the channel: a copy of its parent's view, and a log of its own writes."""
+    """What a branch sees of the channel: a copy of its parent's view, and a log of its own writes.
+
+    A time to live that is not positive is over at once, any other one not before the run ends: no clock is needed.
+    """
 
     def __init__(self, parent: Scope | None = None) -> None:
         self.data: dict[str, Any] = copy.deepcopy(parent.data) if parent else {}
         self.sums: dict[str, int] = parent.sums if parent else {}
         self.log: list[tuple[Any, ...]] = []
+        self.locked = False
+        self.notes: set[str] = parent.notes if parent else set()  # see `waiting`
 
     def replay(self, log: list[tuple[Any, ...]]) -> None:
         """Repeat the writes of a branch here, in the order they were made."""
         for op, *args in log:
             getattr(self, op)(*copy.deepcopy(args))
 
-    def set(self, key: str, value: Any) -> None:
-        self.log.append(("set", key, copy.deepcopy(value)))
+    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
+        if self.locked:
+            self.sums[key] = value
+            return
+        self.log.append(("set", key, copy.deepcopy(value), ttl))
         self.data[key] = value
+        self._expire(key, ttl)
 
-    def append(self, key: str, value: Any) -> None:
-        self.log.append(("append", key, value))
-        self._list(key).append(value)
+    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
+        items = self._list(key)
+        self.log.append(("append", key, value, ttl))
+        items.append(value)
+        self._expire(key, ttl)
+        return len(items)
 
-    def prepend(self, key: str, value: Any) -> None:
-        self.log.append(("prepend", key, value))
-        self._list(key).insert(0, value)
+    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
+        items = self._list(key)
+        self.log.append(("prepend", key, value, ttl))
+        items.insert(0, value)
+        self._expire(key, ttl)
+        return len(items)
+
+    def clear(self) -> None:
+        self.log.append(("clear",))
+        self.data.clear()
+
+    @contextlib.contextmanager
+    def lock(self, _name: str) -> Iterator[None]:
+        """What happens inside is everybody's at once."""
+        self.locked = True
+        yield
+        self.locked = False
+
+    def _expire(self, key: str, ttl: int | None) -> None:
+        if ttl is not None and ttl <= 0:
+            del self.data[key]
 
     def delete(self, key: str) -> bool:
         self.log.append(("delete", key))
@@ -73,7 +114,7 @@ class Scope:
         self.sums[key] = self.sums.get(key, 0) + amount
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self.data.get(key, default)
+        return (self.sums if self.locked else self.data).get(key, default)
 
     def exists(self, key: str) -> bool:
         return key in self.data
@@ -97,6 +138,7 @@ class Activation:
     data: Any = None
     retries: int = 0
     given: Any = None  # the task to run in place of the node's own
+    cause: Any = NOTHING  # what the single task `Returned` whose completion decided it
 
 
 @dataclass
@@ -108,15 +150,19 @@ class Branch:
     parent: Branch | None = None
     queue: deque[Activation] = field(default_factory=deque)
     delayed: deque[Activation] = field(default_factory=deque)
-    fired: dict[str, set[str]] = field(default_factory=dict)  # waiting join -> predecessors that completed
+    fired: dict[str, dict[str, Any]] = field(default_factory=dict)  # waiting join -> who completed, and its value
     adopted: set[str] = field(default_factory=set)  # what this branch enqueued by directives
     names: dict[str, str] = field(default_factory=dict)  # of nodes that were made in it -> node
     cycles: dict[str, int] = field(default_factory=dict)
     completed: list[str] = field(default_factory=list)
-    gotos: list[Any] = field(default_factory=list)  # (node, given task) to be carried to the join
+    gotos: list[Any] = field(default_factory=list)  # (node, given task, the caller's value) to be carried to the join
     steps: int = 0
     stopped: str | None = None  # "terminated" | "max_steps"
     last: Any = None
+
+
+class Carried(tuple):  # type: ignore[type-arg]
+    """A goto on its way out of a branch: the node, the task to run there, and what the caller returned."""
 
 
 class Context:

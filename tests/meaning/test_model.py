@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from .model import Model, predict
-from .program import Group, Outcome, Program, Task, mask
+from .program import Group, Map, Node, Outcome, Program, Task, mask
 from .state import TooLong
 
 EVER = 99
@@ -22,17 +22,18 @@ def T(name: str, *steps: tuple[Any, ...], **options: Any) -> Task:
     return Task(name, steps, **{"returns": name, **options})
 
 
-def flow(text: str, *nodes: Task | Group, start: str | None = None, max_steps: int | None = None) -> Program:
+def flow(text: str, *nodes: Node, start: str | None = None, max_steps: int | None = None) -> Program:
     """A program from `a>b>c; a>d` and the nodes that are more than plain tasks."""
     paths = [path.split(">") for path in text.replace(" ", "").split(";") if path]
     edges = [edge for path in paths for edge in pairwise(path)]
     made = {node.id: node for node in nodes}
     members = [member for node in nodes if isinstance(node, Group) for member in node.members]
     named = dict.fromkeys([name for path in paths for name in path] + members)
+    maps = {name: node for name, node in made.items() if isinstance(node, Map)}
     plain = {name: T(name) for name in named if name not in made}
     groups = {name: node for name, node in made.items() if isinstance(node, Group)}
     tasks = {**plain, **{name: node for name, node in made.items() if isinstance(node, Task)}}
-    return Program((*tasks.values(), *groups.values()), tuple(edges), start or paths[0][0], max_steps)
+    return Program((*tasks.values(), *maps.values(), *groups.values()), tuple(edges), start or paths[0][0], max_steps)
 
 
 def order(program: Program) -> str:

@@ -2,14 +2,20 @@
 
 import os
 import signal
+import sys
 import time
 
 
 def run(link):
     while (task := link.next()) is not None:
         ticket, payload = task
+        if payload[:1] == b"h":  # take so long to get ready
+            time.sleep(float(payload[1:]))
+        link.begin_body()
         what, rest = payload[:1], payload[1:]
-        if what == b"e":  # echo
+        if what == b"h":
+            link.report(ticket, 0, b"ready", b"")
+        elif what == b"e":  # echo
             link.report(ticket, 7, rest, b"fx")
         elif what == b"s":  # sleep
             time.sleep(float(rest))
@@ -52,6 +58,12 @@ def run(link):
                 time.sleep(60)
                 os._exit(0)
             os._exit(9)
+        elif what == b"q":  # what an expression gives here
+            link.report(ticket, 0, repr(eval(rest, {"os": os, "sys": sys})).encode(), b"")
+        elif what == b"m":  # have so much memory for a while
+            kept = bytearray(b"x" * int(rest))
+            time.sleep(30)
+            del kept
         elif what == b"v":  # an environment variable
             link.report(ticket, 0, os.environ.get(rest.decode(), "").encode(), b"")
         else:

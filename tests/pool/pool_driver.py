@@ -5,24 +5,25 @@ import sys
 import time
 from pathlib import Path
 
-from graflow_fast._pool.process_pool import ProcessPool
+from graflow_fast._pool.process_pool import LOST, OVERMEMORY, OVERTIME, REPORT, REQUEST, ProcessPool
 
 HERE = Path(__file__).parent
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))  # workers import echo_loop from here
 
-REPORT, REQUEST, LOST, TIMEOUT = range(4)
-
 
 class Driver:
-    """A pool and the books of one test."""
+    """A pool and the books of one test. All its workers are there from the start, unless it shall grow."""
 
-    def __init__(self, workers=2, loop="echo_loop:run"):
+    def __init__(self, workers=2, loop="echo_loop:run", grows=False):
         self.pool = ProcessPool(workers, loop=loop)
+        if not grows:
+            self.pool.grow(workers)
         self.core = self.pool.core
         self.reports = {}
         self.lost = []
         self.timeouts = []
+        self.over_memory = []
         self.tickets = 0
 
     def submit(self, payload, definitions=(), **options):
@@ -37,11 +38,13 @@ class Driver:
         elif event[0] == REQUEST:
             self.core.reply(event[2], b"re:" + event[3])
         elif event[0] == LOST:
-            self.lost.append(event)
+            self.lost.append(self.pool.lost(*event[1:]))
             self.pool.refill()
-        else:
-            self.timeouts.append(event)
+        elif event[0] in (OVERTIME, OVERMEMORY):
+            (self.timeouts if event[0] == OVERTIME else self.over_memory).append(event)
             self.pool.kill(event[2])
+        else:
+            self.pool.grow(event[1])
 
     def until(self, condition, seconds=20):
         deadline = time.monotonic() + seconds

@@ -54,7 +54,7 @@ def test_the_template_forks_its_first_workers_without(module, before_the_fork):
 
 
 def test_the_template_has_imported_what_runs_plain_tasks(before_the_fork):
-    assert {"graflow_fast._worker.loop", "graflow_fast._core", "graflow_fast._worker.functions"} <= before_the_fork
+    assert {"graflow_fast._worker.loop", "graflow_fast._core", "graflow_fast._wire.functions"} <= before_the_fork
 
 
 def test_the_package_imports_nothing_until_its_names_are_used():

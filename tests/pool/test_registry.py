@@ -3,8 +3,9 @@
 import os
 import threading
 
+import psutil
 import pytest
-from pool_driver import wait_until
+from pool_driver import REPORT, wait_until
 
 from graflow_fast._pool import cores, registry
 from graflow_fast._pool.process_pool import ProcessPool
@@ -41,8 +42,23 @@ def test_a_pool_that_was_started_early_is_the_one_to_be_had():
     registry.checkin(pool)
 
 
+def test_a_pool_is_started_early_beside_one_that_a_thread_has_for_itself():
+    own = registry.open_own(1)
+    try:
+        registry.prestart(1, "echo_loop:run")
+        assert len(registry._idle) == 1
+    finally:
+        registry.release(own, 0.0)
+
+
 def test_a_pool_that_was_started_early_and_never_used_ends():
     registry.prestart(2, "echo_loop:run")
+    [(_, pool)] = registry._idle
+    template = pool._server.pid
+    assert psutil.pid_exists(template)
+    registry.shutdown_all()
+    assert pool.closed
+    assert not psutil.pid_exists(template)
 
 
 def test_two_runs_at_once_get_two_pools():
@@ -76,6 +92,7 @@ def test_a_pool_with_work_left_is_not_used_again():
 
 def test_a_pool_whose_worker_was_killed_at_the_end_is_whole_again():
     pool = out(2)
+    pool.grow(2)
     core = pool.core
     core.submit(1, b"s30")
     core.poll(0)
@@ -150,7 +167,7 @@ def test_threads_of_libraries_are_limited_unless_the_user_said_so(monkeypatch):
     core.submit(2, b"vMKL_NUM_THREADS")
     results = {}
     while len(results) < 2:
-        results.update({event[1]: event[6] for event in core.poll(5)})
+        results.update({event[1]: event[6] for event in core.poll(5) if event[0] == REPORT})
     assert results == {1: b"5", 2: b"4"}
     registry.checkin(pool)
 
@@ -163,7 +180,7 @@ def test_pools_within_pools_end_somewhere(monkeypatch):
     monkeypatch.setenv("GRAFLOW_FAST_DEPTH", "4")
     with workflow("deep") as wf:
         task("only")(lambda: 1)
-        with pytest.raises(GraflowRuntimeError, match="inside of 4 others.*__main__"):
+        with pytest.raises(GraflowRuntimeError, match="inside of 4 others.*executor='inline'"):
             wf.execute(executor="process", max_workers=2)
     monkeypatch.setenv("GRAFLOW_FAST_DEPTH", "3")
     assert wf.execute(executor="process", max_workers=2) == 1

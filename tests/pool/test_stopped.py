@@ -31,7 +31,7 @@ def test_what_an_idle_one_was_given_runs_elsewhere(start, workers):
     tickets = [driver.submit(b"e%d" % number) for number in range(50)]
     driver.all_reported(5)
     assert sorted(driver.reports)[1:] == tickets
-    assert {event[1] for event in driver.lost} == {-1}
+    assert {lost.ticket for lost in driver.lost} == {-1}
     wait_until(lambda: all(map(is_gone, pids)))
 
 
@@ -45,7 +45,7 @@ def test_what_waits_behind_a_running_one_runs_elsewhere(driver):
     assert driver.timeouts == []
     driver.all_reported(5)
     assert [event[1] for event in driver.timeouts] == [long]
-    assert [event[1] for event in driver.lost] == [long]
+    assert [lost.ticket for lost in driver.lost] == [long]
 
 
 def test_a_moment_is_forgiven(start):
@@ -91,7 +91,7 @@ def test_killing_one(driver, grace):
     stop(driver.pool.pid(worker))
     driver.pool.kill(worker, grace)
     driver.until(lambda: driver.lost, 5)
-    assert driver.lost[0][1] == ticket
+    assert driver.lost[0].ticket == ticket
 
 
 @pytest.mark.parametrize("which", ["workers", "template", "all"])

@@ -1,9 +1,10 @@
-"""Prints the figures of T1, T2, T4 and T5: what was injected, how often, what was lost. T3 is ``make meaning``.
+"""Prints the figures of T1, T2, T4, T5 and D1: what was injected, how often, what was lost. T3 is ``make meaning``.
 
 Once, every row is done in full. With ``--soak`` they are repeated for so many minutes, storms with new seeds each time.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,8 @@ ROWS = {
     ],
     "T4 bytes on a worker's link": ["test_hostile_pipe.py", "../pool/test_faults.py"],
     "T5 stops at random moments": ["test_stopping.py", "test_interrupts.py"],
+    "D1 kills of durable programs at every entry": ["../durable/test_killed.py"],
+    "hard cases of durable programs": ["../durable/test_hard.py"],
 }
 
 
@@ -59,6 +62,7 @@ class Figures:
             capture_output=True,
             text=True,
             check=False,
+            env=os.environ | {"GRAFLOW_FAST_KILLS": "all"},
         )
         last = done.stdout.rstrip().splitlines()[-1]
         self.lost += done.returncode != 0

@@ -17,11 +17,16 @@ LOSSES = ("wrong results", "lost effects", "doubled effects", "out of order")
 
 
 class Storm(threading.Thread):
-    """Sends a signal to a random worker of this process every so often, until stopped."""
+    """Sends a signal to a random worker of this process every so often, until stopped.
 
-    def __init__(self, every: float, number: int = signal.SIGKILL, seed: int = 0) -> None:
+    With ``fading`` above 1 each pause is so many times as long as the last: on a busy machine workers that are killed
+    every few milliseconds would never begin a task.
+    """
+
+    def __init__(self, every: float, number: int = signal.SIGKILL, seed: int = 0, fading: float = 1.0) -> None:
         super().__init__(daemon=True)
         self.every = every
+        self.fading = fading
         self.number = number
         self.random = random.Random(seed)
         self.sent = 0
@@ -35,6 +40,7 @@ class Storm(threading.Thread):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.random.choice(found), self.number)
                     self.sent += 1
+                    self.every *= self.fading
 
     def __enter__(self):
         self.start()
@@ -72,11 +78,11 @@ def run_group(tasks: int, **options):
     return wf.execute(max_workers=2, ret_context=True)[1]
 
 
-def kill_storm(tasks: int, every: float = 0.05, seed: int = 0) -> dict[str, float]:
+def kill_storm(tasks: int, every: float = 0.05, seed: int = 0, fading: float = 1.0) -> dict[str, float]:
     """Run a group under a storm; say what was injected and what was lost."""
     expected = sum(range(200))
     begun = time.monotonic()
-    with Storm(every, seed=seed) as storm:
+    with Storm(every, seed=seed, fading=fading) as storm:
         context = run_group(tasks)
     log = context.channel.get("log")
     wrong = sum(context.get_result(f"w{number}") != expected * number for number in range(tasks))

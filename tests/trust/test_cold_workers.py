@@ -39,7 +39,7 @@ def run(*bodies, workers=1):
 def is_cold():
     import sys
 
-    return "graflow_fast._worker.tasks" not in sys.modules and "cloudpickle" not in sys.modules
+    return "graflow_fast._worker.bodies" not in sys.modules and "cloudpickle" not in sys.modules
 
 
 def use_up_descriptors():

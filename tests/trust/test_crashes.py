@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,7 @@ def note(path):
 
 def test_kill_storm():
     """As many tasks as a busy machine gets through in half a minute; `make trust` has larger ones."""
-    figures = storm.kill_storm(5_000, every=0.02)
+    figures = storm.kill_storm(5_000, every=0.02, fading=1.03)
     assert figures["kills"] > 5
     assert [figures[name] for name in ("wrong results", "lost effects", "doubled effects", "out of order")] == [0] * 4
 
@@ -67,6 +68,38 @@ def test_without_retries_one_crash_fails_the_task_alone():
     members = many(200)
     context = run(*members[:100], dies, *members[100:])
     assert [context.get_result(f"t{number}") for number in range(200)] == list(range(200))
+
+
+@pytest.mark.parametrize("code", [0, 1, 70, 71, 255])
+def test_a_body_may_end_its_worker_with_any_code(code):
+    def ends(code):
+        os._exit(code)
+
+    ends = task("ends")(ends)
+    bad = [ends(task_id=f"bad{number}", code=code) for number in range(3)]
+    context = run(*bad, *many(5))
+    assert [context.get_result(f"t{number}") for number in range(5)] == list(range(5))
+    with workflow("crashes") as wf:
+        ends(task_id="bad", code=code)
+    with pytest.raises(WorkerCrashedError) as caught:
+        wf.execute(executor="process", max_workers=2)
+    assert caught.value.exit_code == code
+    assert "closed its own link" not in str(caught.value)
+
+
+@pytest.mark.parametrize("then", ["pass", "os._exit(70)", "time.sleep(30)"])
+def test_a_body_that_closes_everything_is_told_so(then):
+    @task
+    def closes(then):
+        os.closerange(0, 5000)
+        exec(then, {"os": os, "time": time})
+
+    with workflow("crashes") as wf:
+        closes(task_id="closes", then=then)
+    with pytest.raises(WorkerCrashedError) as caught:
+        wf.execute(executor="process", max_workers=2)
+    if then != "os._exit(70)":  # which says nothing of its link
+        assert "it closed its own link" in str(caught.value)
 
 
 @pytest.mark.parametrize(("number", "deaths"), [(signal.SIGSEGV, 3), (0, 3), (signal.SIGKILL, 10)])
@@ -245,7 +278,7 @@ def test_live_operations_are_exact_under_a_storm():
     def adds(ctx, number):
         return ctx.get_channel().atomic_add("tickets", 1)
 
-    with storm.Storm(0.01):
+    with storm.Storm(0.01, fading=1.05):
         context = run(*(adds(task_id=f"a{number}", number=number) for number in range(300)), policy="strict")
     values = [context.get_result(f"a{number}") for number in range(300)]
     assert len(set(values)) == 300  # nobody got the same, though attempts that were killed have drawn numbers, too

@@ -30,6 +30,8 @@ def run_once(number):
 
         first >> (task(id="again", inject_context=True, max_cycles=5)(again) | other)
         wf.execute(executor="process", max_workers=1)
+    del wf, first, other, again
+    gc.collect()  # a workflow and its tasks name each other, so they are gone when they are collected
 
 
 def resident():

@@ -55,8 +55,8 @@ def outcome(request):
 
 
 def test_standard_output_by_task_in_member_order(outcome):
-    """Within a task what went around Python follows what Python printed."""
-    expected = [f"python {n}\nno line end,no newline {n};child {n}\ndescriptor {n}\n" for n in range(4)]
+    """Within a task, too, all comes in the order in which it was said, by whomever."""
+    expected = [f"python {n}\nno newline {n};child {n}\ndescriptor {n}\nno line end," for n in range(4)]
     assert outcome.stdout == "".join(expected) + "\nend\n"
 
 

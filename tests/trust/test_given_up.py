@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from graflow_fast import parallel, task, workflow
-from graflow_fast._run import losses
+from graflow_fast._places.process import losses
 
 
 def wait_until(condition):

@@ -178,10 +178,10 @@ def test_bodies_that_refuse_are_made_to_end(tmp_path, number):
 
 
 def test_a_second_ctrl_c_kills_at_once(tmp_path):
-    program = start(tmp_path, "signal.SIG_IGN")
+    program = start(tmp_path, 'lambda *_: open(f"{sys.argv[1]}/told{number}", "w").close()')
     processes = descendants(program)
     program.send_signal(signal.SIGINT)
-    time.sleep(0.05)  # lint: ignore - while bodies are given time to end
+    wait_until(lambda: len(list(tmp_path.glob("told*"))) == 2)  # now they are given time to end
     assert program.poll() is None
     program.send_signal(signal.SIGINT)
     begun = time.monotonic()
@@ -197,7 +197,7 @@ EXITS = textwrap.dedent(
 
     @task
     def works(number):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: open(f"{sys.argv[1]}/told{number}", "w").close())
         os.open(f"{sys.argv[1]}/begun{number}", os.O_CREAT)
         while True:
             time.sleep(1)
@@ -236,8 +236,8 @@ def test_every_way_to_end_in_the_middle(tmp_path, way, code):
     wait_until(lambda: left_of_session(program.pid) == [], 1.0)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.15])
-def test_ctrl_c_while_the_program_ends(tmp_path, delay):
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_ctrl_c_while_the_program_ends(tmp_path, told):
     """The moment in which bodies that refuse to end are waited for."""
     program = subprocess.Popen(
         [sys.executable, "-c", EXITS.replace("WAY", "print('ends', flush=True)"), str(tmp_path)],
@@ -247,7 +247,7 @@ def test_ctrl_c_while_the_program_ends(tmp_path, delay):
     )
     assert program.stdout.readline() == b"ends\n"
     processes = descendants(program)
-    time.sleep(delay)  # lint: ignore - the moment
+    wait_until(lambda: len(list(tmp_path.glob("told*"))) >= told)
     program.send_signal(signal.SIGINT)
     begun = time.monotonic()
     program.communicate(timeout=10)
@@ -259,7 +259,7 @@ def test_ctrl_c_while_the_program_ends(tmp_path, delay):
 
 @pytest.mark.parametrize("moment", ["fork", "forked"])
 def test_ctrl_c_in_the_middle_of_starting_workers(monkeypatch, moment):
-    """It acts when all of them are there, so that each is known to somebody who ends it."""
+    """It acts when the one that is being started is known to somebody who ends it."""
     calls = []
     original = getattr(fork_server.ForkServer, moment)
 
@@ -272,7 +272,7 @@ def test_ctrl_c_in_the_middle_of_starting_workers(monkeypatch, moment):
         task(id="a")(int) | task(id="b")(int)
     with pytest.raises(KeyboardInterrupt):
         wf.execute(max_workers=2)
-    assert len(calls) == 2
+    assert len(calls) >= 1
     wf.execute(max_workers=2)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 
 import psutil
@@ -94,6 +95,68 @@ def test_time_spent_waiting_for_a_worker_does_not_count():
 
     context = run(*(takes(task_id=f"t{number}", number=number) for number in range(20)))
     assert context.get_result("t19") == 19
+
+
+@pytest.fixture
+def heavy(tmp_path, monkeypatch):
+    """A module that takes half a second to import."""
+    code = "import time; time.sleep(0.6)\nclass Kind:\n    value = 5\ndef works(item):\n    return item\n"
+    (tmp_path / "heavy_module.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    import heavy_module
+
+    yield heavy_module
+    del sys.modules["heavy_module"]
+
+
+WAYS = {
+    "a step": lambda made: made(task_id="made", item=1),
+    "members": lambda made: parallel(*(made(task_id=f"made{number}", item=number) for number in range(3))),
+    "a map": lambda made: made.map([1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("where", ["the function", "the argument", "a value that it looks up"])
+def test_imports_before_the_body_are_no_part_of_its_time(heavy, way, where):
+    if where == "the function":
+        body = lambda item: heavy.works(item)  # noqa: E731
+    elif where == "the argument":
+        body = lambda item, given=None: (item, given.value)[0]  # noqa: E731
+    else:
+        body = lambda item, first: (item, first.value)[0]  # noqa: E731
+    made = task("made", timeout=0.3)(body)
+    with workflow("limits") as wf:
+        if where == "the argument":
+            made = made(task_id="kind", given=heavy.Kind())
+        last = WAYS[way](made)
+        if where == "a value that it looks up":
+            task("first")(lambda: heavy.Kind()) >> last
+    context = wf.execute("first" if where == "a value that it looks up" else None, max_workers=2, ret_context=True)[1]
+    assert context.stop_reason == "completed"
+
+
+def test_imports_in_the_body_are(heavy):
+    @task(timeout=0.3)
+    def imports():
+        import heavy_module
+
+        return heavy_module.works(1)
+
+    with pytest.raises(ParallelGroupError) as caught:
+        run(imports, other)
+    assert isinstance(caught.value.__cause__, TaskTimeoutError)
+
+
+def test_after_imports_the_time_counts(heavy):
+    @task(timeout=0.3)
+    def late():
+        heavy.works(1)
+        time.sleep(1000)
+
+    with pytest.raises(ParallelGroupError) as caught:
+        run(late, other)
+    assert isinstance(caught.value.__cause__, TaskTimeoutError)
 
 
 def test_a_memory_limit_counts_children_and_is_retryable(tmp_path):

@@ -9,8 +9,10 @@ import signal
 import pytest
 
 from graflow_fast import parallel, task, workflow
-from graflow_fast._run.live_journal import LiveJournal
-from graflow_fast._run.losses import Losses
+from graflow_fast._places.process import live_journal
+from graflow_fast._places.process.live_journal import LiveJournal
+from graflow_fast._places.process.losses import Losses
+from graflow_fast.exceptions import GraflowRuntimeError
 
 
 def die_once(path):
@@ -71,51 +73,6 @@ def test_an_attempt_charged_with_a_crash_is_not_undone(tmp_path):
         parallel(adds, task(id="other")(lambda: None))
     context = wf.execute(executor="process", max_workers=1, ret_context=True)[1]
     assert context.get_result("adds") == context.get_channel().get("n") == 2
-
-
-def test_a_chain_that_lost_its_worker_adds_once_in_each_step(tmp_path, replayed):
-    """Its steps go to the worker together; when that dies they are repeated one by one, uncharged."""
-    path = str(tmp_path / "died")
-
-    def add(ctx):
-        import graflow_fast._worker.lease
-
-        graflow_fast._worker.lease.LONGEST = 60.0  # here in the worker: all steps are part of the lease, however slow
-        drawn = ctx.get_channel().atomic_add("n", 1)
-        with ctx.get_channel().lock("door"):
-            ctx.get_channel().set("m", (ctx.get_channel().get("m") or 0) + 1)
-        if ctx.task_id == "c":
-            die_once(path)
-        return drawn
-
-    with workflow("chain") as wf:
-        a, b, c, d = (task(id=name, inject_context=True)(add) for name in "abcd")
-        a >> b >> c >> d
-    context = wf.execute(executor="process", max_workers=1, ret_context=True)[1]
-    assert [context.get_result(name) for name in "abcd"] == [1, 2, 3, 4]
-    assert context.get_channel().get("m") == 4
-    assert {name for _, name in replayed} == set("abc")
-
-
-def test_a_loop_that_lost_its_worker_adds_once_in_each_round(tmp_path, replayed):
-    path = str(tmp_path / "died")
-
-    @task(inject_context=True, max_cycles=10)
-    def round(ctx):
-        import graflow_fast._worker.lease
-
-        graflow_fast._worker.lease.LONGEST = 60.0
-        drawn = ctx.get_channel().atomic_add("n", 1)
-        if ctx.cycle_count == 3:
-            die_once(path)
-        if ctx.cycle_count < 5:
-            ctx.next_iteration()
-        return drawn
-
-    with workflow("loop") as wf:
-        round
-    assert wf.execute(executor="process", max_workers=1) == 5
-    assert len(replayed) == 3
 
 
 def test_a_report_that_was_on_its_way_when_the_worker_died_costs_no_second_addition(tmp_path, replayed):
@@ -244,3 +201,76 @@ def test_another_attempt_remembers_nothing():
     store.journal.forget(1)
     assert store.body("add", ticket=1) == [2]
     assert store.body("add", ticket=2) == [3]
+
+
+def test_many_operations_are_remembered():
+    store = Store()
+    operations = ["add"] * 30_000
+    assert store.body(*operations) == store.body(*operations)
+    assert store.value == 30_000
+
+
+def test_a_body_that_did_more_than_is_remembered_fails_rather_than_repeat_it(monkeypatch):
+    """And tells its task; what it does beyond what it did the last time is not reached."""
+    monkeypatch.setattr(live_journal, "_MOST", 100)
+    store = Store()
+    store.body(*["add"] * 150, "get")
+    assert store.body(*["add"] * 100) == list(range(1, 101))
+    for _ in range(2):
+        with pytest.raises(GraflowRuntimeError, match="Task 'body' lost its worker.*100 live operations"):
+            store.body(*["add"] * 150)
+    assert store.value == 150
+
+
+def test_large_answers_are_remembered_up_to_a_size(monkeypatch):
+    monkeypatch.setattr(live_journal, "_MOST_BYTES", 1000)
+    journal = LiveJournal()
+    part = (0, "body")
+    for turn in range(20):
+        journal.answer(1, part, turn, ("get", "key", ()), lambda: b"x" * 100)
+    assert len(journal.known[1][part].answers) == 10
+    journal.answer(1, part, 0, ("set", "key", ()), lambda: None)
+    assert (journal.known[1][part].size, journal.known[1][part].count) == (0, 1)
+
+
+def test_operations_are_told_apart_without_their_arguments_help():
+    """Arrays have no single answer to ``==``; equal amounts of another type are another question."""
+    np = pytest.importorskip("numpy")
+    journal = LiveJournal()
+    amounts = [np.arange(3), np.arange(3), np.zeros(3)]
+    done = []
+    for _ in range(2):
+        for turn, amount in enumerate(amounts):
+            journal.answer(1, (0, "body"), turn, ("atomic_add", "n", (amount,)), lambda: done.append(1))
+    assert len(done) == 3
+
+
+@pytest.mark.parametrize("max_retries", [None, 1])
+def test_a_lost_body_that_did_too_much_fails_or_is_retried(tmp_path, monkeypatch, max_retries):
+    """It fails with the reason; with retries it has a new attempt, which adds again, as after any failure."""
+    monkeypatch.setattr(live_journal, "_MOST", 50)
+    path = str(tmp_path / "died")
+
+    @task(inject_context=True, max_retries=max_retries)
+    def adds(ctx):
+        for _ in range(80):
+            drawn = ctx.get_channel().atomic_add("n", 1)
+        die_once(path)
+        return drawn
+
+    made = Losses.__init__
+
+    def all_killed(self, processes):
+        made(self, processes)
+        self._killed_workers = AllOfThem()
+
+    monkeypatch.setattr(Losses, "__init__", all_killed)
+    with workflow("much") as wf:
+        parallel(adds, task(id="other")(lambda: None))
+    if max_retries is None:
+        with pytest.raises(GraflowRuntimeError) as caught:
+            wf.execute(executor="process", max_workers=1)
+        assert "Task 'adds' lost its worker" in str(caught.value.__cause__)
+    else:
+        context = wf.execute(executor="process", max_workers=1, ret_context=True)[1]
+        assert context.get_result("adds") == context.get_channel().get("n") == 160

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections import Counter
@@ -131,8 +132,7 @@ def test_everything_arrives_once(executor, capsys):
     def says(number):
         chance = random.Random(number)
         for line in range(chance.randrange(20)):
-            # In one write: what threads print goes straight to the stream, which keeps no lines together.
-            print(f"{number}:{line}\n", end="")
+            print(f"{number}:{line}")
             if chance.random() < 0.3:
                 os.write(1, f"{number}+{line}\n".encode()) if executor in ("auto", "process") else None
             time.sleep(chance.choice([0, 0, 0.01]))
@@ -149,21 +149,24 @@ def test_everything_arrives_once(executor, capsys):
     assert live[-1] == "end"
 
 
-def test_before_a_crash_and_again_with_the_retry(tmp_path, capsys):
+def test_before_a_crash_and_again_with_the_retry(tmp_path):
+    seen = Seen(tmp_path, ["once", "around"])
+
     @task(max_retries=1)
     def says():
         print("once", flush=True)
         os.write(1, b"around\n")
         if not (tmp_path / "died").exists():
             (tmp_path / "died").touch()
-            time.sleep(0.2)  # lint: ignore - some of it was seen already
+            wait_for(tmp_path / "once")
+            wait_for(tmp_path / "around")
             os.kill(os.getpid(), signal.SIGKILL)
         print("survived")
 
     with workflow("live") as wf:
         says
-    wf.execute(executor="process", max_workers=1, output="live")
-    assert capsys.readouterr().out.splitlines() == ["once", "around", "once", "survived", "around"]
+    execute(seen, wf, executor="process", max_workers=1, output="live")
+    assert seen.text.splitlines() == ["once", "around", "once", "around", "survived"]
 
 
 def test_a_chain_is_shown_step_by_step(seen):
@@ -175,7 +178,50 @@ def test_a_chain_is_shown_step_by_step(seen):
 
 def test_ordered_output_waits(seen):
     """The default: what a later member says waits for its turn."""
+    said = seen.path / "said"
     with workflow("ordered") as wf:
-        task(id="first")(lambda: time.sleep(0.3) or print("first")) | task(id="second")(lambda: print("begun"))
+        task(id="first")(lambda: wait_for(said) or print("first")) | task(id="second")(
+            lambda: print("begun") or said.touch()
+        )
     execute(seen, wf, max_workers=2)
     assert seen.text == "first\nbegun\n"
+
+
+def test_lines_of_workers_are_whole(seen):
+    """The beginning of a line is shown when it ends or is flushed."""
+
+    def prints(path):
+        print("begun", end="", flush=True)
+        wait_for(path / "begun")
+        print()
+        print("half", end=" ")
+        time.sleep(0.3)
+        assert not (path / "half").exists()
+        print("whole")
+
+    with workflow("live") as wf:
+        task(id="a")(lambda: prints(seen.path))
+    seen.words.append("half")
+    execute(seen, wf, executor="process", max_workers=1, output="live")
+    assert seen.text == "begun\nhalf whole\n"
+
+
+def test_lines_of_threads_are_whole(seen):
+    """Two bodies that print at the same time do not mix their lines; what is flushed is shown at once."""
+    both = threading.Barrier(2, timeout=10)
+
+    def says(name):
+        print(name, end=" ")
+        both.wait()
+        print("says", "something")
+        both.wait()
+        if name == "a":
+            print("begun", end="", flush=True)
+            wait_for(seen.path / "begun")
+            print()
+
+    with workflow("live") as wf:
+        made = task(says)
+        made(task_id="a", name="a") | made(task_id="b", name="b")
+    execute(seen, wf, executor="thread", max_workers=2, output="live")
+    assert sorted(seen.text.splitlines()) == ["a says something", "b says something", "begun"]

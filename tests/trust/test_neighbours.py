@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from graflow_fast import parallel, task, workflow
-from graflow_fast._shared import segments
+from graflow_fast._wire.shared import segments
 from graflow_fast.core.workflow import current_workflow_context, set_current_workflow_context
 from graflow_fast.exceptions import GraflowRuntimeError, WorkerCrashedError
 
@@ -29,7 +29,7 @@ def after(body, capsys):
             dict(os.environ),
             sys.getrecursionlimit(),
             print("seen"),
-            time.sleep(0.1),
+            signal.getitimer(signal.ITIMER_REAL),
             subprocess.run("echo $ADDED $TERM; pwd", shell=True, capture_output=True, text=True).stdout,
         )
 
@@ -121,7 +121,7 @@ def test_a_body_that_changes_its_process_and_raises(monkeypatch):
     assert wf.execute(executor="process", max_workers=1) == (os.getcwd(), None, signal.SIG_DFL)
 
 
-def test_nothing_listens_on_a_port_and_files_are_the_users_own():
+def test_nothing_listens_on_a_port_and_files_are_the_users_own(tmp_path):
     found = []
 
     def look():
@@ -135,17 +135,31 @@ def test_nothing_listens_on_a_port_and_files_are_the_users_own():
 
     modes = set()
 
+    def wait_for(condition):
+        until = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+
+    def look_in_the_middle():
+        try:
+            wait_for(lambda: len(list(tmp_path.glob("begun*"))) == 2)
+            look()
+        finally:
+            (tmp_path / "looked").touch()
+
     @task
     def waits(number, data):
-        time.sleep(0.5)
+        (tmp_path / f"begun{number}").touch()
+        wait_for((tmp_path / "looked").exists)
         return bytes(data)
 
     with workflow("neighbours") as wf:
         parallel(*(waits(task_id=f"w{number}", number=number, data=bytes(1_000_000)) for number in range(2)))
-    timer = threading.Timer(0.4, look)
-    timer.start()
+    looker = threading.Thread(target=look_in_the_middle)
+    looker.start()
     wf.execute(max_workers=2)
-    timer.join()
+    looker.join()
     while segments.arena.resting:  # kept for the next large value
         segments.arena.resting.pop().close()
     assert found == []

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from graflow_fast import task, workflow
-from graflow_fast._run.output import GivenUp
-from graflow_fast._run.threads import Threads
+from graflow_fast._body.captured import GivenUp
+from graflow_fast._places.threads import Threads
 from graflow_fast.exceptions import GraflowWorkflowCanceledError
 
 LONG = 30.0

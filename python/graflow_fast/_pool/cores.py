@@ -7,14 +7,7 @@ thread per core in every worker would make 4 096 threads of them.
 import math
 import os
 
-#: What OpenMP, OpenBLAS, MKL, numexpr and Accelerate read when they are first imported.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+from graflow_fast._body.resources import THREAD_VARIABLES
 
 
 def usable_cores() -> int:
@@ -25,6 +18,22 @@ def usable_cores() -> int:
         cores = os.cpu_count() or 1
     quota = _quota_v2() or _quota_v1()
     return max(1, min(cores, math.ceil(quota)) if quota else cores)
+
+
+def usable_memory() -> int:
+    """The bytes this process may use: what the machine has, or less by its control group's limit."""
+    import psutil  # type: ignore[import-untyped]
+
+    limits = [int(psutil.virtual_memory().total)]
+    path = _group("0::")
+    while path is not None:
+        text = _read(f"/sys/fs/cgroup{path.rstrip('/')}/memory.max")
+        limits += [int(text)] if text.isdigit() else []
+        path = os.path.dirname(path) if path != "/" else None
+    for place in {_group("memory"), "/"} - {None}:
+        text = _read(f"/sys/fs/cgroup/memory{place}/memory.limit_in_bytes")
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits)
 
 
 def thread_environment(workers: int) -> dict[str, str]:

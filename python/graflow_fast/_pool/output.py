@@ -24,23 +24,24 @@ class Stream:
     def __init__(self, name: str) -> None:
         self.fd = -1
         self.fd = memory_file(name)
-        self._read = 0
+        #: Up to where it was read.
+        self.read_to = 0
         self._freed = 0
 
     def drain(self, until: int = sys.maxsize) -> bytes:
         """What was written since the last call, up to a position."""
         parts = []
-        while part := os.pread(self.fd, max(0, min(1 << 20, until - self._read)), self._read):
-            self._read += len(part)
+        while part := os.pread(self.fd, max(0, min(1 << 20, until - self.read_to)), self.read_to):
+            self.read_to += len(part)
             parts.append(part)
         self._free()
         return b"".join(parts)
 
     def drain_lines(self) -> bytes:
         """What was written since the last call, as far as it is whole lines (a carriage return ends one, too)."""
-        data = os.pread(self.fd, 1 << 20, self._read)
+        data = os.pread(self.fd, 1 << 20, self.read_to)
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-        self._read += end
+        self.read_to += end
         self._free()
         return data[:end]
 
@@ -57,7 +58,7 @@ class Stream:
 
     def _free(self) -> None:
         """Give back the memory of what was read, but for a tail to show in errors."""
-        end = (self._read - _TAIL) & ~0xFFFF
+        end = (self.read_to - _TAIL) & ~0xFFFF
         if end - self._freed < 1 << 20:
             return
         import ctypes  # rarely needed, and slow to import

@@ -1,89 +1,48 @@
 """A set of worker processes: start, replace, kill and end them, and say how they ended.
 
 Owns processes and their descriptors. Must not know tasks; what travels to workers is the core's (`ProcessPool.core`).
+There are no more workers than there has been work for: the core asks for them (the event `WANTED`).
 """
 
 import contextlib
-import errno
 import os
-import signal
-import sys
 import time
 import warnings
 from _socket import AF_UNIX, SOCK_STREAM, socketpair
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from graflow_fast import _core
-from graflow_fast._pool.cores import thread_environment
-from graflow_fast._pool.fork_server import ForkServer, _path
-from graflow_fast._pool.memory import buffers
-from graflow_fast._pool.output import Stream, memory_file
+from graflow_fast._pool.fork_server import DEFAULT_LOOP, ForkServer
+from graflow_fast._pool.lost import Lost, Piece, is_running, read_status
+from graflow_fast._pool.output import memory_file
 from graflow_fast._pool.signals import postponed_signals
-from graflow_fast._worker.main import CANNOT_START, DEFAULT_LOOP
+from graflow_fast._pool.starting import CannotStart, boot, cannot_start, check_nesting, environment
+from graflow_fast._pool.worker_process import WorkerProcess
+from graflow_fast._pool.written import Written
 
-#: What the coordinator has open for a pool, and for each of its workers, while they are started.
-_OWN_DESCRIPTORS = 8
-_DESCRIPTORS_PER_WORKER = 5
+#: What the core tells of: the first item of an event.
+REPORT, REQUEST, LOST, OVERTIME, OVERMEMORY, WANTED = range(6)
+
 #: The output of this many ended workers is kept for whoever asks late.
 _KEPT = 16
-#: Pools may be started by workers of pools, but only so deep: a module that starts one when it is imported would go on
-#: for ever.
-_DEEPEST = 4
-_DEPTH = "GRAFLOW_FAST_DEPTH"
-
-
-class ExitInfo(NamedTuple):
-    """How a worker ended."""
-
-    pid: int
-    #: The signal that killed it, or None.
-    signal: int | None
-    #: Its exit code, or None.
-    code: int | None
-    #: The most memory it had resident, in bytes; None if nobody could tell.
-    peak_rss_bytes: int | None
-    #: The end of what it wrote to its standard error.
-    stderr_tail: str
-    #: Where it was when it crashed, if Python's fault handler could write it.
-    faulthandler_trace: str | None
-
-    def __str__(self) -> str:
-        if self.signal is not None:
-            try:
-                return f"killed by {signal.Signals(self.signal).name}"
-            except ValueError:
-                return f"killed by signal {self.signal}"
-        return "ended" if self.code is None else f"exited with code {self.code}"
-
-
-class CannotStart(RuntimeError):
-    """Worker processes can't be started."""
-
-
-class _Worker:
-    def __init__(self) -> None:
-        self.pid = 0
-        streams: list[Stream] = []
-        try:
-            for name in ("graflow-stdout", "graflow-stderr", "graflow-journal"):
-                streams.append(Stream(name))
-        except OSError:
-            for stream in streams:
-                stream.close()
-            raise
-        self.stdout, self.stderr, self.journal = streams
-
-    def close(self) -> None:
-        self.stdout.close()
-        self.stderr.close()
-        self.journal.close()
+#: What the core says when a link ends and it can't tell why, and what it says when it can.
+_LINK_ENDED, _PROCESS_ENDED, _CLOSED_ITS_LINK = "its link ended", "its process ended", "it closed its own link"
+#: Seconds for the news of how a worker ended, when the news that it did is there. The template may be importing.
+_EXIT = 5.0
+#: Seconds that a process may take to end when its link has.
+_ENDING = 0.5
+#: So many templates in a row may be killed before their first worker is there: by a stranger, who will stop.
+_MOST_LOST_TEMPLATES = 10
 
 
 class ProcessPool:
-    """Worker processes that are started on first use and replaced when they die.
+    """Worker processes that are started when there is work for them and replaced when they die.
 
-    Use it from one thread at a time. After a `LOST` event call `refill`.
+    Use it from one thread at a time. After a `LOST` event call `lost` and `refill`, after a `WANTED` event `grow`.
+
+    Attributes:
+        size: how many workers there may be.
+        at_end: what its user wants to be called when the pool ends.
     """
 
     def __init__(self, workers: int, loop: str = DEFAULT_LOOP) -> None:
@@ -95,23 +54,28 @@ class ProcessPool:
         self._owner = os.getpid()
         self._core: _core.Pool | None = None
         self._server: ForkServer | None = None
-        self._workers: dict[int, _Worker] = {}  # by the core's index; ended ones stay for a while
+        self._wanted = 1  # workers that there has been work for
+        self._workers: dict[int, WorkerProcess] = {}  # by number; ended ones stay for a while
         self._killed: set[int] = set()  # told to die, and not yet gone
         self._awaited: list[int] = []  # asked for, and not yet known to be there
-        self._has_warned = False
-        #: What its user wants to be called when the pool ends.
+        self._lost_templates = 0  # one after the other, before a worker of theirs was there
+        self._has_started = self._has_warned = False
+        #: Why no worker can be started, once that is known.
+        self._failure: str | None = None
         self.at_end: list[Callable[[], None]] = []
 
     @property
     def core(self) -> _core.Pool:
-        """The core that talks to the workers, with all of them started."""
+        """The core that talks to the workers, once it was seen that there can be one."""
         self.start()
-        self._await_workers()
+        if not self._has_started:
+            self._await_workers()
+            self._has_started = True
         assert self._core is not None
         return self._core
 
     def start(self, needs_cloudpickle: Callable[[], bool] = lambda: False) -> None:
-        """Begin starting the workers, without waiting for them.
+        """Begin starting the first worker, without waiting for it.
 
         Args:
             needs_cloudpickle: says whether the first tasks do, so that it is imported once for all workers; asked when
@@ -120,41 +84,66 @@ class ProcessPool:
         self._check()
         if self._core is not None:
             return
-        if _depth() >= _DEEPEST:
-            raise CannotStart(
-                f"A pool of workers was asked for inside of {_DEEPEST} others, each in a worker of the one before. "
-                "Mostly this is a module that runs a workflow when it is imported, which workers do to find its "
-                'functions: put the call of execute() behind `if __name__ == "__main__":`, or into a function'
-            )
+        check_nesting()
         with postponed_signals():
             try:
                 self._core = _core.Pool()
-                self._server = ForkServer(_environment(self.size))
+                self._core.set_capacity(self.size)
+                self._server = self._new_server()
             except OSError as error:
                 self._core = None
-                raise self._cannot_start(error) from error
+                raise cannot_start(self.size, error) from error
             if needs_cloudpickle():
-                self._server.preload("graflow_fast._run.pickling")
+                self._server.preload("graflow_fast._wire.pickling")
             self._fork_missing()
 
-    def refill(self) -> list[int]:
-        """Start workers in the place of those that are gone; the new ones."""
+    def grow(self, workers: int) -> None:
+        """Begin starting workers until there are so many, or as many as there may be, without waiting for them."""
+        self.start()
+        self._wanted = max(self._wanted, min(workers, self.size))
+        self._fork_missing()
+
+    def gather(self) -> None:
+        """Take in which of the workers that were begun are there by now; begin others if their template was killed."""
+        if self._awaited and self._server is not None:
+            server = self._server
+            try:
+                self._await_workers([number for number in self._awaited if server.has_answered(number)])
+            except CannotStart as error:
+                if server.is_alive() or self._lost_templates >= _MOST_LOST_TEMPLATES:
+                    self._failure = str(error)  # whoever refills the pool is told
+                else:
+                    self._lost_templates += 1
+                    self.refill()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there are no workers, and none can be started."""
+        return self._failure is not None and self._core is not None and not self._core.workers()
+
+    def refill(self) -> None:
+        """Begin starting workers in the place of those that are gone, without waiting for them."""
         core = self.core
+        if len(core.workers()) >= self._wanted:
+            return
+        if self._failure is not None:
+            raise CannotStart(self._failure)
+        self._renew_server()
+        self._fork_missing()
+        self._forget_old()
+
+    def _renew_server(self) -> None:
+        """Start another template if there is none any more."""
         assert self._server is not None
-        if len(core.workers()) >= self.size:
-            return []
-        self._check_that_workers_can_start()
         with postponed_signals():
             if not self._server.is_alive():
+                with contextlib.suppress(CannotStart):  # none of them comes: there are to be others
+                    self._await_workers()
                 self._server.end(0)
                 try:
-                    self._server = ForkServer(_environment(self.size))
+                    self._server = self._new_server()
                 except OSError as error:
-                    raise self._cannot_start(error) from error
-            new = self._fork_missing()
-            self._await_workers()
-            self._forget_old()
-        return [worker for worker in new if worker in self._workers]
+                    raise cannot_start(self.size, error) from error
 
     def pid(self, worker: int) -> int:
         """The process of a worker."""
@@ -164,11 +153,12 @@ class ProcessPool:
     def kill(self, worker: int, grace: float = 0.0) -> None:
         """End a worker and its process group: SIGTERM, and SIGKILL after `grace` seconds. `LOST` follows."""
         self._check()
-        self._await_workers()
         if self._server is not None and worker in self._workers:
+            self._killed.add(worker)
+            if grace <= 0 and self._core is not None:
+                self._core.kill_worker(worker)  # the template may be importing something, and has its group to kill
             with contextlib.suppress(RuntimeError):  # the template is gone, and all workers with it
-                self._killed.add(worker)
-                self._server.kill(self._workers[worker].pid, grace)
+                self._server.kill(worker, grace)
 
     def recycle(self, worker: int) -> None:
         """Let a worker finish what it has begun and end, and start another one at once."""
@@ -177,70 +167,57 @@ class ProcessPool:
             core.stop_worker(worker)
             self.refill()
 
-    def exit_info(self, pid: int, wait: float = 1.0) -> ExitInfo:
-        """How a worker ended; waits a moment for the news."""
+    def lost(self, ticket: int, worker: int, has_begun: bool, reason: str) -> Lost:
+        """What is known of a death that a `LOST` event tells of; waits a moment for the news of how it ended."""
         self._check()
-        exit = self._server.wait_for_exit(pid, wait) if self._server is not None else None
-        worker = next((worker for worker in self._workers.values() if worker.pid == pid), None)
-        text = worker.stderr.tail().decode(errors="replace") if worker is not None else ""
-        at = text.rfind("Fatal Python error:")
-        trace = text[at:].strip() if at >= 0 else None
-        if exit is None:
-            return ExitInfo(pid, None, None, None, text, trace)
-        status, peak = exit
-        if os.WIFSIGNALED(status):
-            return ExitInfo(pid, os.WTERMSIG(status), None, peak, text, trace)
-        return ExitInfo(pid, None, os.WEXITSTATUS(status), peak, text, trace)
-
-    def drain_output(self, worker: int, until: tuple[int, int] | None = None) -> tuple[bytes, bytes]:
-        """What a worker has written to its standard output and error since the last call, up to these positions."""
+        self.gather()
         found = self._workers.get(worker)
-        if found is None:
-            return b"", b""
-        if until is None:
-            return found.stdout.drain(), found.stderr.drain()
-        return found.stdout.drain(until[0]), found.stderr.drain(until[1])
+        signal = code = peak = None
+        was_killed_here = False
+        said: list[Piece] = []
+        written: list[Piece] = []
+        if found is not None:
+            if found.exit is None and self._server is not None:
+                found.exit = self._server.wait_for_exit(worker, _ENDING)
+            if found.exit is None and self._server is not None:
+                was_killed_here = is_running(found.pid)  # without a link, so it is of no use
+                with contextlib.suppress(RuntimeError):
+                    self._server.kill(worker, 0.0)
+                found.exit = self._server.wait_for_exit(worker, _EXIT)
+            if found.exit is not None:
+                status, peak = found.exit
+                signal, code = (None, None) if was_killed_here else read_status(status)
+            if ticket >= 0:
+                said = found.said(ticket)[0]
+            rest = found.written()
+            said, written = rest.fill(said), rest.rest()
+        if reason == _LINK_ENDED:  # and the core has killed what was still there
+            reason = _PROCESS_ENDED if code is not None else _CLOSED_ITS_LINK
+        lost = Lost(ticket, worker, has_begun, reason, signal, code, peak, said, written)
+        if lost.could_not_start and found is not None:
+            text = found.stderr.tail().decode(errors="replace")
+            self._failure = f"workers cannot start:\n{text}"
+        return lost
 
-    def drain_lines(self, worker: int) -> tuple[bytes, bytes]:
-        """What `drain_output` would return, but whole lines only."""
+    def written_by(self, worker: int, until: tuple[int, int] | None = None) -> Written:
+        """What a worker has written to its descriptors since the last call, up to these positions."""
         found = self._workers.get(worker)
-        return (b"", b"") if found is None else (found.stdout.drain_lines(), found.stderr.drain_lines())
+        return Written() if found is None else found.written(until)
 
-    def pieces_of(self, worker: int, ticket: int, at: int = 0) -> tuple[list[tuple[int, Any]], int]:
+    def lines_written_by(self, worker: int) -> list[Piece]:
+        """What `written_by` would return, but whole lines only."""
+        found = self._workers.get(worker)
+        return [] if found is None else found.written_lines()
+
+    def said_by(self, worker: int, ticket: int, at: int = 0) -> tuple[list[Piece], int]:
         """What a task has printed, logged and warned so far in a worker, from a place on; and where that ends."""
         found = self._workers.get(worker)
-        if found is None:
-            return [], at
-        from graflow_fast._worker import journal
-
-        return journal.read(found.journal.fd, ticket, at)
+        return ([], at) if found is None else found.said(ticket, at)
 
     def speaker(self, worker: int) -> int | None:
         """The ticket of the task that said something last in a worker, if any did."""
         found = self._workers.get(worker)
-        if found is None:
-            return None
-        from graflow_fast._worker import journal
-
-        return journal.speaker(found.journal.fd)
-
-    def worker_memory(self, worker: int, enough: int) -> int:
-        """The memory that a worker and its children have resident, in bytes, without shared buffers; 0 if it is gone.
-
-        Up to ``enough`` shared buffers may be counted: leaving them out takes time.
-        """
-        import psutil  # type: ignore[import-untyped]
-
-        total = 0
-        try:
-            process = psutil.Process(self.pid(worker))
-            for each in (process, *process.children(recursive=True)):
-                total += each.memory_info().rss
-            if total > enough:
-                total -= buffers(process.pid)
-        except (psutil.Error, KeyError, OSError):
-            pass  # it is gone, or there is no descriptor left to look with
-        return total
+        return None if found is None else found.speaker()
 
     def shutdown(self, grace: float = 0.2) -> None:
         """End all workers: idle ones at once, others are killed after `grace` seconds, or when this is interrupted."""
@@ -268,7 +245,9 @@ class ProcessPool:
         try:
             # A worker may report its task after it was told to die and before it does.
             while (core.backlog() or self._dying(core)) and time.monotonic() < deadline:
-                core.poll(max(0.0, deadline - time.monotonic()))
+                for event in core.poll(max(0.0, deadline - time.monotonic())):
+                    if event[0] == LOST:
+                        self.lost(*event[1:])
             if self._dying(core):
                 return False
             self.refill()
@@ -296,19 +275,14 @@ class ProcessPool:
             call()
         self.at_end.clear()
 
-    def _fork(self) -> int:
+    def _new_server(self) -> ForkServer:
+        return ForkServer(environment(self.size), boot(self.loop))
+
+    def _fork(self) -> None:
         assert self._core is not None
         assert self._server is not None
-        boot = {
-            "loop": self.loop,
-            "path": _path(),
-            "argv": sys.argv,
-            "cwd": os.getcwd(),
-            "prefix": sys.prefix,
-            "exec_prefix": sys.exec_prefix,
-        }
         with contextlib.ExitStack() as opened:
-            worker = _Worker()
+            worker = WorkerProcess()
             opened.callback(worker.close)
             ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
             opened.enter_context(contextlib.closing(ours))
@@ -316,69 +290,65 @@ class ProcessPool:
             claims = memory_file("graflow-claims")
             opened.callback(os.close, claims)
             copy = os.dup(claims)
-            index = self._core.add_worker(ours.detach(), copy, 0)
-            self._workers[index] = worker
-            opened.callback(self._core.remove_worker, index)
-            self._server.fork(
-                index, boot, [theirs.fileno(), claims, worker.stdout.fd, worker.stderr.fd, worker.journal.fd]
-            )
+            worker.number = number = self._core.add_worker(ours.detach(), copy, 0)
+            self._workers[number] = worker
+            opened.callback(self._core.remove_worker, number)
+            self._server.fork(number, boot(self.loop), [theirs.fileno(), claims, *worker.descriptors()])
             opened.pop_all()
             theirs.close()
             os.close(claims)
-        self._awaited.append(index)
-        return index
+        self._awaited.append(number)
 
-    def _fork_missing(self) -> list[int]:
-        """Start as many workers as are missing, or as many as the system allows, but at least one."""
-        assert self._core is not None
-        new = []
-        while len(self._core.workers()) < self.size:
+    def _fork_missing(self) -> None:
+        """Begin starting as many workers as are missing, or as many as the system allows, but at least one."""
+        while True:
             try:
-                new.append(self._fork())
-            except (OSError, RuntimeError) as error:
-                self._do_with_less(error)
-                break
-        return new
+                self._fork_some()
+                return
+            except CannotStart:
+                assert self._server is not None
+                if self._server.is_alive() or self._lost_templates >= _MOST_LOST_TEMPLATES:
+                    raise
+                self._lost_templates += 1  # it was killed while it was asked for them
+                self._renew_server()
+
+    def _fork_some(self) -> None:
+        assert self._core is not None
+        for _ in range(self._wanted - len(self._core.workers())):
+            with postponed_signals():
+                try:
+                    self._fork()
+                except (OSError, RuntimeError) as error:
+                    self._do_with_less(error)
+                    break
 
     def _do_with_less(self, error: Exception) -> None:
         """A worker could not be started: say so, and go on with those that there are."""
         assert self._core is not None
         found = len(self._core.workers())
         if not found:
-            raise self._cannot_start(error) from error
+            raise cannot_start(self.size, error) from error
         if not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"{self._cannot_start(error)} Going on with {found}.", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{cannot_start(self.size, error)} Going on with {found}.", RuntimeWarning, stacklevel=2)
 
-    def _cannot_start(self, error: Exception) -> CannotStart:
-        reason = str(getattr(error, "strerror", None) or error)
-        text = f"A pool of {self.size} worker processes can't be started: {reason}."
-        if reason == os.strerror(errno.EMFILE):
-            import resource
-
-            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            text += (
-                f" This program may have {limit} files open, and needs {_OWN_DESCRIPTORS} for a pool and "
-                f"{_DESCRIPTORS_PER_WORKER} for each worker: raise the limit (ulimit -n), close files, "
-                "or use fewer workers."
-            )
-        return CannotStart(text)
-
-    def _await_workers(self) -> None:
-        while self._awaited:
+    def _await_workers(self, numbers: list[int] | None = None) -> None:
+        """Take in that workers are there, all that were asked for unless it is said which."""
+        for number in self._awaited[::-1] if numbers is None else numbers:
             assert self._core is not None
             assert self._server is not None
-            index = self._awaited.pop()
+            self._awaited.remove(number)
             try:
-                pid, pidfd = self._server.forked(index)
+                pid, pidfd = self._server.forked(number)
             except RuntimeError as error:
-                self._core.remove_worker(index)
-                self._workers.pop(index).close()
+                self._core.remove_worker(number)
+                self._workers.pop(number).close()
                 self._do_with_less(error)
                 continue
-            self._workers[index].pid = pid
-            if index in self._core.workers():
-                self._core.set_process(index, pid, pidfd)
+            self._workers[number].pid = pid
+            self._lost_templates = 0
+            if number in self._core.workers():
+                self._core.set_process(number, pid, pidfd)
             else:
                 os.close(pidfd)
 
@@ -388,13 +358,6 @@ class ProcessPool:
         if self.closed:
             raise RuntimeError("the pool was shut down")
 
-    def _check_that_workers_can_start(self) -> None:
-        """Stop replacing workers that fail before they run anything."""
-        assert self._server is not None
-        for pid, (status, _) in self._server.exits.items():
-            if os.WIFEXITED(status) and os.WEXITSTATUS(status) == CANNOT_START:
-                raise CannotStart(f"workers cannot start:\n{self.exit_info(pid).stderr_tail}")
-
     def _forget_old(self) -> None:
         """Close the output of workers that ended long ago."""
         assert self._core is not None
@@ -402,13 +365,5 @@ class ProcessPool:
         ended = [index for index in self._workers if index not in alive]
         for index in ended[:-_KEPT]:
             self._workers.pop(index).close()
-
-
-def _depth() -> int:
-    """Return how many pools this process is inside of."""
-    depth = os.environ.get(_DEPTH, "")
-    return int(depth) if depth.isdecimal() else 0
-
-
-def _environment(workers: int) -> dict[str, str]:
-    return {**thread_environment(workers), _DEPTH: str(_depth() + 1)}
+        if self._server is not None:
+            self._server.forget_exits(self._workers)

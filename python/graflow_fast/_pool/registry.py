@@ -10,9 +10,10 @@ import sys
 import threading
 from collections.abc import Callable
 
-from graflow_fast._pool.process_pool import CannotStart, ProcessPool
+from graflow_fast._pool.fork_server import DEFAULT_LOOP
+from graflow_fast._pool.process_pool import ProcessPool
 from graflow_fast._pool.signals import postponed_signals
-from graflow_fast._worker.main import DEFAULT_LOOP
+from graflow_fast._pool.starting import CannotStart, stands_for_graflow
 
 #: Pools that wait for the next run; beyond that the oldest ends.
 _MAX_IDLE = 2
@@ -29,7 +30,7 @@ def prestart(workers: int, loop: str = DEFAULT_LOOP, needs_cloudpickle: Callable
 
     ``needs_cloudpickle`` is as in `ProcessPool.start`.
     """
-    if _idle or _busy:  # the first one is what programs wait for
+    if _idle or any(key is not None for key in _busy.values()):  # the first one is what programs wait for
         return
     key = _key(workers, loop)
     with postponed_signals(), _lock:
@@ -58,6 +59,22 @@ def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
     return pool
 
 
+def open_own(workers: int) -> ProcessPool:
+    """A new pool that nobody else uses, before or after; its user ends it (`release`)."""
+    pool = ProcessPool(workers)
+    with _lock:
+        _busy[pool] = None
+    return pool
+
+
+def release(pool: ProcessPool, grace: float) -> None:
+    """End a pool of one's own: idle workers at once, others after ``grace`` seconds."""
+    with postponed_signals():
+        with _lock:
+            _busy.pop(pool, None)
+        pool.shutdown(grace)
+
+
 def checkin(pool: ProcessPool) -> None:
     """Give a pool back; one that still has tasks is ended."""
     settled = pool.settle()
@@ -74,18 +91,16 @@ def checkin(pool: ProcessPool) -> None:
 
 def discard(pool: ProcessPool) -> None:
     """End a pool at once, whatever is running in it."""
-    with postponed_signals():
-        with _lock:
-            _busy.pop(pool, None)
-        pool.shutdown(0.0)
+    release(pool, 0.0)
 
 
 def shutdown_all() -> None:
-    """End every pool of this process."""
+    """End every pool of this process, but those of threads that have one of their own and end it themselves."""
     with _lock:
-        pools = [pool for _, pool in _idle] + list(_busy)
+        pools = [pool for _, pool in _idle] + [pool for pool, key in _busy.items() if key is not None]
         _idle.clear()
-        _busy.clear()
+        for pool in pools:
+            _busy.pop(pool, None)
     _end(pools)
 
 
@@ -103,7 +118,7 @@ def _end(pools: list[ProcessPool]) -> None:
 
 def _key(workers: int, loop: str) -> object:
     environment = frozenset(item for item in os.environ.items() if item[0] not in _IGNORED)
-    return workers, loop, tuple(sys.path), os.getcwd(), environment
+    return workers, loop, tuple(sys.path), os.getcwd(), environment, stands_for_graflow()
 
 
 def _forget_all() -> None:

@@ -1,16 +1,14 @@
-"""One run of a workflow: carrying out what the scheduler says, scopes of the channel, replay, output and errors.
+"""One run of a workflow: carrying out what the scheduler says, until nothing is left to do.
 
 Where to begin: `driver` (the loop), then what it hands on to.
 
-- The run: `driver`, `actions`, `settings`, `placement`, `nodes`, `attempt`, `attempts`, `stop`, `resume`, `explain`,
-  `tracing`, `forgetting`.
-- A body and its outcome: `arguments`, `bodies` (this process), `threads`, `direct` (no run at all), `outcomes`,
-  `directives`, `failures`, `output`.
-- What it sees of the channel and the graph: `branches`, `groups`, `scope`, `additions`, `concurrency`, `versions`,
-  `foreign`.
-- Bodies in worker processes: `processes`, `sending`, `definitions`, `captured`, `requests`, `live_journal`,
-  `live_output`, `growth`; those that did not end well: `losses`, `deaths`, `crashes`.
-- What crosses between processes: `crossing`, `pickling`, `by_value`, `plain_functions`, `importable`, `packing`,
-  `serialization`.
-- Short ways for plain steps: `inline`, `steps`. Items of `task.map`: the package `maps`.
+- The run: `driver`, `settings`, `nodes`, `stop`, `outside`, `resume`, `explain`, `tracing`, `planning`,
+  `listeners`, `recording`, `progress`, `log`, `forgetting`, `resources`.
+- `attempts`: attempts under way, what they asked for and how they ended.
+- `branches`: groups and their members, what each sees and wrote, and the join.
+- `journal`: what a durable run writes down, and how another process goes on from it.
+- `maps`: items of `task.map`.
+
+What a body sees is `graflow_fast._body`'s, where it runs `graflow_fast._places`', and how it gets there
+`graflow_fast._wire`'s.
 """

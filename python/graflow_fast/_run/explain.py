@@ -11,8 +11,23 @@ from graflow_fast._hints import did_you_mean
 from graflow_fast.core.task_context import base_task_id
 
 if TYPE_CHECKING:
-    from graflow_fast._run.branches import Branch
-    from graflow_fast._run.driver import Run
+    from typing import Protocol
+
+    from graflow_fast._core import Scheduler
+    from graflow_fast._run.attempts.failures import Failures
+    from graflow_fast._run.branches.branches import Branch
+    from graflow_fast._run.nodes import NodeTable
+    from graflow_fast.core.context import ExecutionContext
+
+    class Parts(Protocol):
+        """What of a run tells its story."""
+
+        context: ExecutionContext
+        scheduler: Scheduler
+        nodes: NodeTable
+        failures: Failures
+        closed: bool
+
 
 #: Why a task was to run, after "because".
 _BECAUSE = {
@@ -41,7 +56,7 @@ _ENDED = {
 }
 
 
-def sentence(run: Run, task_id: str, branch: Branch) -> str:
+def sentence(run: Parts, task_id: str, branch: Branch) -> str:
     """Return the sentence for a task of a run, by the name that a branch knows it under."""
     node = _node(run, task_id, branch)
     if node is None:
@@ -50,10 +65,22 @@ def sentence(run: Run, task_id: str, branch: Branch) -> str:
         hint = did_you_mean(task_id, run.nodes.names)
         return f"There is no task '{task_id}' in this workflow. {hint}".rstrip()
     kind = "Group" if run.nodes.tasks[node].is_group else "Task"
-    return f"{kind} '{task_id}' {_predicate(run, node)}."
+    return f"{kind} '{task_id}' {_predicate(run, node)}{_cached(run, task_id)}."
 
 
-def _node(run: Run, name: str, branch: Branch) -> int | None:
+def _cached(run: Parts, task_id: str) -> str:
+    """Say where the result of a task with ``cache=True`` came from; nothing of others."""
+    from graflow_fast._body import origins
+
+    origin = origins.of(run.context.trace_id, task_id)
+    if origin is None:
+        return ""
+    from graflow_fast._cache.why import sentence as why
+
+    return f"; {why(origin)}"
+
+
+def _node(run: Parts, name: str, branch: Branch) -> int | None:
     nodes = run.nodes
     found = nodes.find(name, branch)
     if found is None:
@@ -63,7 +90,7 @@ def _node(run: Run, name: str, branch: Branch) -> int | None:
     return found
 
 
-def _predicate(run: Run, node: int) -> str:
+def _predicate(run: Parts, node: int) -> str:
     """Return what is to be said of a node, without its name."""
     if given_up := _given_up_by(run, node):
         return given_up
@@ -86,7 +113,7 @@ def _predicate(run: Run, node: int) -> str:
     return _reached(run, node, f"{again} because {_BECAUSE[reason].format(others=others)}")
 
 
-def _reached(run: Run, node: int, because: str) -> str:
+def _reached(run: Parts, node: int, because: str) -> str:
     """Say what became of a node that was to run."""
     standing = run.scheduler.standing(node)
     ended = _ended(run)
@@ -101,11 +128,11 @@ def _reached(run: Run, node: int, because: str) -> str:
     return f"ran{because}{_outcome(run, node)}"
 
 
-def _outcome(run: Run, node: int) -> str:
+def _outcome(run: Parts, node: int) -> str:
     """Say how a node ended that did not simply complete."""
     failures = run.failures
-    if node in failures.failed:
-        return f", and failed with {failures.failed[node].rstrip('.')}"
+    if failed := failures.last_of(node, run.nodes.names[node]):
+        return f", and failed with {failed.rstrip('.')}"
     if node in failures.cancelled:
         return f", and cancelled the workflow: {failures.cancelled[node]}"
     if node in failures.terminated:
@@ -113,7 +140,7 @@ def _outcome(run: Run, node: int) -> str:
     return ""
 
 
-def _never_reached(run: Run, node: int) -> str:
+def _never_reached(run: Parts, node: int) -> str:
     group = next((group for group, members in run.nodes.members.items() if node in members), None)
     ended = _ended(run)
     if group is not None:
@@ -130,7 +157,7 @@ def _never_reached(run: Run, node: int) -> str:
     return "has not run: nothing that has run so far leads to it"
 
 
-def _stopped_by(run: Run, before: list[int]) -> str:
+def _stopped_by(run: Parts, before: list[int]) -> str:
     """Say which of the nodes before one ended badly, or ended all; empty when none did."""
     failures = run.failures
     for node in before:
@@ -139,12 +166,12 @@ def _stopped_by(run: Run, before: list[int]) -> str:
             return f"did not run because '{name}' cancelled the workflow"
         if node in failures.terminated:
             return f"did not run because '{name}' terminated the workflow"
-        if node in failures.failed:
+        if failures.last_of(node, name):
             return f"did not run because '{name}' failed"
     return ""
 
 
-def _given_up_by(run: Run, node: int) -> str:
+def _given_up_by(run: Parts, node: int) -> str:
     """Of a node in a branch declared after one that ended the workflow: whether it had begun is a matter of timing."""
     failures = run.failures
     enders = {**dict.fromkeys(failures.terminated, "terminated"), **dict.fromkeys(failures.cancelled, "cancelled")}
@@ -160,7 +187,7 @@ def _given_up_by(run: Run, node: int) -> str:
     return ""
 
 
-def _place(run: Run, node: int) -> list[tuple[int, int]]:
+def _place(run: Parts, node: int) -> list[tuple[int, int]]:
     """Return the groups around a node, and which branch of each it is in."""
     place: list[tuple[int, int]] = []
     seen: set[int] = set()
@@ -177,7 +204,7 @@ def _place(run: Run, node: int) -> list[tuple[int, int]]:
     return place
 
 
-def _abandoned(run: Run, node: int) -> str:
+def _abandoned(run: Parts, node: int) -> str:
     """Of a node in a branch that was given up, or that was running when everything around it stopped."""
     ended = _ended(run) or "is being stopped"
     if node in run.failures.given_up:
@@ -185,12 +212,12 @@ def _abandoned(run: Run, node: int) -> str:
     return f"did not run: the workflow {ended} before its turn came"
 
 
-def _ended(run: Run) -> str:
+def _ended(run: Parts) -> str:
     """Say how the run ended; empty while it goes on."""
     return _ENDED.get(run.context.stop_reason or "", "was interrupted") if run.closed else ""
 
 
-def _names(run: Run, reason: str, related: list[int]) -> str:
+def _names(run: Parts, reason: str, related: list[int]) -> str:
     names = [run.nodes.names[node] for node in related]
     if reason == "join":
         names = [name for name in names if name in run.context._completed] or names

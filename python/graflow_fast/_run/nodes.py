@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import NodeIds, load_edges, load_members, load_tasks
 from graflow_fast._hints import did_you_mean
-from graflow_fast._run.additions import Additions
+from graflow_fast._run.branches.additions import Additions
 from graflow_fast.core import registry
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import DuplicateTaskError, GraflowRuntimeError
 
 if TYPE_CHECKING:
     from graflow_fast._core import Scheduler
-    from graflow_fast._run.branches import Branch
+    from graflow_fast._run.branches.branches import Branch
+    from graflow_fast._run.resources import Resources
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.registry import BodyLinks
     from graflow_fast.core.task import Executable
 
 
@@ -28,10 +30,12 @@ class NodeTable:
     Attributes:
         names: id -> name; tasks: id -> executable; ids: name -> id.
         members: group's id -> its members' ids.
+        group_count: how many groups without a name the workflow has made.
     """
 
-    def __init__(self, scheduler: Scheduler, graph: TaskGraph, root: Branch) -> None:
+    def __init__(self, scheduler: Scheduler, graph: TaskGraph, root: Branch, resources: Resources) -> None:
         self.scheduler = scheduler
+        self._resources = resources
         self.graph = graph
         self.root = root
         self.names: list[str] = []
@@ -42,7 +46,11 @@ class NodeTable:
         self.definitions: dict[Definition, TaskWrapper] = {}
         #: Executables that were loaded and have no definition of their own: groups, maps and others.
         self.others: list[Executable] = []
-        self._lanes: dict[int, int] = {}
+        self.group_count = 0
+        self._lanes: dict[tuple[int, bool], int] = {}
+        #: Priority and lane of the nodes that have any; limit and demand of each lane.
+        self.options: dict[int, tuple[int, int]] = {}
+        self.lanes: list[tuple[int, int | None, list[tuple[int, int]]]] = []
         #: Ids of forgotten tasks, for new ones.
         self._free: list[int] = []
         self._load()
@@ -86,14 +94,16 @@ class NodeTable:
         Raises:
             DuplicateTaskError: two tasks of a fragment have one name.
         """
+        from graflow_fast.core.composition import Fragment
         from graflow_fast.core.task import SequentialTask, TaskReference
 
         start = executable.leftmost if isinstance(executable, SequentialTask) else executable
+        made = executable.made if isinstance(executable, Fragment) else None
         if start.is_map:
             taken = self.find(start.task_id, branch)
             if taken is not None and self.tasks[taken] is not start:
                 start.rename_if_taken(_Known(self, branch))  # type: ignore[attr-defined]
-        if start._links is None and not start.is_group:
+        if not start.is_group and not registry.is_linked(start, made):
             known = self.find(start.task_id, branch)
             if known is not None:
                 if self._stands_for(known, start):
@@ -108,18 +118,18 @@ class NodeTable:
                     raise GraflowRuntimeError(f"next_task(): no task '{start.task_id}' is left in the graph") from None
             if start._links is None and not start.is_group:
                 return self._add_in(branch, start, start.task_id), None
-        return self._attach_fragment(start, branch), None
+        return self._attach_fragment(start, branch, made), None
 
-    def _attach_fragment(self, start: Executable, branch: Branch) -> int:
+    def _attach_fragment(self, start: Executable, branch: Branch, made: BodyLinks | None) -> int:
         """Make a group, and all that hangs together by free edges, part of the run; return the node of ``start``."""
-        component = registry.linked_component(start)
+        component = registry.linked_component(start, made)
         placed = _Placed(branch)
         for task in component:
             if id(task) not in placed.nodes:
                 self._place(task, placed, in_graph=True)
                 task._owner = self.graph
         for source in component:
-            for target in () if source._links is None else source._links.successors:
+            for target in registry.successors_by_free_edges(source, made):
                 self._connect(source, target, placed)
         return placed.nodes[id(start)]
 
@@ -250,16 +260,16 @@ class NodeTable:
     def _load(self) -> None:
         graph = self.graph
         names, tasks, ids, found = self.names, self.tasks, self.ids, self.definitions
-        others = load_tasks(self.scheduler, graph._tasks, TaskWrapper, ids, names, tasks, found)
+        others = load_tasks(self.scheduler, graph._table, TaskWrapper, ids, names, tasks, found)
         #: So many nodes, the first ones, are plain tasks of the graph: their names stand for them.
         self.plain = len(names)
-        if any(definition.priority or definition.max_concurrency is not None for definition in found):
+        if any(definition.priority or _is_limited(definition) for definition in found):
             for node, task in enumerate(tasks):
-                self.scheduler.set_options(node, *self._options(task))
+                self.scheduler.set_options(node, *self._noted(node, self._options(task)))
         for name, task in others:
             self.others.append(task)
             self.add(task, name)
-        if not load_edges(self.scheduler, graph._tasks, graph._successors, ids):
+        if not load_edges(self.scheduler, graph._table, ids):
             for source, target in graph.get_edges():
                 self._edge(source, target)
 
@@ -298,6 +308,7 @@ class NodeTable:
             node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
             self.names.append(name)
             self.tasks.append(task)
+            self._noted(node, (priority, lane))
         if ids is not None:
             ids[name] = node
         if task.is_group:
@@ -317,14 +328,24 @@ class NodeTable:
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
 
+    def totals(self) -> list[tuple[int, int]]:
+        """Return how many of the scheduler's units there are of each resource that somebody takes."""
+        return self._resources.totals()
+
+    def _noted(self, node: int, options: tuple[int, int]) -> tuple[int, int]:
+        if options != (0, 0):
+            self.options[node] = options
+        return options
+
     def _options(self, task: Executable) -> tuple[int, int]:
         """Return the priority and the lane of a task."""
         if task.is_map:
-            return task.task._definition.priority, 0  # type: ignore[attr-defined]
+            definition = task.task._definition  # type: ignore[attr-defined]
+            return definition.priority, 0 if definition.resources is None else self._lane(definition, task)
         definition = getattr(task, "_definition", None)
         if definition is None:
             return 0, 0
-        return definition.priority, 0 if definition.max_concurrency is None else self._lane(definition)
+        return definition.priority, self._lane(definition, task) if _is_limited(definition) else 0
 
     def _edge(self, source: str, target: str) -> None:
         self.scheduler.add_edge(self._known(source), self._known(target))
@@ -338,12 +359,26 @@ class NodeTable:
             raise GraflowRuntimeError(f"An edge names task '{name}', which is not in the graph. {hint}".rstrip())
         return found
 
-    def _lane(self, definition: Any) -> int:
-        lane = self._lanes.get(id(definition))
+    def _lane(self, definition: Any, task: Executable) -> int:
+        """Return the lane of tasks of a definition; a map's attempt takes what its items take together."""
+        known = id(definition), task.is_map
+        lane = self._lanes.get(known)
         if lane is None:
-            lane = self._lanes[id(definition)] = len(self._lanes) + 1
-            self.scheduler.set_lane_limit(lane, int(definition.max_concurrency))
+            times = self._resources.at_once(definition) if task.is_map else 1
+            demand = self._resources.demand(definition, task.task_id, times)
+            lane = self._lanes[known] = len(self._lanes) + 1
+            limit = None if definition.max_concurrency is None or task.is_map else int(definition.max_concurrency)
+            if limit is not None:
+                self.scheduler.set_lane_limit(lane, limit)
+            if demand:
+                self.scheduler.set_lane_demand(lane, demand)
+            self.lanes.append((lane, limit, demand))
         return lane
+
+
+def _is_limited(definition: Definition) -> bool:
+    """Say whether attempts of a definition may have to wait for each other or for others."""
+    return definition.max_concurrency is not None or definition.resources is not None
 
 
 class _Known:

@@ -6,17 +6,19 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._hints import did_you_mean
-from graflow_fast.core.definition import parse_bytes, positive
+from graflow_fast.core.definition import parse_bytes, positive, whole
 from graflow_fast.exceptions import ConfigError, UnknownOptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 _CHOICES = {
     "executor": ("auto", "inline", "thread", "process"),
     "schedule": ("sequential", "parallel"),
     "output": ("ordered", "live"),
     "keep_results": ("all", "needed", "none"),
+    "sync": ("kill", "power"),
+    "changed": ("warn", "refuse"),
 }
 
 
@@ -35,6 +37,16 @@ class Settings:
         timeout: seconds an attempt may take, for tasks that don't say; memory_limit: bytes, likewise.
         keep_results: which results to keep: all, needed (by what is still to run), or none.
         seed: what tasks' seeds are derived from.
+        deadline: seconds that the whole run may take; None: no limit.
+        progress: whether the run is shown while it goes: True (a block on a terminal, else lines), "plain" (lines) or
+            "off".
+        record: whether what runs is recorded, and, if not in the usual store of runs, in which file.
+        resources: how much there is of what tasks take, by name, where it is not what this machine has.
+        durable: whether another process can go on with the run, and, if not in the usual store of runs, in which file.
+        run: the name of a durable run.
+        sync: what a durable run survives without losing anything: kill (of its process) or power (lost).
+        changed: whether a run goes on whose done tasks have other code now: warn or refuse.
+        initializer: called once in each worker before its first body, and once in this process if bodies may run here.
     """
 
     executor: str | None = None
@@ -46,6 +58,17 @@ class Settings:
     memory_limit: int | None = None
     keep_results: str = "all"
     seed: int = 0
+    deadline: float | None = None
+    progress: bool | str = False
+    record: bool | str | os.PathLike[str] = False
+    resources: Mapping[str, float] | None = None
+    initializer: Callable[[], Any] | None = None
+    durable: bool | str | os.PathLike[str] = False
+    run: str | None = None
+    sync: str = "kill"
+    changed: str = "warn"
+    #: Whether there has to be a run to go on with.
+    resumes = False
 
     @classmethod
     def of_workflow(cls, **options: Any) -> Settings:
@@ -75,10 +98,29 @@ class Settings:
                 hint = did_you_mean(given[name], choices) or f"Choose one of {', '.join(choices)}"
                 raise ConfigError(f"{name}={given[name]!r} is unknown. {hint}")
         for name in ("max_workers", "max_concurrency"):
-            if name in given and (not isinstance(given[name], int) or given[name] < 1):
-                raise ConfigError(f"{name}={given[name]!r} must be a positive whole number")
-        if "timeout" in given:
-            positive(given["timeout"], "timeout", "seconds")
+            if name in given:
+                given[name] = whole(given[name], name, lowest=1)
+        for name in ("record", "durable"):
+            if not isinstance(given.get(name, True), (bool, str, os.PathLike)):
+                raise ConfigError(f"{name}={given[name]!r} must be True, or the path of a store of runs")
+        if not isinstance(given.get("run", ""), str) or given.get("run") == "":
+            raise ConfigError(f"run={given['run']!r} must be a text: the name of a durable run")
+        if given.get("run") and not given.get("durable", self.durable):
+            raise ConfigError(f"run={given['run']!r} names a durable run; say durable=True, too")
+        if given.get("progress", True) not in (True, False, "plain", "off"):
+            raise ConfigError(f'progress={given["progress"]!r} must be True, "plain" or "off"')
+        if "seed" in given:
+            given["seed"] = whole(given["seed"], "seed")
+        for name in ("timeout", "deadline"):
+            if name in given:
+                positive(given[name], name, "seconds")
+        if "initializer" in given and not callable(given["initializer"]):
+            shown = f"initializer={given['initializer']!r}"
+            raise ConfigError(f"{shown} must be a function without arguments (functools.partial binds some)")
+        if "resources" in given:
+            from graflow_fast.core.resources import totals_of
+
+            given["resources"] = totals_of(given["resources"])
         if "memory_limit" in given:
             given["memory_limit"] = parse_bytes(given["memory_limit"])
         merged = Settings()

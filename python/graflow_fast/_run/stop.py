@@ -6,10 +6,28 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
-from graflow_fast._run.actions import CANCELLED, COMPLETED, FAILED, MAX_STEPS, OVERRAN, TERMINATED
+from graflow_fast._actions import CANCELLED, COMPLETED, FAILED, MAX_STEPS, OVERRAN, TERMINATED
 
 if TYPE_CHECKING:
-    from graflow_fast._run.driver import Run
+    from typing import Protocol
+
+    from graflow_fast._core import Scheduler
+    from graflow_fast._run.attempts.failures import Failures
+    from graflow_fast._run.branches.table import BranchTable
+    from graflow_fast._run.nodes import NodeTable
+    from graflow_fast._run.outside import Outside
+    from graflow_fast.core.context import ExecutionContext
+
+    class Parts(Protocol):
+        """What of a run tells why it ended."""
+
+        context: ExecutionContext
+        scheduler: Scheduler
+        nodes: NodeTable
+        branches: BranchTable
+        failures: Failures
+        outside: Outside
+
 
 _STOP_REASONS = {
     COMPLETED: "completed",
@@ -21,14 +39,19 @@ _STOP_REASONS = {
 }
 
 
-def finish(run: Run, node: int, reason: int, branch_id: int) -> None:
+def finish(run: Parts, node: int, reason: int, branch_id: int) -> None:
     """Note why the run ended, and raise what ended it.
 
     Raises:
-        GraflowRuntimeError: a task failed or cancelled the run.
+        GraflowRuntimeError: a task failed or cancelled the run, or somebody outside of it did.
     """
     context = run.context
     context.stop_reason = _STOP_REASONS[reason]
+    if run.outside.has_ended_it():  # also if its last task has completed, or failed, before that was carried out
+        error = run.outside.take_end()
+        if error is not None:
+            raise error
+        return
     if reason == CANCELLED:
         if branch_id:
             run.branches.branch(branch_id).show_output_up_to_here()
@@ -38,7 +61,7 @@ def finish(run: Run, node: int, reason: int, branch_id: int) -> None:
         context.ctrl_message = run.failures.cancelled[node].message
         raise run.failures.cancelled[node]
     if reason in (FAILED, OVERRAN):
-        error = run.root.failure
+        error = run.branches.root.failure
         assert error is not None, "the root branch failed without an error"
         raise error
     if reason == MAX_STEPS:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run import crossing
-from graflow_fast._run.arguments import NOTHING
-from graflow_fast._run.maps.items import Body, Outcome, run_items
-from graflow_fast._worker import effects, output
+from graflow_fast._body.arguments import NOTHING
+from graflow_fast._body.items import Body, Outcome, run_items
+from graflow_fast._wire import crossing, effects
+from graflow_fast._wire.imports import import_late
+from graflow_fast._worker import output
+from graflow_fast._worker.complaints import complain
 from graflow_fast._worker.remote import WorkerContext
-from graflow_fast._worker.tasks import complain_of_lost_mutations, user_traceback
+from graflow_fast._worker.tasks import cached_body
 
 if TYPE_CHECKING:
     from graflow_fast._worker.loop import Worker
@@ -22,34 +25,46 @@ def run_chunk(
     name: str,
     view_key: int,
     bound: bytes | None,
-    chunk: Any,
+    chunk: bytes,
 ) -> tuple[bytes, bytes]:
     """Run a chunk and return its results and its record (empty when nothing but results came of it), as bytes."""
-    first, packed_items, detailed, previous, item_extra = chunk
+    first, packed_items, detailed, previous, item_extra, spread = pickle.loads(chunk)
     items = crossing.loads(packed_items)
-    definition = worker.definition(key)
     view = worker.views.get(view_key)
     if view is None:
-        view = worker.view(view_key)
+        view = worker.view(view_key)  # first, since it may call an initializer
+    definition = worker.definition(key)
+
+    watch = worker.watches[key]
 
     def context_of(item_id: str) -> WorkerContext:
+        if watch is not None:
+            watch.begin(view.seed, item_id)
         part = int(item_id[len(name) + 1 : -1]), item_id
         return WorkerContext(worker.link, ticket, view, definition, item_id, item_extra, part)
 
     def bound_arguments() -> dict[str, Any]:
-        return {} if bound is None else effects.load_arguments(name, bound)
+        return {} if bound is None else crossing.loads(bound)
 
     value = NOTHING if previous is None else lambda: crossing.loads(previous)
-    body = Body(definition, name, bound_arguments, context_of, value)
-    outcome = run_items(body, items, first, detailed=detailed, take_output=output.take)
-    if worker.watches[key] is not None:
+    body = Body(definition, name, bound_arguments, context_of, value, begins=worker.link.begin_body, spread=spread)
+    if definition.cache is not None:
+        body.func = cached_body(worker, definition, view.session_id)
+    elif definition.resources is not None:
+        body.func = import_late("graflow_fast._body.resources").body_of(definition, view.session_id)
+    each = watch is not None and watch.has_streams
+    body.needs_context = body.needs_context or each
+    outcome = run_items(body, items, first, detailed=detailed or each, take_output=output.take)
+    if not detailed:
+        outcome.times = None
+    if watch is not None:
         # Where this is an error the items are run again one by one, so that each is named.
-        complain_of_lost_mutations(worker, key, name)
+        complain(worker, key, name)
         pieces = output.take()
         if pieces:
             outcome.pieces.append((max(0, len(outcome.results) - 1), pieces))
     results = _pack_results(name, first, outcome)
-    failures = [(position, effects.pack_error(error, user_traceback(error))) for position, error in outcome.failures]
+    failures = [(position, effects.pack_error(error)) for position, error in outcome.failures]
     logs, directives = _pack_effects(name, first, outcome, failures)
     if not (failures or logs or directives or outcome.pieces or outcome.times):
         return results, b""
@@ -65,7 +80,7 @@ def _pack_results(name: str, first: int, outcome: Outcome) -> bytes:
         pass
     for position, result in enumerate(outcome.results):
         try:
-            effects.pack_result(f"{name}[{first + position}]", result)
+            effects.pack_value(f"{name}[{first + position}]", "result", None, result)
         except Exception as error:
             outcome.results[position] = None
             outcome.failures.append((position, error))
@@ -84,11 +99,11 @@ def _pack_effects(name: str, first: int, outcome: Outcome, failures: list[Any]) 
     for position, asked in outcome.directives:
         try:
             item_id = f"{name}[{first + position}]"
-            directives.append((position, [effects._pack_directive(item_id, directive) for directive in asked]))
+            directives.append((position, [effects.packed_directive(item_id, directive) for directive in asked]))
         except Exception as error:
             broken[position] = error
     failed = {position for position, _ in failures}
     for position, reason in broken.items():
         if position not in failed:
-            failures.append((position, effects.pack_error(reason, "")))
+            failures.append((position, effects.pack_error(reason)))
     return logs, directives

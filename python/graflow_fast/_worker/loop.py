@@ -1,50 +1,51 @@
 """The worker's main loop, and what this process has loaded (definitions, views).
 
-A first result waits for what is imported here, so there is no more than what a plain task needs: what runs all others
-(`tasks`) is imported with the first of them. Knows nothing of graphs, branches or other workers.
+A first result waits for what is imported here, so there is no more than what most tasks need. Knows nothing of graphs,
+branches or other workers.
 """
 
 from __future__ import annotations
 
 import sys
 
-from graflow_fast._run import crossing
+from graflow_fast._wire import crossing
+from graflow_fast._wire.functions import DEFINITION, cell_of, value_of
+from graflow_fast._wire.imports import import_late, prepare, when_imported
 from graflow_fast._worker import mutations, output, surroundings
-from graflow_fast._worker.functions import definition_state
-from graflow_fast._worker.imports import import_late, prepare, when_imported
-from graflow_fast._worker.plain import PlainTasks
+from graflow_fast._worker.parts import Parts
+from graflow_fast._worker.tasks import Tasks
 from graflow_fast._worker.view import View
-from graflow_fast.core.definition import Definition
+from graflow_fast.core.definition import Definition, Parameter
+from graflow_fast.core.running import Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from graflow_fast._core import WorkerLink
-    from graflow_fast._worker.bodies import Body
+    from graflow_fast._wire.functions import Given, Template
     from graflow_fast._worker.mutations import Watch
-    from graflow_fast._worker.tasks import Tasks
 
-_EFFECTS = "graflow_fast._worker.effects"
-_TASKS = "graflow_fast._worker.tasks"
-_SEGMENTS = "graflow_fast._shared.segments"
+_EFFECTS = "graflow_fast._wire.effects"
+#: Imported by the template when there is time; until then a worker imports late what it needs.
+_BODIES = "graflow_fast._worker.bodies"
+_SEGMENTS = "graflow_fast._wire.shared.segments"
 
 
 def run(link: WorkerLink) -> None:
     """Run tasks until the coordinator says stop or is gone."""
     worker = Worker(link)
-    if _TASKS not in sys.modules:
+    Process.is_worker = True
+    if _BODIES not in sys.modules:
         prepare()
+    tasks = Tasks(worker)
     output.install(link.running)
     surroundings.install()
-    when_imported(_SEGMENTS, _await_arrival)
+    when_imported(_SEGMENTS, lambda segments: _await_arrival(segments, tasks))
     link.watch_output()
-    PlainTasks(worker).install()
-    while (item := link.next(_uses_shared_memory())) is not None:
-        if item:
-            worker.tasks().run_task(*item)
-        else:  # nothing to do for now
-            sys.modules[_SEGMENTS].rest()
+    link.run_tasks(tasks)
+    while link.next(_uses_shared_memory()) is not None:  # there is nothing to do for now
+        sys.modules[_SEGMENTS].rest()
 
 
 def _uses_shared_memory() -> bool:
@@ -52,9 +53,27 @@ def _uses_shared_memory() -> bool:
     return segments is not None and segments.used()
 
 
-def _await_arrival(segments: Any) -> None:
+def _await_arrival(segments: Any, tasks: Tasks) -> None:
     """Have segments made here wait until the coordinator has opened them."""
     segments.arena.awaits_arrival = True
+    tasks.shares_memory = True
+
+
+class Pattern:
+    """What definitions of one function and with the same options have in common.
+
+    Attributes:
+        template: the function without what is a definition's own, None when it was imported.
+        fields: all else.
+        is_unwatched: whether functions of it capture nothing that they could change, as far as it is not their own.
+    """
+
+    __slots__ = ("fields", "is_unwatched", "template")
+
+    def __init__(self, template: Template | None, fields: dict[str, Any]) -> None:
+        self.template = template
+        self.fields = fields
+        self.is_unwatched = False
 
 
 class Worker:
@@ -62,25 +81,33 @@ class Worker:
 
     def __init__(self, link: WorkerLink) -> None:
         self.link = link
+        #: Asked for once: the link is in use while another thread of a body waits for an answer.
+        self.running = link.running
         self.definitions: dict[int, Definition] = {}
-        self.bodies: dict[int, Body] = {}
         self.views: dict[int, View] = {}
+        self._view_blobs: dict[int, bytes] = {}
         #: What each body could change of what it captured; None when nothing.
         self.watches: dict[int, Watch | None] = {}
         self.blobs: dict[int, bytes] = {}
         self.keys: dict[Definition, int] = {}
-        crossing.Finders.find_definition = staticmethod(self.definition)
+        self._parts = Parts(link, crossing.loads)
+        self._patterns: dict[int, Pattern] = {}
+        #: The keys of initializers that were called here.
+        self.initialized: set[int] = set()
+        #: The number of what the program has set that is set here.
+        self._program = 0
+        crossing.received = self
+        crossing.number_of_class = self._parts.number_of_class
+        crossing.place_of_code = self._parts.place_of_code
         crossing.Finders.find_key = staticmethod(self.keys.get)
-        self._tasks: Tasks | None = None
-
-    def tasks(self) -> Tasks:
-        """Return what runs tasks that are not plain."""
-        if self._tasks is None:
-            self._tasks = import_late(_TASKS).Tasks(self)
-        return self._tasks
+        self.part = self._parts.part
+        self.template = self._parts.template
+        self.copies_of = self._parts.copies_of
+        self.classes = self._parts.classes
 
     def definition(self, key: int) -> Definition:
-        """Return the definition with that key, loading it when it is first named."""
+        """Return the definition with that key (or number), loading it when it is first named."""
+        key = self._parts.current.get(key, key)
         found = self.definitions.get(key)
         if found is not None:
             return found
@@ -90,30 +117,115 @@ class Worker:
         # Made before its content is loaded, for the content may name it (a task that enqueues itself).
         made = self.definitions[key] = Definition.__new__(Definition)
         try:
-            content = crossing.loads(blob)
-            made.__dict__.update(definition_state(content) if type(content) is tuple else content)
+            pattern, is_plain = self._load(made, crossing.loads(blob))
         except BaseException as error:
             del self.definitions[key]
             self.blobs[key] = blob  # the link gives it once; whoever asks next shall hear the same reason
             raise import_late(_EFFECTS).unloadable(error) from error
         self.keys[made] = key
+        if is_plain and pattern is not None and pattern.is_unwatched:
+            self.watches[key] = None
+            return made
         watch = self.watches[key] = mutations.watch(made.func)
+        if is_plain and watch is None and pattern is not None:
+            pattern.is_unwatched = True
         if watch is not None:
             self.blobs[key] = blob  # to be loaded again when a task has changed what it captured
         return made
 
-    def view(self, key: int) -> View:
-        """Return the view of the channel with that key, loading it when it is first named."""
+    def _load(self, made: Definition, content: Any) -> tuple[Pattern | None, bool]:
+        """Fill a definition; return its pattern, and whether its function has nothing of its own but plain values."""
+        if content[0] != DEFINITION:
+            made.__dict__.update(self._unpickled(*content[1:]))
+            return None, False
+        _, key, cells, defaults, keyword_defaults, *pickled = content
+        pattern = self._patterns.get(key)
+        if pattern is None:
+            pattern = self._patterns[key] = self._pattern(key)
+        made.__dict__.update(pattern.fields)
+        if pattern.template is not None:
+            if pickled:
+                contents, defaults, keyword_defaults = self._unpickled(*pickled)
+                cells = None if contents is None else tuple([cell_of(*content) for content in contents])
+            else:
+                cells = None if cells is None else tuple(map(cell_of, cells))
+            made.func = pattern.template.make(cells, defaults, keyword_defaults)
+        return pattern, not pickled
+
+    def _unpickled(
+        self,
+        needed: tuple[int, ...],
+        current: tuple[tuple[int, int], ...],
+        given: Given,
+        data: bytes,
+    ) -> Any:
+        self._parts.current.update(current)
+        self._parts.refresh(needed)
+        return self._parts.unpickle(given, data)[0]
+
+    def _pattern(self, key: int) -> Pattern:
+        blob = self.blobs.get(key) or self.link.definition(key)
+        if blob is None:
+            raise LookupError(f"pattern {key} was never sent to this worker")
+        self.blobs[key] = blob  # until it is loaded: the link gives it once
+        _, function, needed, current, options, parameters, shown = crossing.loads(blob)
+        self._parts.current.update(current)
+        self._parts.refresh(needed)
+        template = imported = None
+        if type(function) is int:
+            template = self._parts.template(function)
+        else:
+            imported = value_of(function, self._parts.part)
+        annotations = template.annotations if template is not None else getattr(imported, "__annotations__", None)
+        if annotations is not None:
+            shown["__annotations__"] = annotations
+        fields = {
+            **options,
+            "func": imported,
+            "_parameters": tuple([Parameter(*parameter) for parameter in parameters]),
+            "filler": None,
+            "named": [],
+            "bound_names": {},
+            "shown": shown,
+        }
+        del self.blobs[key]
+        return Pattern(template, fields)
+
+    def forget_changes(self) -> None:
+        """Load anew what bodies can change, for one has."""
+        for key in [key for key, watch in self.watches.items() if watch is not None and key in self.blobs]:
+            del self.definitions[key], self.watches[key]
+        self._parts.restore()
+        if self.initialized:
+            import_late("graflow_fast._worker.initializers").restore()
+
+    def forget_gone(self) -> None:
+        """Let go of what the coordinator has forgotten."""
         for forgotten in self.link.take_forgotten():
             self.views.pop(forgotten, None)
-            self.bodies.pop(forgotten, None)
             definition = self.definitions.pop(forgotten, None)
             if definition is not None:
                 self.keys.pop(definition, None)
             self.watches.pop(forgotten, None)
             self.blobs.pop(forgotten, None)
-        blob = self.link.definition(key)
+            self._patterns.pop(forgotten, None)
+            self._parts.forget(forgotten)
+
+    def view(self, key: int) -> View:
+        """Return the view of the channel with that key, loading it when it is first named."""
+        self.forget_gone()
+        blob = self._view_blobs.pop(key, None) or self.link.definition(key)
         if blob is None:
             raise LookupError(f"view {key} was never sent to this worker")
+        self._view_blobs[key] = blob  # the link gives it once, and an initializer may fail
         made = self.views[key] = View(*crossing.loads(blob))
+        number, content = made.program
+        if number > self._program:
+            self._program = number
+            import_late("graflow_fast._worker.program.state").set_state(number, content)
+        if made.initializer and made.initializer not in self.initialized:
+            del self.views[key]
+            import_late("graflow_fast._worker.initializers").call(self, made.initializer)
+            self.views[key] = made
+        del self._view_blobs[key]
         return made

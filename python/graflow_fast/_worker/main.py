@@ -22,31 +22,29 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-DEFAULT_LOOP = "graflow_fast._worker.loop:run"
-#: The exit code of a worker whose loop can not be imported or fails before any task: a new one would fare no better.
-CANNOT_START = 70
-#: The exit code of a worker that can't reach the coordinator any more, because a task closed its descriptors.
-LINK_BROKEN = 71
-
 
 def preload() -> None:
     """Import, in the template, what every worker needs for its first task."""
     import graflow_fast._core
+    import graflow_fast._stacks
     import graflow_fast._worker.loop  # noqa: F401
 
 
 def preload_rest() -> None:
     """Import, in the template, what most workers need sooner or later."""
     try:
-        import graflow_fast._run.pickling
-        import graflow_fast._worker.tasks  # noqa: F401
+        import graflow_fast._wire.pickling
+        import graflow_fast._worker.bodies
+        import graflow_fast._worker.complaints
+        import graflow_fast._worker.program.state
+        import graflow_fast._worker.sharing  # noqa: F401
     except ImportError:
         pass  # what is missing will be missed by the task that needs it
 
 
 def close_descriptors(keep: set[int]) -> None:
     """Close all others. By what is open: the limit can be a thousand million."""
-    for name in os.listdir("/proc/self/fd"):
+    for name in _open_descriptors():
         if int(name) not in keep:
             try:
                 os.close(int(name))
@@ -54,16 +52,33 @@ def close_descriptors(keep: set[int]) -> None:
                 pass  # the one that listed them
 
 
+def _open_descriptors() -> list[str]:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return os.listdir(folder)
+        except OSError:  # not mounted
+            continue
+    return [str(number) for number in range(_MOST_LOOKED_FOR)]
+
+
+#: Where nobody says which descriptors are open.
+_MOST_LOOKED_FOR = 4096
+
+
 def main(
     template: int, boot: dict[str, Any], link: int, claims: int, stdout: int, stderr: int, journal: int
 ) -> NoReturn:
-    """Become a worker; called in the forked child."""
-    code = CANNOT_START
+    """Become a worker; called in the forked child.
+
+    How it ends is no message, since bodies may end it in any way: whether it had begun a task, and that it lost its
+    link, stands in the claim table, which bodies don't know.
+    """
+    code = 1
     try:
         gc.enable()  # it may be off in the template
         os.setpgid(0, 0)
         _arrange_descriptors({link, claims, journal}, stdout, stderr)
-        from graflow_fast import _core
+        from graflow_fast import _core, _stacks
         from graflow_fast._worker import output
 
         output.use_journal(journal)
@@ -72,21 +87,25 @@ def main(
             os._exit(0)
         _volunteer_for_the_oom_killer()
         faulthandler.enable(2)
+        _stacks.listen(_stacks.WORKER)
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _take_surroundings(boot)
+        if not _COVERAGE.isdisjoint(os.environ):
+            _measure_coverage()
         module, _, name = boot["loop"].partition(":")
         __import__(module)
         run = getattr(sys.modules[module], name)
+        os.dup(claims)  # for whoever looks from outside since when the task runs; the link keeps no descriptor
         worker_link = _core.WorkerLink(link, claims)
         try:
             run(worker_link)
-        finally:
-            code = 1 if worker_link.running.ticket else CANNOT_START
+        except OSError:
+            if not worker_link.running.ticket:
+                raise
+            os._exit(code)  # a body has closed the link; bodies' own errors do not come here
         atexit._run_exitfuncs()
         code = 0
-    except OSError:
-        code = LINK_BROKEN  # bodies' own errors do not come here
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:
@@ -100,6 +119,19 @@ def main(
             except Exception:
                 pass
         os._exit(code)
+
+
+#: What coverage.py sets, or its user, so that processes which a program starts are measured too.
+_COVERAGE = frozenset(("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"))
+
+
+def _measure_coverage() -> None:
+    """Have coverage.py measure this worker: its own start hook is read by ``site``, which workers leave out."""
+    try:
+        coverage: Any = __import__("coverage")
+    except ImportError:  # the variable is another program's
+        return
+    coverage.process_startup()
 
 
 def _arrange_descriptors(own: set[int], stdout: int, stderr: int) -> None:
@@ -131,6 +163,10 @@ def _take_surroundings(boot: dict[str, Any]) -> None:
         os.chdir(boot["cwd"])
     except OSError:
         pass  # it is gone; tasks that need it will say so
+    if boot["graflow"]:
+        from graflow_fast._alias import install
+
+        install()
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -1,12 +1,17 @@
-"""Keeping what bodies print, log and warn in a worker, as pieces that travel with their report."""
+"""Keeping what bodies print, log and warn in a worker, as pieces that travel with their report.
+
+What subprocesses and C code write goes to files behind descriptors 1 and 2, which the coordinator reads. Here is noted
+how far these were written between two pieces, so that all comes in the order in which it was said.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
-from graflow_fast._run.crossing import LOG, STDERR, STDOUT, WARNING
-from graflow_fast._worker.imports import import_late, when_imported
+from graflow_fast._wire.crossing import LOG, STDERR, STDOUT, WARNING, WRITTEN_STDERR, WRITTEN_STDOUT
+from graflow_fast._wire.imports import import_late, when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,17 +26,57 @@ if TYPE_CHECKING:
 #: What the running task has said so far.
 pieces: list[Piece] = []
 
-_MARK: Piece = (STDOUT, "")
+#: Stands among the pieces when the running task has changed its surroundings.
+MARK: Piece = (STDOUT, "")
 
-_JOURNAL = "graflow_fast._worker.journal"
+_JOURNAL = "graflow_fast._wire.journal"
 
 #: The running task, by whose ticket the journal tells its pieces from others.
 _running: RunningTask
 
 
+#: How far descriptors 1 and 2 had been written at the last look.
+_written = [0, 0]
+#: The kind of a text that has not ended its line: what ends it belongs to the same `print`. -1 if there is none.
+_open_line = -1
+
+
 def _keep(kind: int, content: Any) -> None:
+    global _open_line
+    if content != "\n" or kind != _open_line:
+        _note_written(kind)
+    _open_line = kind if kind <= STDERR and content[-1] != "\n" else -1
+    _add(kind, content)
+
+
+def keep(kind: int, content: Any) -> None:
+    """Keep a piece of the running task's."""
+    _keep(kind, content)
+
+
+def _add(kind: int, content: Any) -> None:
     pieces.append((kind, content))
     import_late(_JOURNAL).write(_running.ticket, kind, content)
+
+
+def _note_written(kind: int) -> None:
+    """Add a place for what others have written since the last look, if anything has been."""
+    # One look costs a fraction of what keeping a piece does; the other descriptor is looked at when there is news.
+    if _position(0 if kind == STDOUT else 1) or (kind != STDOUT and _position(0)):
+        for index, place in enumerate((WRITTEN_STDOUT, WRITTEN_STDERR)):
+            position = _position(index)
+            if position:
+                _written[index] = position
+                _add(place, position)
+
+
+def _position(index: int) -> int:
+    """Return how far a descriptor has been written, 0 if that was known."""
+    try:
+        position = os.lseek(index + 1, 0, os.SEEK_CUR)
+    except OSError:  # the body has closed it, or put something else in its place
+        return 0
+    return position if position > _written[index] else 0
 
 
 def use_journal(fd: int) -> None:
@@ -45,9 +90,31 @@ def install(running: RunningTask) -> None:
     _running = running
     sys.stdout = _Keeper(STDOUT)
     sys.stderr = _Keeper(STDERR)
-    when_imported("logging", _keep_logs)
+    when_imported("logging", lambda logging: import_late("graflow_fast._worker.program.logs").install(logging))
     warnings.showwarning = _keep_warning
+    os.register_at_fork(after_in_child=_write_through)
     warnings.simplefilter("always")
+
+
+def _write_through() -> None:
+    """In a process that a body has forked: write what is said where its subprocesses do, for nobody takes it here."""
+    global _keep
+    pieces.clear()
+    _keep = _write_now
+
+
+def _write_now(kind: int, content: Any) -> None:
+    if kind == LOG:
+        text = f"{content['levelname']}:{content['name']}:{content['msg']}\n"
+        if content.get("exc_text"):
+            text += content["exc_text"] + "\n"
+    elif kind == WARNING:
+        text = warnings.formatwarning(*content[:4])
+    else:
+        text = content
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(1 if kind == STDOUT else 2, data) :]
 
 
 def put_back(taken: list[Piece] | None) -> None:
@@ -60,14 +127,14 @@ def take() -> list[Piece] | None:
     """Return what was kept since the last call, None when it is nothing."""
     if not pieces:
         return None
-    taken = [piece for piece in pieces if piece is not _MARK]
+    taken = [piece for piece in pieces if piece is not MARK]
     pieces.clear()
     return taken or None
 
 
 def mark() -> None:
     """See to it that the running task's end is looked at as if it had said something."""
-    pieces.append(_MARK)
+    pieces.append(MARK)
 
 
 class _Keeper:
@@ -79,6 +146,13 @@ class _Keeper:
 
     def __init__(self, kind: int) -> None:
         self._kind = kind
+
+    @property
+    def buffer(self) -> _Bytes:
+        return _Bytes(self)
+
+    def reconfigure(self, **options: Any) -> None:
+        return None  # what is kept is text, and is shown by the caller's stream as that likes
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
@@ -92,7 +166,10 @@ class _Keeper:
             self.write(line)
 
     def flush(self) -> None:
-        return None
+        global _open_line
+        if _open_line >= 0 and _keep is not _write_now:
+            _add(_open_line, "")  # so that the beginning of a line is shown, where output is shown at once
+        _open_line = -1  # whoever flushes in the middle of a line lets somebody else go on
 
     def close(self) -> None:
         return None
@@ -113,30 +190,81 @@ class _Keeper:
         return 1 if self._kind == STDOUT else 2
 
 
-def _keep_logs(logging: Any) -> None:
-    """Put a keeper in the place of the root logger's handlers."""
+class _Bytes:
+    """The stream below a keeper: what is written to it is kept as text, in its place."""
 
+    closed = False
+
+    def __init__(self, keeper: _Keeper) -> None:
+        self.raw = self
+        self._keeper = keeper
+
+    def write(self, data: bytes) -> int:
+        self._keeper.write(bytes(data).decode(self._keeper.encoding, self._keeper.errors))
+        return len(data)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._keeper, name)
+
+
+def _travelling(value: Any) -> Any:
+    """Return a copy of what a log record has beyond plain values; of what can't be copied, its text."""
+    import pickle
+
+    try:
+        return pickle.loads(pickle.dumps(value))
+    except Exception:
+        from graflow_fast.core._texts import text_of
+
+        return text_of(value)
+
+
+_keepers: dict[int, Any] = {}
+#: The record that was kept last: there may be several keepers on its way to the root.
+_last_record: Any = None
+
+
+def log_keeper(logging: Any, level: int) -> Any:
+    """Return what stands for handlers of the program: it keeps records, and they are shown there."""
+    keeper = _keepers.get(level)
+    if keeper is None:
+        keeper = _keepers[level] = _log_keeper(logging)
+        keeper.level = level
+    return keeper
+
+
+def _log_keeper(logging: Any) -> Any:
     class LogKeeper(logging.Handler):  # type: ignore[misc]
-        """Keeps log records; the coordinator's own tree decides which of them show."""
+        """Keeps log records for the handlers that the program has."""
 
         def emit(self, record: LogRecord) -> None:
+            global _last_record
+            if record is _last_record:
+                return
+            _last_record = record
             content = dict(record.__dict__)
-            content["msg"] = record.getMessage()
+            try:
+                content["msg"] = record.getMessage()
+            except Exception:  # its arguments can't be shown: said as any handler says it, and the body goes on
+                logging.raiseExceptions = True
+                self.handleError(record)
+                logging.raiseExceptions = False
+                return
             content["args"] = None
             if record.exc_info:
                 content["exc_text"] = logging.Formatter().formatException(record.exc_info)
             content["exc_info"] = None
             plain = {
-                name: value
+                name: value if value is None or type(value) in (str, int, float, bool) else _travelling(value)
                 for name, value in content.items()
-                if value is None or isinstance(value, (str, int, float, bool))
             }
             _keep(LOG, plain)
 
-    root = logging.getLogger()
-    root.handlers[:] = [LogKeeper()]
-    root.setLevel(logging.NOTSET)
-    logging.raiseExceptions = False
+    return LogKeeper()
 
 
 def _keep_warning(
@@ -147,12 +275,24 @@ def _keep_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    _keep(WARNING, (str(message), category if _is_importable(category) else UserWarning, filename, lineno))
+    kind = category if _is_importable(category) else UserWarning
+    _keep(WARNING, (str(message), kind, filename, lineno, _module_of(filename)))
 
 
 def keep_warning(message: Warning, filename: str, lineno: int) -> None:
     """Keep a warning of this package's own, with its attributes."""
-    _keep(WARNING, (message, type(message), filename, lineno))
+    _keep(WARNING, (message, type(message), filename, lineno, None))
+
+
+def _module_of(filename: str) -> str | None:
+    """Return the name of the module that is warned of: that of a caller in this file."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_filename == filename:
+            found: str | None = frame.f_globals.get("__name__")
+            return found
+        frame = frame.f_back
+    return None
 
 
 def _is_importable(kind: type) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.cycle import CycleController
+from graflow_fast.core.noop_tracer import NoopTracer
 from graflow_fast.exceptions import GraflowRuntimeError
-from graflow_fast.trace.noop import NoopTracer
 
 #: Attributes of an `ExecutionContext` that the coordinator is asked for.
 ASKED = (
@@ -59,10 +59,6 @@ class RemoteState(ExecutionContext):
         """Ask the coordinator and wait for the answer."""
         raise NotImplementedError
 
-    def steps_before(self) -> list[str]:
-        """Return the tasks that completed in this worker without the coordinator knowing yet."""
-        raise NotImplementedError
-
     def __getattr__(self, name: str) -> Any:
         if name not in ASKED:
             if name == "_control_called":
@@ -71,10 +67,6 @@ class RemoteState(ExecutionContext):
                 return made
             raise AttributeError(f"the context of a task in a worker process has no attribute {name!r}")
         state: dict[str, Any] = self.ask("state")
-        before = self.steps_before()
-        state["_steps"] += len(before)
-        done = state["completed_tasks"]
-        done.extend(task_id for task_id in dict.fromkeys(before) if task_id not in done)
         state["pending"] = WaitingTasks(state["pending"])
         for key, value in state.items():
             self.__dict__.setdefault(key, value)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast.core import registry
 from graflow_fast.core.workflow import WorkflowContext
+
+if TYPE_CHECKING:
+    from graflow_fast.core.workflow_run import WorkflowRun
 
 
 class RemoteWorkflow(WorkflowContext):
@@ -26,9 +29,17 @@ class RemoteWorkflow(WorkflowContext):
 
     def execute(self, *arguments: Any, **options: Any) -> Any:
         """Run a copy of the workflow, in this process; see `WorkflowContext.execute`."""
+        return self._in_copy("execute", arguments, options)
+
+    def _start(self, *arguments: Any, **options: Any) -> WorkflowRun:
+        """Begin to run a copy of the workflow, in this process."""
+        started: WorkflowRun = self._in_copy("_start", arguments, options)
+        return started
+
+    def _in_copy(self, method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         copy = pickle.loads(self._ask("workflow_copy"))
         token = registry.current_workflow.set(copy)
         try:
-            return copy.execute(*arguments, **options)
+            return getattr(copy, method)(*arguments, **options)
         finally:
             registry.current_workflow.reset(token)

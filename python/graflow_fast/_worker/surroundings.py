@@ -10,8 +10,8 @@ import os
 import sys
 import types  # while the class of `sys` is still its own: this module takes it for that of all modules
 
+from graflow_fast._wire.imports import when_imported
 from graflow_fast._worker import output
-from graflow_fast._worker.imports import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,20 +36,14 @@ _environment: dict[str, str] = {}
 _streams: tuple[Any, Any] = (None, None)
 _recursion_limit = sys.getrecursionlimit()
 _tracers: tuple[Any, Any] = (None, None)
+#: Sets again what the program has set for its own process, as far as a body may have changed it.
+set_again: Callable[[], None] = lambda: None  # noqa: E731
 _timers = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 
 def install() -> None:
-    """Take the surroundings as they are now for those of every task."""
-    global _directory, _recursion_limit, _streams, _tracers
-    _streams = sys.stdout, sys.stderr
-    _tracers = sys.gettrace(), sys.getprofile()
-    _recursion_limit = sys.getrecursionlimit()
-    try:
-        _directory = os.getcwd()
-    except OSError:
-        _directory = None  # it is gone, so there is no way back to it
-    _environment.update(os.environ)
+    """Take the surroundings as they are now for those of every task, and notice what tasks change."""
+    take()
     _signal.signal = _noting_handlers(_set_handler)
     for module, names in (
         (os, ("chdir", "fchdir", "putenv", "unsetenv")),
@@ -61,8 +55,25 @@ def install() -> None:
     if "signal" in sys.modules:  # else it takes these when it is imported
         signal = sys.modules["signal"]
         signal.alarm, signal.setitimer = _signal.alarm, _signal.setitimer  # type: ignore[attr-defined]
+    when_imported("subprocess", _leave_out_own_flags)
     when_imported("copyreg", lambda copyreg: copyreg.pickle(_NotingSys, _reduce))
     sys.__class__ = _NotingSys
+
+
+def take() -> None:
+    """Take the surroundings as they are now for those of every task from now on."""
+    global _directory, _recursion_limit, _streams, _tracers, changed
+    _streams = sys.stdout, sys.stderr
+    _tracers = sys.gettrace(), sys.getprofile()
+    _recursion_limit = sys.getrecursionlimit()
+    try:
+        _directory = os.getcwd()
+    except OSError:
+        _directory = None  # it is gone, so there is no way back to it
+    _environment.clear()
+    _environment.update(os.environ)
+    _handlers.clear()
+    changed = False
 
 
 def restore() -> None:
@@ -92,7 +103,21 @@ def restore() -> None:
     registry = sys.modules.get(_REGISTRY)
     if registry is not None:
         registry.current_workflow.set(None)
+    set_again()
     changed = False
+
+
+def use_recursion_limit(limit: int) -> None:
+    """Take another recursion limit for that of every task."""
+    global _recursion_limit
+    _recursion_limit = limit
+    sys.setrecursionlimit.__wrapped__(limit)  # type: ignore[attr-defined]
+
+
+def _leave_out_own_flags(subprocess: Any) -> None:
+    """Have interpreters that bodies start look for packages as the program's does: this one was told where they are."""
+    flags = subprocess._args_from_interpreter_flags
+    subprocess._args_from_interpreter_flags = lambda: [flag for flag in flags() if flag != "-S"]
 
 
 class _NotingSys(types.ModuleType):
@@ -100,7 +125,7 @@ class _NotingSys(types.ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("stdout", "stderr"):
-            _note()
+            note()
         super().__setattr__(name, value)
 
 
@@ -115,7 +140,8 @@ def _note_calls(module: types.ModuleType, names: tuple[str, ...]) -> None:
         setattr(module, name, _noting(getattr(module, name)))
 
 
-def _note() -> None:
+def note() -> None:
+    """Have the surroundings restored after the running task."""
     global changed
     if not changed:
         changed = True
@@ -124,23 +150,23 @@ def _note() -> None:
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
     def noting(*arguments: Any, **options: Any) -> Any:
-        _note()
+        note()
         return function(*arguments, **options)
 
-    return _named_as(function, noting)
+    return named_as(function, noting)
 
 
 def _noting_handlers(function: Callable[..., Any]) -> Callable[..., Any]:
     def noting(signalnum: Any, handler: Any) -> Any:
         previous = function(signalnum, handler)
-        _note()
+        note()
         _handlers.setdefault(int(signalnum), previous)
         return previous
 
-    return _named_as(function, noting)
+    return named_as(function, noting)
 
 
-def _named_as(function: Callable[..., Any], noting: Callable[..., Any]) -> Callable[..., Any]:
+def named_as(function: Callable[..., Any], noting: Callable[..., Any]) -> Callable[..., Any]:
     """Do what `functools.wraps` would, which is slow to import."""
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(noting, name, getattr(function, name))

@@ -1,183 +1,250 @@
-"""Running tasks that are not plain: from the payload to the report, whatever the body does.
+"""What a worker's runner (in Rust) does not know or do itself: definitions, full contexts, and what is rare.
 
-Owns what happens around one body. What is loaded is the loop's; leases, chunks of maps and the record of effects have
-modules of their own.
+A first result waits for what is imported here, so the rest is imported when a task first needs it. Owns neither the
+order of things around a body (the runner's) nor what is loaded (the loop's).
 """
 
 from __future__ import annotations
 
-import pickle
-import sys
-import traceback
-from typing import TYPE_CHECKING, Any
-
-from graflow_fast import _exception_pickling  # noqa: F401  # not when a body has used up all descriptors
-from graflow_fast._core import pack_effects
-from graflow_fast._run import crossing
-from graflow_fast._shared import segments
-from graflow_fast._tracebacks import user_lines
-from graflow_fast._worker import effects, lease, mutations, output, surroundings
-from graflow_fast._worker.bodies import Body, BodyContext
-from graflow_fast._worker.effects import EFFECTS, FAILED, PLAIN
-from graflow_fast._worker.imports import import_late
+from graflow_fast._core import Filler, pack_failure
+from graflow_fast._wire import crossing
+from graflow_fast._wire.imports import import_late
+from graflow_fast._worker import output, surroundings
 from graflow_fast.core.running import running
-from graflow_fast.core.task import TaskWrapper
-from graflow_fast.exceptions import LostMutationError, LostMutationWarning, TaskSerializationError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from graflow_fast._worker.loop import Worker
+    from typing import Any
 
-#: A flag of a report: it names shared memory.
-SHARED = 8
+    from graflow_fast._core import RunningTask
+    from graflow_fast._worker.bodies import BodyContext
+    from graflow_fast._worker.loop import Worker
+    from graflow_fast._worker.mutations import Watch
+    from graflow_fast._worker.view import View
+    from graflow_fast.core.definition import Definition
+    from graflow_fast.core.task import TaskWrapper
+
+
+_EFFECTS = "graflow_fast._wire.effects"
+_FAILED_WITH_EFFECTS = 3
+
+
+class Known:
+    """What the runner is told of one definition, seen with one view; see `rust/python/src/worker/known.rs`."""
+
+    __slots__ = (
+        "default_max_cycles",
+        "filler",
+        "function",
+        "has_streams",
+        "inject",
+        "max_cycles",
+        "scope_name",
+        "shared",
+        "values",
+        "watched",
+    )
+
+    def __init__(self, worker: Worker, definition: Definition, view: View, watch: Watch | None) -> None:
+        self.function = definition.func
+        if definition.cache is not None:
+            self.function = cached_body(worker, definition, view.session_id)
+        elif definition.resources is not None:
+            self.function = import_late("graflow_fast._body.resources").body_of(definition, view.session_id)
+        self.inject = definition.inject_context
+        self.filler = Filler.of(definition)
+        self.watched = watch is not None
+        self.has_streams = watch is not None and watch.has_streams
+        self.max_cycles = definition.max_cycles
+        self.default_max_cycles = view.default_max_cycles
+        self.shared = view.shared
+        self.scope_name = view.scope_name
+        self.values: dict[str, bytes | None] = view.values if view.shared else {}
+
+
+def cached_body(worker: Worker, definition: Definition, session: str) -> Any:
+    """Return how to call a body whose results are kept."""
+    surroundings = import_late("graflow_fast._worker.cached").InWorker(worker.classes)
+    return import_late("graflow_fast._cache.body").body_of(definition, session, surroundings)
+
+
+class Classes:
+    """The classes that a body's context and channel stand for, and the class of tasks."""
+
+    def __init__(self) -> None:
+        from graflow_fast._body.scope import BranchChannel
+        from graflow_fast.core.task import TaskWrapper
+        from graflow_fast.core.task_context import TaskExecutionContext
+
+        self.plain: type = TaskWrapper
+        self.context_class: type = TaskExecutionContext
+        self.channel_class: type = BranchChannel
 
 
 class Tasks:
-    """Runs one task after the other."""
+    """Answers the runner's questions.
+
+    Attributes:
+        pieces: what the running body has said; mark: stands there when it has changed its surroundings.
+        running: where this thread's running task is noted, and ``marker`` what stands there while bodies run.
+        keys: definition -> key.
+        shares_memory: whether anything here has to do with shared memory yet.
+    """
+
+    pieces = output.pieces
+    mark = output.MARK
+    running = running
+    loads = staticmethod(crossing.loads)
+    shares_memory = False
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._link = worker.link
+        self.keys = worker.keys
+        self.marker = RunningContext(worker.running)
 
-    def run_task(self, ticket: int, payload: bytes | tuple[str, int, int, bytes | None, None]) -> None:
-        """Run one task (or the steps of a lease) and report it, whatever it does."""
-        message: Any = pickle.loads(payload) if type(payload) is bytes else payload
-        task_id, key, view_key, bound, extra = message
-        if extra is not None and "chunk" in extra:
-            self._run_chunk(ticket, task_id, key, view_key, bound, extra["chunk"])
-            return
-        if extra is not None and "lease" in extra:
-            steps = lease.run(self, ticket, view_key, (task_id, key, bound, extra))
-            self.report(ticket, task_id, EFFECTS, crossing.NONE_BYTES, steps)
-            return
-        flags, result, parts = self.perform(ticket, task_id, key, view_key, bound, extra, short=True)
-        self.report(ticket, task_id, flags, result, parts)
+    # --- what there is to know
 
-    def perform(
-        self,
-        ticket: int,
-        task_id: str,
-        key: int,
-        view_key: int,
-        bound: bytes | None,
-        extra: dict[str, Any] | None,
-        short: bool = False,
-    ) -> tuple[int, bytes, Any]:
-        """Run one body; return the report's flags, the result as bytes, and the record's parts.
+    def classes(self) -> Classes:
+        """Return the classes that stand-ins stand for."""
+        return Classes()
 
-        The parts are None when there are none, and with ``short`` the whole record as bytes if it has the short form.
+    def known(self, key: int, view_key: int) -> Known:
+        """Return what there is to know of a definition and a view.
+
+        Raises:
+            BaseException: it can't be loaded; whatever loading it raises.
         """
-        context: BodyContext | None = None
-        try:
-            worker = self._worker
-            body = worker.bodies.get(key) or self._body(key)
-            arguments: dict[str, Any] = {} if bound is None else effects.load_arguments(task_id, bound)
-            context = BodyContext(worker, ticket, task_id, view_key, body.definition, extra)
-            running.task_context = context
-            if not body.parameters and not body.inject:
-                result = body.func(**arguments)
-            else:
-                positional: tuple[Any, ...] = ()
-                if extra is not None and "call" in extra:
-                    positional = (crossing.loads(extra["call"]),)
-                if body.parameters:
-                    arguments = body.arguments(context, arguments, len(positional))
-                if body.inject:
-                    result = body.func(context, *positional, **arguments)
-                else:
-                    result = body.func(*positional, **arguments)
-            if body.watch is not None:
-                complain_of_lost_mutations(worker, key, task_id)
-            packed_result = crossing.NONE_BYTES if result is None else effects.pack_result(task_id, result)
-            parts = self.parts(task_id, context, context.directives, short)
-        except BaseException as error:
-            return FAILED | EFFECTS, crossing.NONE_BYTES, self.parts_of_failure(task_id, context, error)
-        finally:
-            running.task_context = None
-            if surroundings.changed:
-                surroundings.restore()
-        return effects.flags_of(parts), packed_result, parts
-
-    def report(self, ticket: int, task_id: str, flags: int, result: bytes, parts: Any) -> None:
-        record = b"" if parts is None else parts if type(parts) is bytes else crossing.pack(parts, [])
-        try:
-            self._send(ticket, flags, result, record)
-        except ValueError as error:  # too large
-            failure = TaskSerializationError(task_id, "the result", "", error)
-            record = crossing.pack(self.parts_of_failure(task_id, None, failure), [])
-            self._send(ticket, FAILED | EFFECTS, crossing.NONE_BYTES, record)
-
-    def _send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
-        if segments.arena.fresh and segments.sent(result, record):
-            flags |= SHARED
-        if segments.used() and not self._link.has_queued():
-            segments.rest()  # before the coordinator hears of it: what it sends next shall find the memory free
-        self._link.report(ticket, flags, result, record)
-
-    def _run_chunk(self, ticket: int, task_id: str, key: int, view_key: int, bound: bytes | None, chunk: Any) -> None:
-        from graflow_fast._worker.items import run_chunk
-
-        try:
-            done = run_chunk(self._worker, ticket, key, task_id, view_key, bound, chunk)
-            self._send(ticket, PLAIN, *done)
-        except BaseException as error:
-            parts = self.parts_of_failure(task_id, None, error)
-            self.report(ticket, task_id, FAILED | EFFECTS, crossing.NONE_BYTES, parts)
-        finally:
-            running.task_context = None
-            if surroundings.changed:
-                surroundings.restore()
-
-    def parts(self, task_id: str, context: Any, directives: list[Any] | None, short: bool) -> Any:
-        """Return the parts of the record of a body that returned (see `perform`)."""
-        log = context.writes() if context is not None else None
-        pieces = output.take()
-        if not log and directives is None and pieces is None:
-            return None
-        if short and pieces is None and (context is None or not context.holds_lock):
-            record = pack_effects(log, directives, TaskWrapper, self._worker.keys, crossing.dumps)
-            if record is not None:
-                return record
-        try:
-            return effects.parts(task_id, log, directives, pieces, None)
-        except Exception:
-            output.put_back(pieces)
-            raise
-
-    def parts_of_failure(self, task_id: str, context: Any, error: BaseException) -> Any:
-        import_late(effects.PICKLING)
-        try:
-            log = context.writes() if context is not None else None
-            return effects.parts(task_id, log, None, output.take(), effects.pack_error(error, user_traceback(error)))
-        except Exception as unpackable:
-            # The writes can't cross, so the attempt is reported without them, with the reason.
-            failure = effects.pack_error(unpackable, user_traceback(error))
-            return effects.parts(task_id, None, None, output.take(), failure)
-
-    def _body(self, key: int) -> Body:
         worker = self._worker
+        view = worker.views.get(view_key) or worker.view(view_key)  # first, since it may call an initializer
         definition = worker.definition(key)
-        body = worker.bodies[key] = Body(definition, worker.watches[key])
-        return body
+        return Known(worker, definition, view, worker.watches[key])
+
+    def make_context(
+        self, ticket: int, task_id: str, started: float, key: int, view_key: int, told: dict[str, Any] | None
+    ) -> BodyContext:
+        """Return the full context of a running body."""
+        worker = self._worker
+        context_class = import_late("graflow_fast._worker.bodies").BodyContext
+        made: BodyContext = context_class(worker, ticket, task_id, started, view_key, worker.definition(key), told)
+        return made
+
+    def load_bound(self, task_id: str, bound: bytes) -> dict[str, Any]:
+        """Return the bound arguments of a task.
+
+        Raises:
+            TaskSerializationError: they arrived, but one of them can't be loaded here.
+        """
+        try:
+            arguments: dict[str, Any] = crossing.loads(bytes(bound))
+        except Exception as error:
+            raise import_late("graflow_fast.exceptions").TaskSerializationError(
+                task_id, "an argument", "", error
+            ) from error
+        return arguments
+
+    def begin(self, key: int, view_key: int, task_id: str) -> None:
+        """Give a body that captured generators of random numbers a stream of its own."""
+        watch = self._worker.watches[key]
+        if watch is not None:
+            watch.begin(self._worker.views[view_key].seed, task_id)
+
+    # --- after a body
+
+    def complain(self, key: int, task_id: str) -> bool:
+        """Warn (or raise) if a body changed what it captured; return whether its definition is to be loaded anew."""
+        return bool(import_late("graflow_fast._worker.complaints").complain(self._worker, key, task_id))
+
+    def restore(self) -> None:
+        """Undo what a body changed of its surroundings."""
+        surroundings.restore()
+
+    def pack_value(self, task_id: str, what: str, key: Any, value: Any) -> bytes:
+        """Return a value as bytes; ``what`` it is: a result, a write under ``key``, a key, or an iteration's data.
+
+        Raises:
+            TaskSerializationError: it can't be pickled.
+        """
+        try:
+            return crossing.dumps(value)
+        except Exception:
+            packed: bytes = import_late(_EFFECTS).pack_value(task_id, what, key, value)
+            return packed
+
+    def pack_directive(self, task_id: str, directive: tuple[Any, ...]) -> bytes:
+        """Return what a body asked for as bytes.
+
+        Raises:
+            TaskSerializationError: something in it can't be pickled.
+        """
+        packed: bytes = import_late(_EFFECTS).pack_directive(task_id, directive)
+        return packed
+
+    def pack_task(self, task_id: str, made: TaskWrapper) -> bytes:
+        """Return a task that a body made and asked for as bytes.
+
+        Raises:
+            TaskSerializationError: something in it can't be pickled.
+        """
+        packed: bytes = import_late(_EFFECTS).pack_task(task_id, made)
+        return packed
+
+    def pack_piece(self, kind: int, content: Any) -> bytes:
+        """Return a piece of output that is no plain text as bytes."""
+        packed: bytes = import_late(_EFFECTS).pack_piece(content)
+        return packed
+
+    def pack_error(self, error: BaseException) -> tuple[bytes, bytes]:
+        """Return an exception and its traceback as bytes: always something to show."""
+        packed: tuple[bytes, bytes] = import_late(_EFFECTS).pack_error(error)
+        return packed
+
+    def too_large(self, task_id: str, error: Exception) -> Exception:
+        """Return the error for a report that no frame can carry."""
+        failure: Exception = import_late("graflow_fast.exceptions").TaskSerializationError(
+            task_id, "the result", "", error
+        )
+        return failure
+
+    def send(self, ticket: int, flags: int, result: bytes, record: bytes) -> None:
+        """Report a task while there is shared memory to look after."""
+        import_late("graflow_fast._worker.sharing").send(self._worker.link, ticket, flags, result, record)
+
+    # --- chunks of maps and calls
+
+    def run_chunk(self, ticket: int, name: str, key: int, view_key: int, bound: bytes | None, chunk: bytes) -> None:
+        """Run some items of a map, or some calls if no view is named, and report them."""
+        try:
+            if view_key:
+                run_chunk = import_late("graflow_fast._worker.items").run_chunk
+                flags, (result, record) = 0, run_chunk(self._worker, ticket, key, name, view_key, bound, chunk)
+            else:
+                run_calls = import_late("graflow_fast._worker.calls").run_calls
+                flags, (result, record) = 0, run_calls(self._worker, ticket, key, name, bound, chunk)
+        except BaseException as error:
+            data, trace = self.pack_error(error)
+            pieces = output.take() or []
+            flags = _FAILED_WITH_EFFECTS
+            result, record = crossing.NONE_BYTES, pack_failure(pieces, data, trace, self.pack_piece)
+        finally:
+            running.task_context = None
+            if surroundings.changed:
+                surroundings.restore()
+        if self.shares_memory:
+            self.send(ticket, flags, result, record)
+        else:
+            self._worker.link.report(ticket, flags, result, record)
 
 
-def complain_of_lost_mutations(worker: Worker, key: int, task_id: str) -> None:
-    """Warn (or raise) if a body changed what it captured, and forget the change, so no other task sees it."""
-    watch = worker.watches[key]
-    names = None if watch is None else watch.changed()
-    if not names:
-        return
-    code = worker.definitions[key].func.__code__
-    if key in worker.blobs:
-        del worker.definitions[key], worker.watches[key]
-        worker.bodies.pop(key, None)
-    if mutations.MODE == "error":
-        raise LostMutationError(task_id, names)
-    output.keep_warning(LostMutationWarning(task_id, names), code.co_filename, code.co_firstlineno)
+class RunningContext:
+    """Stands for the context of whichever task is running."""
 
+    __slots__ = ("_running",)
 
-def user_traceback(error: BaseException) -> str:
-    """Return the traceback as text, without our lines."""
-    try:
-        return "".join(traceback.format_exception(type(error), error, user_lines(error.__traceback__)))
-    except Exception:
-        return f"{type(error).__name__} (its traceback could not be formatted: {sys.exc_info()[1]!r})"
+    def __init__(self, running_task: RunningTask) -> None:
+        object.__setattr__(self, "_running", running_task)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._running.context, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._running.context, name, value)

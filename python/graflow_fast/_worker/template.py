@@ -4,10 +4,12 @@ Owns the workers as their parent: it forks, signals and reaps them, which makes 
 cannot have been reused. Must not know tasks or frames. It talks to the coordinator in small marshalled tuples over one
 socket (protocol below) and ends, with all its workers, when that socket or the coordinator ends.
 
-To the template: ``("fork", number, boot)`` with five descriptors (link, claims, stdout, stderr, journal),
-``("kill", pid, grace)``, ``("preload", module)``, ``("end", grace)``.
+To the template: ``("boot",)`` with the descriptor of a file that holds what the workers from then on find around them,
+``("fork", number)`` with five descriptors (link, claims, stdout, stderr, journal), ``("kill", number, grace)``,
+``("preload", module)``, ``("end", grace)``.
 From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", number, why)``,
-``("exited", pid, status, peak_rss_bytes)``.
+``("exited", number, status, peak_rss_bytes)``.
+Workers go by the numbers that the coordinator gives them, each once: process ids are used again.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-MESSAGE_BYTES = 1 << 18
+MESSAGE_BYTES = 1 << 16
 #: What a worker is given: link, claims, stdout, stderr, journal.
 _DESCRIPTORS = 5
 _NEVER = float("inf")
@@ -45,9 +47,11 @@ _LAST_GRACE = 0.3
 class _Template:
     """The fork server's state: its control socket and its children."""
 
-    def __init__(self, control: _socket.socket, coordinator: int) -> None:
+    def __init__(self, control: _socket.socket, coordinator: int, boot: dict[str, Any]) -> None:
         self.control = control
-        self.children: dict[int, int] = {}  # process descriptor -> pid
+        self.boot = boot
+        self.children: dict[int, tuple[int, int]] = {}  # process descriptor -> number, pid
+        self.pids: dict[int, int] = {}  # number -> pid
         self.deadlines: dict[int, float] = {}  # pid -> when SIGTERM becomes SIGKILL
         self.poller = select.poll()
         self.poller.register(control.fileno(), select.POLLIN)
@@ -86,7 +90,10 @@ class _Template:
         return None if due == _NEVER else max(0, int((due - time.monotonic()) * 1000) + 1)
 
     def _complete(self) -> None:
-        """Import what the workers that are started from now on will find imported."""
+        """Import what the workers that are started from now on will find imported.
+
+        All at once: whoever asks for a worker meanwhile gets one that need not do it itself.
+        """
         from graflow_fast._worker.main import preload_rest
 
         preload_rest()
@@ -94,17 +101,14 @@ class _Template:
         gc.enable()
         self.completion = None
 
-    def _preload(self, module: str) -> None:
-        try:
-            __import__(module)
-        except Exception:
-            pass  # a worker that needs it will say why
-
     def _take_request(self) -> float | None:
         """Handle one request; the grace in seconds when it was the last one."""
-        data, ancillary, _, _ = self.control.recvmsg(
-            MESSAGE_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * 4), _socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            data, ancillary, _, _ = self.control.recvmsg(
+                MESSAGE_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * 4), _socket.MSG_CMSG_CLOEXEC
+            )
+        except OSError:
+            data, ancillary = b"", []  # the coordinator has ended without reading all that it was told
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
         if not data:
             self.poller.unregister(self.control.fileno())
@@ -113,16 +117,18 @@ class _Template:
         if request[0] == "fork" and not self.ending:
             if self.completion == _NEVER:
                 self.completion = time.monotonic() + _COMPLETION
-            self._fork(request[1], request[2], fds)
+            self._fork(request[1], fds)
+        elif request[0] == "boot" and fds:
+            self.boot = marshal.load(open(fds[0], "rb"))  # noqa: SIM115  # which closes it
         elif request[0] == "preload":
-            self._preload(request[1])
+            _preload(request[1])
         elif request[0] == "kill":
             self._kill(request[1], request[2])
         elif request[0] == "end":
             return float(request[1])
         return None
 
-    def _fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
+    def _fork(self, number: int, fds: list[int]) -> None:
         pid = 0
         try:
             if len(fds) < _DESCRIPTORS:  # the system gives what there is room for
@@ -132,7 +138,7 @@ class _Template:
             if pid == 0:
                 from graflow_fast._worker.main import main
 
-                main(template, boot, *fds)  # never returns
+                main(template, self.boot, *fds)  # never returns
             child = os.pidfd_open(pid)
         except OSError as error:
             if pid:
@@ -147,12 +153,14 @@ class _Template:
             os.setpgid(pid, pid)  # as the child does: whoever comes first
         except OSError:
             pass
-        self.children[child] = pid
+        self.children[child] = (number, pid)
+        self.pids[number] = pid
         self.poller.register(child, select.POLLIN)
         self._tell(("forked", number, pid), child)
 
-    def _kill(self, pid: int, grace: float) -> None:
-        if pid not in self.children.values():
+    def _kill(self, number: int, grace: float) -> None:
+        pid = self.pids.get(number)
+        if pid is None:
             return
         if grace > 0:
             _signal_group(pid, signal.SIGTERM)
@@ -168,14 +176,15 @@ class _Template:
             _signal_group(pid, signal.SIGKILL)
 
     def _reap(self, child: int) -> None:
-        pid = self.children.pop(child)
+        number, pid = self.children.pop(child)
+        del self.pids[number]
         self.poller.unregister(child)
         os.close(child)
         self.deadlines.pop(pid, None)
         # Not reaped yet, so the number is still its own: whatever it has left in its group goes with it.
         _signal_group(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
-        self._tell(("exited", pid, status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
+        self._tell(("exited", number, status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 
     def _tell(self, message: tuple[Any, ...], fd: int | None = None) -> None:
         ancillary = [] if fd is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))]
@@ -193,7 +202,7 @@ class _Template:
         while self.children and (left := begun + grace - time.monotonic()) > 0:
             if not asked and time.monotonic() >= begun + _LEAVE:
                 asked = True
-                for pid in self.children.values():
+                for pid in self.pids.values():
                     _signal_group(pid, signal.SIGTERM)
                     _signal_group(pid, signal.SIGCONT)
             for fd, _ in self.poller.poll(left * 1000 if asked else _LEAVE * 1000):
@@ -201,10 +210,17 @@ class _Template:
                     self._reap(fd)
                 elif (answer := self._take_request()) is not None:
                     grace = answer  # somebody is in a hurry
-        for pid in self.children.values():
+        for pid in self.pids.values():
             _signal_group(pid, signal.SIGKILL)
         for fd in list(self.children):
             self._reap(fd)
+
+
+def _preload(module: str) -> None:
+    try:
+        __import__(module)
+    except Exception:
+        pass  # a worker that needs it will say why
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -220,18 +236,25 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing. A handler and not SIG_IGN, as that would be inherited by what tasks execute."""
 
 
-def main(control_fd: int, coordinator: int) -> None:
+def main(control_fd: int, coordinator: int, environment: dict[str, str], boot: dict[str, Any]) -> None:
     """Serve until the coordinator is done or gone. The collector is off until everything is imported.
 
     The first workers, for which somebody waits, are forked with no more than what runs a plain task; they import the
     rest when they need it. Later ones inherit it.
+
+    Args:
+        control_fd: the socket to the coordinator.
+        coordinator: its process.
+        environment: variables that were too much for the system to start a process with.
+        boot: what workers find around them, until the coordinator says otherwise.
     """
     from graflow_fast._worker.main import close_descriptors, preload
 
     close_descriptors(keep={0, 1, 2, control_fd})
     os.set_inheritable(control_fd, False)
     signal.signal(signal.SIGINT, _ignore)
-    template = _Template(_socket.socket(fileno=control_fd), coordinator)
+    os.environ.update(environment)
+    template = _Template(_socket.socket(fileno=control_fd), coordinator, boot)
 
     import site
 

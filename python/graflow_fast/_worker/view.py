@@ -11,7 +11,9 @@ class View:
     """The channel as it was when a group forked (or a task of the workflow's own branch started).
 
     Attributes:
+        initializer: the key of what is called once before a body runs here, 0 for nothing.
         shared: whether all tasks that name this view see the same values, so what one read serves the others.
+        program: number and content of what the program has set for its process.
         values: key -> value as bytes, None for a key that is not there.
     """
 
@@ -19,6 +21,8 @@ class View:
         "default_max_cycles",
         "default_max_retries",
         "group_count",
+        "initializer",
+        "program",
         "scope_name",
         "seed",
         "session_id",
@@ -36,6 +40,8 @@ class View:
         default_max_cycles: int,
         default_max_retries: int,
         seed: Any,
+        program: tuple[int, bytes],
+        initializer: int,
         values: dict[str, bytes | None],
     ) -> None:
         self.shared = shared
@@ -45,4 +51,6 @@ class View:
         self.default_max_cycles = default_max_cycles
         self.default_max_retries = default_max_retries
         self.seed = seed
+        self.program = program
+        self.initializer = initializer
         self.values = values

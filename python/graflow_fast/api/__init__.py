@@ -1,5 +1,5 @@
-"""Not here: graflow's HTTP API."""
+"""The HTTP API for human feedback: those of an installed graflow, on this engine."""
 
-from graflow_fast._extras import absent
+from graflow_fast._borrowed import borrow
 
-absent(__name__, "HTTP API")
+borrow(__name__, "HTTP API")

@@ -7,7 +7,9 @@ pickled: whoever fills the box says how to open it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from graflow_fast._messages import message_of
 from graflow_fast.exceptions import GraflowRuntimeError
 
 __all__ = ["Packed", "unloadable"]
@@ -27,14 +29,26 @@ class Packed:
         self.data = data
         self.load = load
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The bytes may name what only this process knows, so a file or another process gets the value itself.
+        try:
+            return _loaded, (self.value(),)
+        except Exception:  # whoever reads it hears of that
+            return Packed, (self.data, self.load)
+
     def value(self) -> object:
         """Load the value, anew at each call."""
         return self.load(self.data)
 
 
+def _loaded(value: object) -> object:
+    """Return a value that was in a box when it was pickled."""
+    return value
+
+
 def unloadable(what: str, error: Exception) -> GraflowRuntimeError:
     """Return the error for a value that came from a worker but can't be loaded in this process."""
-    said = str(error).rstrip(". ") or type(error).__name__
+    said = message_of(error).rstrip(". ") or type(error).__name__
     return GraflowRuntimeError(
         f"{what} came back from a worker process, but its class can't load it here: {said}. Return plain data, or keep "
         'the task in the calling process with @task(handler="direct").',

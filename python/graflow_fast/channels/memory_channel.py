@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from graflow_fast._core import Values
+from graflow_fast.channels._locks import LockTable, this_thread
 from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
 
@@ -37,7 +38,7 @@ class MemoryChannel(Channel):
         self._make_locks()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_locks", "_guard")}
+        return {name: value for name, value in vars(self).items() if name not in ("locks", "_guard")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -49,10 +50,6 @@ class MemoryChannel(Channel):
             self._drop_if_expired(key)
         self.data[key] = value
         self._limit(key, ttl)
-
-    def set_packed(self, key: str, packed: Packed, ttl: int | None = None) -> None:
-        """As ``set``, for a value that is still bytes; the first ``get`` loads it."""
-        self.set(key, packed, ttl)
 
     def set_result(self, task_id: str, value: Any) -> None:
         """Store a task's result under `<task_id>.__result__`, as ``set`` would."""
@@ -69,9 +66,9 @@ class MemoryChannel(Channel):
 
     def delete(self, key: str) -> bool:
         """Remove `key`; returns whether it was there."""
-        self.ttl_data.pop(key, None)
-        missing = object()
-        return self.data.pop(key, missing) is not missing
+        if self.ttl_data:
+            self._drop_if_expired(key)
+        return self._remove(key)
 
     def exists(self, key: str) -> bool:
         """Whether there is a value under `key`."""
@@ -106,13 +103,21 @@ class MemoryChannel(Channel):
 
     def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
         """Add `amount` to the number under `key`, holding the lock of that name; returns the new number."""
-        with self._lock_of(key):
-            current = self.get(key, 0)
-            if not isinstance(current, int | float):
-                raise TypeError(f"Key '{key}' holds {type(current).__name__}, expected int or float")
-            total = current + amount
-            self.data[key] = total
-            return total
+        locks = self.locks
+        with locks.guard:  # nobody can take the lock meanwhile
+            if locks.is_free_for(key, this_thread()):
+                return self.add(key, amount)
+        with locks.hold(key, None):
+            return self.add(key, amount)
+
+    def add(self, key: str, amount: int | float) -> int | float:
+        """Add `amount` to the number under `key` for somebody who sees to it that no other does; see `atomic_add`."""
+        current = self.get(key, 0)
+        if not isinstance(current, int | float):
+            raise TypeError(f"Key '{key}' holds {type(current).__name__}, expected int or float")
+        total = current + amount
+        self.data[key] = total
+        return total
 
     @contextmanager
     def lock(self, key: str, timeout: float = 10.0) -> Iterator[None]:
@@ -123,23 +128,14 @@ class MemoryChannel(Channel):
             timeout: Seconds to wait for it.
 
         Raises:
-            TimeoutError: Another thread held it all that time.
+            TimeoutError: Another thread, or a body in a worker process, held it all that time.
         """
-        lock = self._lock_of(key)
-        if not lock.acquire(timeout=timeout):
-            raise TimeoutError(f"Could not acquire lock for key '{key}' within {timeout}s")
-        try:
+        with self.locks.hold(key, timeout):
             yield
-        finally:
-            lock.release()
 
     def _make_locks(self) -> None:
-        self._guard = threading.RLock()  # for loading a packed value once, and for making locks
-        self._locks: dict[str, threading.RLock] = {}
-
-    def _lock_of(self, key: str) -> threading.RLock:
-        with self._guard:
-            return self._locks.setdefault(key, threading.RLock())
+        self._guard = threading.RLock()  # for loading a packed value once
+        self.locks: LockTable = LockTable()
 
     def _load(self, key: str) -> Any:
         with self._guard:
@@ -170,4 +166,9 @@ class MemoryChannel(Channel):
     def _drop_if_expired(self, key: str) -> None:
         expires = self.ttl_data.get(key)
         if expires is not None and time.time() > expires:
-            self.delete(key)
+            self._remove(key)
+
+    def _remove(self, key: str) -> bool:
+        self.ttl_data.pop(key, None)
+        missing = object()
+        return self.data.pop(key, missing) is not missing

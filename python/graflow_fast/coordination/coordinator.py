@@ -1,33 +1,18 @@
-"""Names of the places where a group's members can run.
-
-Owns the names and the interface of a custom coordinator. Must not know how any of them works.
-"""
+"""The interface of a custom coordinator of groups, and beside it the names of the places where members can run."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
 from typing import TYPE_CHECKING
+
+from graflow_fast.coordination.backend import CoordinationBackend
 
 if TYPE_CHECKING:
     from graflow_fast.core.context import ExecutionContext
-    from graflow_fast.core.handlers.group_policy import GroupExecutionPolicy
+    from graflow_fast.core.group_policy import GroupExecutionPolicy
     from graflow_fast.core.task import Executable
 
 __all__ = ["CoordinationBackend", "TaskCoordinator"]
-
-
-class CoordinationBackend(Enum):
-    """Where the members of one group run: ``group.with_execution(backend=...)``."""
-
-    REDIS = "redis"
-    """Not available here; the name exists so that asking for it gives a clear `ConfigError`."""
-    THREADING = "threading"
-    """In threads of the calling process."""
-    DIRECT = "direct"
-    """One after the other, in the calling thread."""
-    PROCESS = "process"
-    """In worker processes."""
 
 
 class TaskCoordinator(ABC):

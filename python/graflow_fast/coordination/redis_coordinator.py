@@ -2,4 +2,9 @@
 
 from graflow_fast._extras import absent
 
-absent(__name__, "Redis coordinator")
+absent(
+    __name__,
+    "Redis coordinator",
+    "One machine needs no Redis: with_execution(backend=CoordinationBackend.PROCESS) runs a group in "
+    "worker processes, which start by themselves",
+)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from graflow_fast.coordination.coordinator import CoordinationBackend
-    from graflow_fast.core.handlers.group_policy import GroupExecutionPolicy
+    from graflow_fast.coordination.backend import CoordinationBackend
+    from graflow_fast.core.group_policy import GroupExecutionPolicy
 
 
 def update_execution(
@@ -23,7 +23,7 @@ def update_execution(
     Raises:
         ConfigError: the backend is REDIS.
     """
-    from graflow_fast.core.handlers.group_policy import canonicalize_group_policy
+    from graflow_fast.core.group_policy import canonicalize_group_policy
 
     if backend is not None:
         if getattr(backend, "name", str(backend)).upper() == "REDIS":

@@ -1,10 +1,12 @@
-"""Checkpoints: a context and its waiting work, written to files and resumed from them.
+"""Checkpoints: a context and its unfinished work, written to files and resumed from them.
 
-Owns the files. What the waiting work is comes from the run (`graflow_fast._run.resume`).
+Owns the files: what is in them, and that a reader finds one checkpoint or the other, never half of one. What the
+unfinished work is comes from the run (`graflow_fast._run.resume`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,7 +15,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from graflow_fast._messages import message_of
 from graflow_fast._tracebacks import show_user_lines
+from graflow_fast.core._files import make_folder, write_whole
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.exceptions import GraflowRuntimeError
 
@@ -74,7 +78,8 @@ class CheckpointMetadata:
 class CheckpointManager:
     """Writes checkpoints and resumes from them.
 
-    A checkpoint is three files: ``.pkl``, ``.state.json``, ``.meta.json``.
+    A checkpoint is three files: ``.pkl``, ``.state.json``, ``.meta.json``. They are written whole, the ``.pkl`` last,
+    over those of an earlier checkpoint of that path: whenever the process is killed, one of the two can be resumed.
     """
 
     @classmethod
@@ -99,48 +104,10 @@ class CheckpointManager:
 
         Raises:
             NotImplementedError: the path names a store other than the file system.
-            GraflowRuntimeError: something in the context can't be pickled.
+            GraflowRuntimeError: something in the context can't be pickled, the metadata can't be written as JSON, or
+                the files can't be written; what is there is as it was.
         """
-        from graflow_fast._run.resume import snapshot
-
-        _refuse_remote(path)
-        base = _base_path(context, path)
-        os.makedirs(os.path.dirname(base) or ".", exist_ok=True)
-        waiting, resume_state = snapshot(context, resuming_task_id)
-        state = {
-            **context.get_checkpoint_state(),
-            "pending_tasks": [_waiting_task(context, name) for name in waiting],
-            "resuming_task_id": resuming_task_id,
-        }
-        written = CheckpointMetadata.create(
-            checkpoint_id=f"{context.session_id}_{context.steps}_{int(time.time())}",
-            session_id=context.session_id,
-            steps=context.steps,
-            start_node=context.start_node,
-            backend=state["backend"],
-            user_metadata=dict(metadata or {}),
-        )
-        outer = (context.pending, context.resume_state, context.checkpoint_metadata, context.last_checkpoint_path)
-        context.pending = type(context.pending)(waiting)
-        context.resume_state = resume_state
-        context.checkpoint_metadata = written.to_dict()
-        context.last_checkpoint_path = f"{base}.pkl"
-        try:
-            context.save(f"{base}.pkl")
-        except Exception as error:
-            context.checkpoint_metadata, context.last_checkpoint_path = outer[2], outer[3]
-            show_user_lines(error)
-            raise GraflowRuntimeError(
-                f"The checkpoint '{base}.pkl' could not be written: something in the workflow or its channel "
-                f"can't be pickled ({error})",
-                error,
-            ) from error
-        finally:
-            context.pending, context.resume_state = outer[0], outer[1]
-        _write_json(f"{base}.state.json", state)
-        _write_json(f"{base}.meta.json", written.to_dict())
-        logger.info("Checkpoint created at: %s", f"{base}.pkl")
-        return f"{base}.pkl", written
+        return write_checkpoint(context, path, dict(metadata or {}), resuming_task_id)
 
     @classmethod
     def resume_from_checkpoint(cls, checkpoint_path: str) -> tuple[ExecutionContext, CheckpointMetadata]:
@@ -151,18 +118,138 @@ class CheckpointManager:
         Raises:
             NotImplementedError: the path names a store other than the file system.
             FileNotFoundError: one of the three files is missing.
+            json.JSONDecodeError: one of the two JSON files is damaged; it is a `ValueError`.
         """
         _refuse_remote(checkpoint_path)
         base = checkpoint_path.removesuffix(".pkl")
         context = ExecutionContext.load(f"{base}.pkl")
-        with open(f"{base}.state.json", encoding="utf-8"):
-            pass  # all it says is in the other file, too: but half a copy of a checkpoint is none
+        with open(f"{base}.state.json", encoding="utf-8") as file:
+            json.load(file)  # all it says is in the other file, too: but half a copy of a checkpoint is none
         with open(f"{base}.meta.json", encoding="utf-8") as file:
-            metadata = CheckpointMetadata.from_dict(json.load(file))
+            found = json.load(file)
+        own = context.checkpoint_metadata
+        if found.get("checkpoint_id") != own.get("checkpoint_id"):
+            found = own  # the process was killed between the two, so the other file is of the checkpoint after this one
+        metadata = CheckpointMetadata.from_dict(found)
         context.checkpoint_metadata = metadata.to_dict()
         context.last_checkpoint_path = f"{base}.pkl"
         context.stop_reason = None
         return context, metadata
+
+
+def write_for_body(
+    context: ExecutionContext, task_id: str, user_metadata: dict[str, Any], path: str | None
+) -> tuple[str, CheckpointMetadata]:
+    """Write a checkpoint that resumes at ``task_id``, whose body is running in this context and asks for it."""
+    root = context
+    while root.parent_context is not None:
+        root = root.parent_context
+
+    def write() -> tuple[str, CheckpointMetadata]:
+        return write_checkpoint(root, path, user_metadata, task_id, asking=context)
+
+    run = context._run
+    if run is None:
+        return write()
+    written: tuple[str, CheckpointMetadata] = run.in_own_thread(write)
+    return written
+
+
+def write_checkpoint(
+    context: ExecutionContext,
+    path: str | None,
+    user_metadata: dict[str, Any],
+    resuming_task_id: str | None,
+    asking: ExecutionContext | None = None,
+) -> tuple[str, CheckpointMetadata]:
+    """Do as `CheckpointManager.create_checkpoint`; ``asking``: the context in which that task is running."""
+    from graflow_fast._run.resume import snapshot
+
+    _refuse_remote(path)
+    base = _base_path(context, path)
+    waiting, resume_state = snapshot(context, resuming_task_id, asking)
+    state = {
+        **context.get_checkpoint_state(),
+        "pending_tasks": [_waiting_task(context, name) for name in waiting],
+        "resuming_task_id": resuming_task_id,
+    }
+    metadata = CheckpointMetadata.create(
+        checkpoint_id=f"{context.session_id}_{context.steps}_{int(time.time())}_{os.urandom(4).hex()}",
+        session_id=context.session_id,
+        steps=context.steps,
+        start_node=context.start_node,
+        backend=state["backend"],
+        user_metadata=_plain(base, user_metadata),
+    )
+    before = (context.checkpoint_metadata, context.last_checkpoint_path)
+    context.checkpoint_metadata, context.last_checkpoint_path = metadata.to_dict(), f"{base}.pkl"
+    try:
+        content = _content(context, base, waiting, resume_state)
+        _write(base, content, state, metadata)
+    except BaseException:
+        context.checkpoint_metadata, context.last_checkpoint_path = before
+        raise
+    logger.info("Checkpoint created at: %s", f"{base}.pkl")
+    return f"{base}.pkl", metadata
+
+
+def _content(context: ExecutionContext, base: str, waiting: list[str], resume_state: dict[str, Any] | None) -> bytes:
+    """Return the context as bytes, with its unfinished work."""
+    outer = (context.pending, context.resume_state)
+    context.pending = type(context.pending)(waiting)
+    context.resume_state = resume_state
+    run = context._run
+    try:
+        # Bodies in other threads may do live operations meanwhile.
+        with contextlib.nullcontext() if run is None else run.live.guard:
+            return context.as_bytes()
+    except Exception as error:
+        show_user_lines(error)
+        raise GraflowRuntimeError(
+            f"The checkpoint '{base}.pkl' could not be written: something in the workflow or its channel "
+            f"can't be pickled ({message_of(error)})",
+            error,
+        ) from error
+    finally:
+        context.pending, context.resume_state = outer
+
+
+def _write(base: str, content: bytes, state: dict[str, Any], metadata: CheckpointMetadata) -> None:
+    """Write the three files; the one that is read first by who resumes gets its name last."""
+    described = {f"{base}.state.json": _json(state), f"{base}.meta.json": _json(metadata.to_dict())}
+    try:
+        make_folder(os.path.dirname(base) or ".")
+        write_whole(described, {f"{base}.pkl": content})
+    except OSError as error:
+        raise GraflowRuntimeError(
+            f"The checkpoint '{base}.pkl' could not be written ({message_of(error)}). If there was one of that path, "
+            "it is as it was: make room, or give another path",
+            error,
+        ) from error
+
+
+def _plain(base: str, user_metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata as they are read again: with nothing in them that JSON does not have."""
+    try:
+        plain: dict[str, Any] = json.loads(_json(user_metadata))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GraflowRuntimeError(
+            f"The checkpoint '{base}.pkl' could not be written: its metadata are no JSON ({message_of(error)}). Use "
+            "texts as keys, and nothing that contains itself",
+            error,
+        ) from error
+    return plain
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, ensure_ascii=False, indent=2, default=_text).encode("utf-8", "surrogatepass")
+
+
+def _text(value: Any) -> str:
+    """Return the text of what JSON does not have."""
+    from graflow_fast.core._texts import text_of
+
+    return text_of(value)
 
 
 def _waiting_task(context: ExecutionContext, name: str) -> dict[str, Any]:
@@ -175,7 +262,7 @@ def _waiting_task(context: ExecutionContext, name: str) -> dict[str, Any]:
         "created_at": time.time(),
         "retry_count": retries.get_retry_count(name),
         "max_retries": retries.get_max_retries_for_node(name),
-        "last_error": None if last_error is None else str(last_error),
+        "last_error": None if last_error is None else message_of(last_error),
     }
 
 
@@ -190,9 +277,3 @@ def _base_path(context: ExecutionContext, path: str | None) -> str:
         return path.removesuffix(".pkl")
     name = f"session_{context.session_id}_step_{context.steps}_{int(time.time())}"
     return os.path.join("checkpoints", context.session_id, name)
-
-
-def _write_json(path: str, data: dict[str, Any]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False, indent=2, default=str)

@@ -10,18 +10,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import Composable, are_unlinked_tasks
 from graflow_fast.core import registry
 from graflow_fast.core._execution import update_execution
 from graflow_fast.exceptions import GraflowRuntimeError
 
 if TYPE_CHECKING:
-    from graflow_fast.coordination.coordinator import CoordinationBackend
+    from graflow_fast.coordination.backend import CoordinationBackend
     from graflow_fast.core.context import ExecutionContext
-    from graflow_fast.core.handlers.group_policy import GroupExecutionPolicy
+    from graflow_fast.core.group_policy import GroupExecutionPolicy
 
 
-class Executable(ABC):
-    """Anything that can stand in a workflow: a task, a chain of tasks, or a parallel group."""
+class Executable(Composable, ABC):
+    """Anything that can stand in a workflow: a task, a chain of tasks, or a parallel group.
+
+    ``>>`` and ``<<`` are the base's, which hands all but the plain case to `registry.connect`.
+    """
 
     is_group = False
     is_map = False
@@ -76,17 +80,16 @@ class Executable(ABC):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run, or for a task made by ``@task`` called with keywords: make an instance."""
 
-    def __rshift__(self, other: Executable) -> SequentialTask:
-        """``self >> other``: ``other`` runs after ``self``."""
-        _check_executable(other, ">>")
-        registry.connect(_last(self), _first(other))
-        return SequentialTask.joined(self, other)
+    if TYPE_CHECKING:
 
-    def __lshift__(self, other: Executable) -> SequentialTask:
-        """``self << other``: ``self`` runs after ``other``."""
-        _check_executable(other, "<<")
-        registry.connect(_last(other), _first(self))
-        return SequentialTask.joined(other, self)
+        def __rshift__(self, other: Executable) -> SequentialTask: ...
+
+        def __lshift__(self, other: Executable) -> SequentialTask: ...
+
+    @property
+    def _ends(self) -> tuple[Executable, Executable]:
+        """The first and the last task of a chain; of all else the thing itself."""
+        return self, self
 
     def __or__(self, other: Executable) -> ParallelGroup:
         """``self | other``: both run in parallel, each with the chain that hangs on it."""
@@ -107,20 +110,26 @@ class Executable(ABC):
 class SequentialTask(Executable):
     """A chain made by ``>>``: a handle on its tasks, not a node of the graph itself."""
 
+    # Most chains are thrown away at once; `>>` fills the slots.
+    __slots__ = ("_first", "_last", "_left", "_right", "_tasks")
+
+    _first: Executable
+    _last: Executable
+    #: What was joined, as long as nobody has asked for the tasks.
+    _left: Executable | None
+    _right: Executable | None
+    _tasks: list[Executable] | None
+
     def __init__(self, tasks: list[Executable]) -> None:
         if not tasks:
             raise ValueError("SequentialTask requires at least one task")
-        self._tasks: list[Executable] | None = list(tasks)
-        self._parts: tuple[Executable, Executable] | None = None
-        self._ends = (tasks[0], tasks[-1])
+        self._tasks = list(tasks)
+        self._left = self._right = None
+        self._first, self._last = tasks[0], tasks[-1]
 
-    @classmethod
-    def joined(cls, left: Executable, right: Executable) -> SequentialTask:
-        """Return the chain of what ``left`` and ``right`` are chains of, without copying either."""
-        made = cls.__new__(cls)
-        made._tasks, made._parts = None, (left, right)
-        made._ends = (_first(left), _last(right))
-        return made
+    @property
+    def _ends(self) -> tuple[Executable, Executable]:
+        return self._first, self._last
 
     @property
     def tasks(self) -> list[Executable]:
@@ -131,25 +140,32 @@ class SequentialTask(Executable):
             while todo:
                 part = todo.pop()
                 if isinstance(part, SequentialTask) and part._tasks is None:
-                    assert part._parts is not None
-                    todo += reversed(part._parts)
+                    assert part._left is not None
+                    assert part._right is not None
+                    todo += (part._right, part._left)
                 else:
                     found += _chain_of(part)
-            self._tasks, self._parts = found, None
+            self._tasks = found
+            self._left = self._right = None
         return self._tasks
 
     @property
     def leftmost(self) -> Executable:
         """The first task."""
-        return self._ends[0]
+        return self._first
 
     @property
     def rightmost(self) -> Executable:
         """The last task."""
-        return self._ends[1]
+        return self._last
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_tasks": self.tasks, "_parts": None}
+        return {**super().__getstate__(), "_tasks": self.tasks}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tasks = state.pop("_tasks")
+        self.__dict__.update(state)
+        SequentialTask.__init__(self, tasks)
 
     @property
     def task_id(self) -> str:
@@ -182,6 +198,20 @@ class SequentialTask(Executable):
 
     def __repr__(self) -> str:
         return f"SequentialTask([{' >> '.join(task.task_id for task in self.tasks)}])"
+
+
+class Fragment(SequentialTask):
+    """What a body passed to ``next_task``, with the edges that the body has made.
+
+    Attributes:
+        passed: what was passed.
+        made: these edges; they grow until the body has ended.
+    """
+
+    def __init__(self, passed: Executable, made: registry.BodyLinks) -> None:
+        super().__init__([_first(passed)])
+        self.passed = passed
+        self.made = made
 
 
 class ParallelGroup(Executable):
@@ -245,7 +275,7 @@ class ParallelGroup(Executable):
             GraflowRuntimeError: no context was set.
             ParallelGroupError: the members' success does not satisfy the group's policy.
         """
-        from graflow_fast._run.direct import run_group_directly
+        from graflow_fast._body.direct import run_group_directly
 
         run_group_directly(self, self.get_execution_context())
 
@@ -277,11 +307,15 @@ class ParallelGroup(Executable):
 def chain(*tasks: Executable) -> SequentialTask:
     """Compose tasks one after the other, as ``a >> b >> c`` does.
 
+    In a running task there may be none: what is composed then is a step that does nothing.
+
     Raises:
-        ValueError: no task was given.
+        ValueError: no task was given, and no task is running here.
     """
     if not tasks:
-        raise ValueError("chain requires at least one task")
+        if registry.running.task_context is None:
+            raise ValueError("chain requires at least one task")
+        return SequentialTask([ParallelGroup([])])
     first, *rest = tasks
     if not rest:
         return first if isinstance(first, SequentialTask) else SequentialTask([first])
@@ -296,30 +330,48 @@ def chain(*tasks: Executable) -> SequentialTask:
 def parallel(*tasks: Executable) -> ParallelGroup:
     """Compose tasks side by side, as ``a | b | c`` does.
 
+    In a running task there may be any number, for what it found to do: a group of one, or of none, which does nothing.
+
     Raises:
-        ValueError: fewer than two tasks were given.
+        ValueError: fewer than two tasks were given, and no task is running here.
     """
     if len(tasks) < 2:
-        raise ValueError("parallel requires at least two tasks")
+        if registry.running.task_context is None:
+            raise ValueError("parallel requires at least two tasks")
+        for task in tasks:
+            _check_executable(task, "|")
+        return ParallelGroup(list(tasks))
     group: ParallelGroup = tasks[0] | tasks[1]
-    for task in tasks[2:]:
+    rest = tasks[2:]
+    if are_unlinked_tasks(rest):
+        group.tasks.extend(rest)
+        return group
+    for task in rest:
         group = group | task
     return group
 
 
+def refuse(other: Any, operator: str) -> None:
+    """Say that something can't be composed.
+
+    Raises:
+        TypeError: always.
+    """
+    from graflow_fast._hints import instead_of
+
+    hint = "did you call the task instead of naming it?" if other is None else instead_of(other)
+    kinds = "Task, TaskWrapper, SequentialTask, or ParallelGroup"
+    found = f"{type(other)} ({hint})" if hint else f"{type(other)}"
+    raise TypeError(f"Can only combine with {kinds}: {found}")
+
+
 def _check_executable(other: Any, operator: str) -> None:
     if not isinstance(other, Executable):
-        hint = " (did you call the task instead of naming it?)" if other is None else ""
-        kinds = "Task, TaskWrapper, SequentialTask, or ParallelGroup"
-        raise TypeError(f"Can only combine with {kinds}: {type(other)}{hint}")
+        refuse(other, operator)
 
 
 def _first(executable: Executable) -> Executable:
     return executable.leftmost if isinstance(executable, SequentialTask) else executable
-
-
-def _last(executable: Executable) -> Executable:
-    return executable.rightmost if isinstance(executable, SequentialTask) else executable
 
 
 def _chain_of(executable: Executable) -> list[Executable]:

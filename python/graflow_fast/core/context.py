@@ -13,28 +13,32 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.channels.factory import ChannelFactory
-from graflow_fast.core._control import Control
+from graflow_fast.core._by_hand import ByHand
 from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.cycle import CycleController
+from graflow_fast.core.noop_tracer import NoopTracer
 from graflow_fast.core.retry_counts import RetryController
 from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import ConfigError
-from graflow_fast.trace.noop import NoopTracer
 
 if TYPE_CHECKING:
     from graflow_fast._core import NodeIds, StepCounts
     from graflow_fast.channels.base import Channel
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.local_queue import LocalTaskQueue
     from graflow_fast.core.task import Executable
-    from graflow_fast.trace.base import Tracer
+    from graflow_fast.core.tracer import Tracer
 
 __all__ = ["ExecutionContext", "TaskExecutionContext", "create_execution_context", "execute_with_cycles"]
 
 DEFAULT_MAX_CYCLES = 10
 
+#: What was done by hand, and is not kept.
+_BY_HAND = ("_outer_tasks", "_checkpoint_asked", "_queue")
 
-class ExecutionContext(Control):
+
+class ExecutionContext(ByHand):
     """One run of a graph, or one branch of it.
 
     Attributes:
@@ -92,7 +96,7 @@ class ExecutionContext(Control):
         self.cycle_controller = CycleController(default_max_cycles)
         self.retry_controller: RetryController = RetryController(default_max_retries)
         self.current_task_context: TaskExecutionContext | None = None
-        #: The group that this branch is a member of.
+        #: The group that this branch is a member of, or the map.
         self._group: str | None = None
         self.ctrl_message: str | None = None
         self.stop_reason: str | None = None
@@ -153,10 +157,12 @@ class ExecutionContext(Control):
             prompt_manager=prompt_manager,
         )
 
-    def create_branch_context(self, branch_id: str, channel: Channel | None = None) -> ExecutionContext:
-        """Create the context of a branch: its own channel view and counters, the same trace."""
+    def create_branch_context(
+        self, branch_id: str, channel: Channel | None = None, tracer: Tracer | None = None
+    ) -> ExecutionContext:
+        """Create the context of a branch: its own channel view and counters, the same trace, a clone of the tracer."""
         if channel is None:
-            from graflow_fast._run.scope import BranchChannel
+            from graflow_fast._body.scope import BranchChannel
 
             channel = BranchChannel(f"{self.session_id}_{branch_id}", self.channel)
         branch = ExecutionContext(
@@ -168,7 +174,7 @@ class ExecutionContext(Control):
             parent_context=self,
             session_id=f"{self.session_id}_{branch_id}",
             trace_id=self.trace_id,
-            tracer=self.tracer.clone(self.trace_id),
+            tracer=self.tracer.clone(self.trace_id) if tracer is None else tracer,
             channel=channel,
         )
         branch.scope_name = f"{self.scope_name}/{branch_id}"
@@ -239,7 +245,7 @@ class ExecutionContext(Control):
 
     def merge_results(self, sub_context: ExecutionContext) -> None:
         """Take over what a branch wrote, its steps and its loop counts."""
-        from graflow_fast._run.scope import BranchChannel, replay
+        from graflow_fast._body.scope import BranchChannel, replay
 
         branch = sub_context.channel
         if isinstance(branch, BranchChannel):
@@ -263,9 +269,13 @@ class ExecutionContext(Control):
     # --- the queue, for the low-level way of running
 
     @property
-    def queue(self) -> WaitingTasks:
-        """The ids of tasks waiting to run, before the run takes them over."""
-        return self.pending
+    def queue(self) -> LocalTaskQueue:
+        """The tasks waiting to run, before the run takes them over."""
+        if self._queue is None:
+            from graflow_fast.core.local_queue import LocalTaskQueue
+
+            self._queue = LocalTaskQueue.of_context(self)
+        return self._queue
 
     task_queue = queue
 
@@ -291,6 +301,16 @@ class ExecutionContext(Control):
         """Return the seed of a task: reproducible within a workflow, whatever executes it."""
         return seed_of(self._original_config.get("seed", 0), self.scope_name, task_id)
 
+    def starts_around(self) -> str:
+        """Return which start it is of each group, or map, around this branch; a retry is no new one."""
+        parent, group = self.parent_context, self._group
+        return "" if parent is None or group is None else parent.starts_within(group)
+
+    def starts_within(self, group: str) -> str:
+        """Return what `starts_around` is in a group of this branch."""
+        start = self.cycle_controller.get_cycle_count(group) - self.retry_controller.get_retry_count(group)
+        return f"{self.starts_around()}/{group} {start}"
+
     def group_name(self, task_id: str, serial: int) -> str:
         """Return the name of the ``serial``-th unnamed group that the body of ``task_id`` makes."""
         if self.scope_name or self._run is None:
@@ -311,13 +331,10 @@ class ExecutionContext(Control):
         return WorkflowEngine().execute(self)
 
     def checkpoint_now(self, task_id: str, metadata: dict[str, Any], path: str | None) -> tuple[str, Any]:
-        """Write a checkpoint that resumes at ``task_id``."""
-        from graflow_fast.core.checkpoint import CheckpointManager
+        """Write a checkpoint that resumes at ``task_id``, which is running in this context."""
+        from graflow_fast.core.checkpoint import write_for_body
 
-        root = self
-        while root.parent_context is not None:
-            root = root.parent_context
-        return CheckpointManager.create_checkpoint(root, path=path, metadata=metadata, resuming_task_id=task_id)
+        return write_for_body(self, task_id, metadata, path)
 
     def get_checkpoint_state(self) -> dict[str, Any]:
         """Return what a checkpoint's state file says of this context."""
@@ -336,7 +353,7 @@ class ExecutionContext(Control):
         state = self.__dict__.copy()
         state["_steps"] = self.steps
         transients = ("_completed_names", "_run", "_run_steps", "_step_counts", "_workflow")
-        for transient in (*transients, "current_task_context", "parent_context"):
+        for transient in (*transients, "current_task_context", "parent_context", *_BY_HAND):
             state[transient] = None
         return state
 
@@ -345,13 +362,19 @@ class ExecutionContext(Control):
         return None
 
     def save(self, path: str = "execution_context.pkl") -> None:
-        """Write this context to a file, functions and closures included. The file is readable by its owner only."""
-        from graflow_fast._run import by_value
+        """Write this context to a file, functions and closures included: whole, or (when that fails) not at all.
 
-        content = by_value.dumps(self)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        The file is readable by its owner only.
+        """
+        from graflow_fast.core._files import write_whole
+
+        write_whole({path: self.as_bytes()})
+
+    def as_bytes(self) -> bytes:
+        """Return what `save` writes."""
+        from graflow_fast._wire import by_value
+
+        return by_value.dumps(self)
 
     @classmethod
     def load(cls, path: str = "execution_context.pkl") -> ExecutionContext:

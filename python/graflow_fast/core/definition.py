@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+import sys
+from _weakref import ref
+
 from graflow_fast.exceptions import ConfigError
 
 TYPE_CHECKING = False
@@ -12,8 +16,26 @@ if TYPE_CHECKING:
     from graflow_fast.core.retry import RetryPolicy
 
 
-#: The flag of an async function's code (`inspect.CO_COROUTINE`).
-_COROUTINE = 0x80
+#: The flag of async generators' code (`inspect.CO_ASYNC_GENERATOR`).
+_ASYNC_GENERATOR = 0x200
+
+#: Whether annotations are computed when somebody reads them, which fails for names that only type checkers know.
+LAZY_ANNOTATIONS = sys.version_info >= (3, 14)
+
+#: What tasks show of their function. Annotations that are lazy stay so: `Definition.function_attribute` asks for them.
+_SHOWN = ("__doc__", "__module__") if LAZY_ANNOTATIONS else ("__doc__", "__module__", "__annotations__")
+
+
+#: By a function's address and whether it gets a context and what it looks up: its definition without more options, and
+#: what the function was made of then.
+_shared: dict[tuple[int, bool, bool], tuple[Callable[[], Definition | None], tuple[Any, ...]]] = {}
+
+
+def _nothing() -> None:
+    return None
+
+
+_FUNCTION = type(_nothing)
 
 
 class Parameter:
@@ -23,7 +45,7 @@ class Parameter:
         name: its name.
         result_key: the channel key under which a task of that name leaves its result.
         required: True when it has no default.
-        takes_mapping: True when its annotation says that a mapping as a whole fits.
+        takes_mapping: False when its annotation says that no mapping fits; True without one.
     """
 
     __slots__ = ("name", "required", "result_key", "takes_mapping")
@@ -48,7 +70,14 @@ class Definition:
         memory_limit: bytes an attempt's process may hold, None: no limit.
         priority: who starts first under ``schedule="parallel"``, higher first.
         max_concurrency: how many attempts of this task may run at once, None: no limit.
+        resources: what an attempt takes while it runs: (name, amount) each; None: nothing.
+        transient: whether a durable run makes its result again instead of keeping it.
+        cache: whether results are kept for later runs: the task's id with a version that stands for the code (None: the
+            code itself), and what else they depend on; None: they are not.
     """
+
+    #: Set by itself only where it is True: workers need not be told.
+    transient = False
 
     def __init__(
         self,
@@ -64,36 +93,73 @@ class Definition:
         memory_limit: int | str | None = None,
         priority: int = 0,
         max_concurrency: int | None = None,
+        resources: tuple[tuple[str, float], ...] | None = None,
+        transient: bool | None = None,
+        cache: tuple[Any, tuple[Any, ...]] | None = None,
     ) -> None:
-        if _is_async(func):
+        if _is_async_generator(func):
             raise ConfigError(
-                f"'{getattr(func, '__name__', func)}' is an async function, which a task's body can't be: "
-                "make it a plain function that calls asyncio.run(...)"
+                f"'{getattr(func, '__name__', func)}' is an async generator, which a task's body can't be: "
+                "make it an async function that returns a list of what it yields"
             )
         self.func = func
         self.name: str = getattr(func, "__name__", "task")
         self.inject_context = inject_context
         self.handler = handler
         self.resolve_keyword_args = resolve_keyword_args
-        self.max_cycles = max_cycles
-        self.max_retries = retry_policy.max_retries if retry_policy is not None else max_retries
+        self.max_cycles = whole(max_cycles, "max_cycles")
+        self.max_retries = whole(retry_policy.max_retries if retry_policy is not None else max_retries, "max_retries")
         self.retry_policy = retry_policy
         self.timeout = positive(timeout, "timeout", "seconds")
         self.memory_limit = parse_bytes(memory_limit)
-        self.priority = priority
-        self.max_concurrency = positive(max_concurrency, "max_concurrency", "tasks")
+        self.priority: int = whole(priority, "priority") or 0
+        self.max_concurrency = whole(max_concurrency, "max_concurrency", lowest=1)
+        self.resources = resources
+        if transient:
+            self.transient = True
+        self.cache = cache
         self._parameters: tuple[Parameter, ...] | None = None
         self._takes_any = False
+        #: What fills its parameters, made when it is first needed.
+        self.filler: Any = None
         #: The definitions that the function names, as found when it was last sent to a worker: they live as long as it.
         self.named: list[Definition] = []
         #: The names that tasks of it bind, so that all tasks which bind the same hold the same tuple.
         self.bound_names: dict[tuple[str, ...], tuple[str, ...]] = {}
         #: What tasks show of the function, to be put into their dictionaries.
         self.shown: dict[str, Any] = {
-            name: value
-            for name in ("__doc__", "__module__", "__annotations__")
-            if (value := getattr(func, name, None)) is not None
+            name: value for name in _SHOWN if (value := getattr(func, name, None)) is not None
         }
+
+    @staticmethod
+    def of(func: Callable[..., Any], inject_context: bool, resolve_keyword_args: bool, **options: Any) -> Definition:
+        """Return the definition of a function with these options; tasks of one plain function without more share one.
+
+        Raises:
+            ConfigError: an option is out of range, or the function is an async generator.
+        """
+        is_plain = all(
+            value is None or (name == "priority" and type(value) is int and not value)
+            for name, value in options.items()
+        )
+        if type(func) is not _FUNCTION or not is_plain:
+            return Definition(func, inject_context=inject_context, resolve_keyword_args=resolve_keyword_args, **options)
+        address = id(func), inject_context, resolve_keyword_args
+        annotations = None if LAZY_ANNOTATIONS else func.__annotations__
+        made_of = func.__code__, func.__defaults__, func.__kwdefaults__, func.__doc__, func.__module__, annotations
+        reference, seen = _shared.get(address, (_nothing, made_of))
+        found = reference()
+        if found is not None and found.func is func and all(map(operator.is_, seen, made_of)):
+            return found
+        made = Definition(func, inject_context=inject_context, resolve_keyword_args=resolve_keyword_args)
+        forget = _shared.pop  # held by itself: modules lose their names when the interpreter ends
+
+        def gone(reference: ref[Definition]) -> None:
+            if _shared.get(address, (None,))[0] is reference:
+                forget(address, None)
+
+        _shared[address] = ref(made, gone), made_of
+        return made
 
     @staticmethod
     def refuse_llm(task_id: str, client: bool, agent: str | None) -> None:
@@ -110,10 +176,21 @@ class Definition:
         other = Definition.__new__(Definition)
         other.__dict__.update(self.__dict__)
         other.__dict__.update(options)
-        if options.get("retry_policy") is not None:
-            other.max_retries = other.retry_policy.max_retries  # type: ignore[union-attr]
+        if other.retry_policy is not None and "retry_policy" in options:
+            other.max_retries = other.retry_policy.max_retries
+        other.max_cycles = whole(other.max_cycles, "max_cycles")
+        other.max_retries = whole(other.max_retries, "max_retries")
         other._parameters = None
+        other.filler = None
         return other
+
+    @property
+    def is_method(self) -> bool:
+        """Whether the body is a function whose first parameter is an object, or its class, by the names of both."""
+        code = getattr(self.func, "__code__", None)
+        if code is None or getattr(self.func, "__self__", None) is not None or not code.co_argcount:
+            return False
+        return code.co_varnames[0] in ("self", "cls")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -136,8 +213,18 @@ class Definition:
         return getattr(self.func, name, {} if name == "__annotations__" else self.name)
 
     def __getstate__(self) -> dict[str, Any]:
+        if LAZY_ANNOTATIONS:
+            from graflow_fast.core.signatures import settle_annotations
+
+            settle_annotations(self.func)
         # With its parameters, so that whoever loads it need not find them out.
-        parts = {"_parameters": self.parameters, "_takes_any": self.takes_any, "named": [], "bound_names": {}}
+        parts = {
+            "_parameters": self.parameters,
+            "_takes_any": self.takes_any,
+            "named": [],
+            "bound_names": {},
+            "filler": None,
+        }
         return {**self.__dict__, **parts}
 
 
@@ -163,7 +250,7 @@ def parse_bytes(limit: int | str | None) -> int | None:
             raise ConfigError(f"memory_limit={limit!r} is not a size; write bytes or a text such as '512MB'") from None
     else:
         size = limit
-    if size <= 0:
+    if isinstance(limit, bool) or not 1 <= size < float("inf"):
         raise ConfigError(f"memory_limit={limit!r} must be positive")
     return int(size)
 
@@ -175,7 +262,7 @@ def positive(value: Any, name: str, unit: str) -> Any:
         ConfigError: it is no number, or not above 0.
     """
     try:
-        fine = value is None or value > 0
+        fine = value is None or (not isinstance(value, bool) and value > 0)
     except TypeError:
         fine = False
     if not fine:
@@ -183,10 +270,39 @@ def positive(value: Any, name: str, unit: str) -> Any:
     return value
 
 
-def _is_async(func: Callable[..., Any]) -> bool:
+def whole(value: Any, name: str, lowest: int | None = None) -> int | None:
+    """Return a whole number as an ``int``, also one of numpy's; None for none.
+
+    Args:
+        value: what the user gave.
+        name: the option, for the message.
+        lowest: 0 or 1, what it must not be below; None (default): it may be negative.
+
+    Raises:
+        ConfigError: it is a fraction, a boolean or no number, or too low.
+    """
+    if value is None or (type(value) is int and (lowest is None or value >= lowest)):
+        return value
+    try:
+        # The types' own names, since numpy need not be installed.
+        number = None if type(value).__name__ in ("bool", "bool_") else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (lowest is not None and number < lowest):
+        kind = {None: "a whole number", 0: "a whole number, 0 or more", 1: "a positive whole number"}[lowest]
+        raise ConfigError(f"{name}={value!r} must be {kind}")
+    return number
+
+
+def _is_async_generator(func: Callable[..., Any]) -> bool:
+    """Say whether something is an async generator function, or an object that is one when it is called."""
     code = getattr(func, "__code__", None)
     if code is not None:
-        return bool(code.co_flags & _COROUTINE)
+        return bool(code.co_flags & _ASYNC_GENERATOR)
+    import functools
     import inspect
 
-    return inspect.iscoroutinefunction(func)
+    while isinstance(func, functools.partial):
+        func = func.func
+    # Of an object that can be called, the method that is called counts.
+    return any(inspect.isasyncgenfunction(each) for each in (func, type(func).__call__))

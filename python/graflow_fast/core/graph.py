@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._core import is_member
+from graflow_fast._core import GraphTable, is_member
 from graflow_fast._extras import import_extra
 from graflow_fast._hints import with_hint
 from graflow_fast._tracebacks import add_note
@@ -21,7 +21,7 @@ class NodeView(Mapping[str, dict[str, Any]]):
 
     __slots__ = ("_tasks",)
 
-    def __init__(self, tasks: dict[str, Executable]) -> None:
+    def __init__(self, tasks: GraphTable | dict[str, Any]) -> None:
         self._tasks = tasks
 
     def __getitem__(self, name: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class NodeView(Mapping[str, dict[str, Any]]):
 
     def __call__(self, data: bool = False) -> Any:
         """Return the nodes, with their data when ``data`` is true (as in networkx)."""
-        return [(name, self[name]) for name in self._tasks] if data else self
+        return [(name, {"task": task}) for name, task in self._tasks.items()] if data else self
 
 
 class EdgeView(list[tuple[str, str]]):
@@ -58,19 +58,30 @@ class TaskGraph:
     Group members need not be nodes of their own: `get_node` and `has_node` find them through their group.
     """
 
+    # In a slot, where definitions find it without Python.
+    __slots__ = ("__dict__", "__weakref__", "_table")
+
+    #: Tasks by name, and the edges between names.
+    _table: GraphTable
+    #: How many runs are under way.
+    _runs = 0
+
     def __init__(self) -> None:
-        self._tasks: dict[str, Executable] = {}
-        # Edges as insertion-ordered sets, only for nodes that have any.
-        self._successors: dict[str, dict[str, None]] = {}
-        self._predecessors: dict[str, dict[str, None]] = {}
+        self._table = GraphTable()
         self._groups: dict[str, Any] = {}
         #: Of each run that added nodes, the last name before (None: the graph was empty) and the last one after it.
         self._made: list[tuple[str | None, str]] = []
+        #: The edges that runs have added.
+        self._edges_made: list[tuple[str, str]] = []
         #: Finds tasks outside the graph that a name may stand for (the free tasks of the workflow's module).
         self.find_free: Callable[[str], Executable | None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "find_free": None}
+        return {**self.__dict__, "_table": self._table, "_runs": 0, "find_free": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._table = state.pop("_table")
+        self.__dict__.update(state)
 
     def add_node(self, task: Executable, task_id: str | None = None, skip_if_exists: bool = False) -> None:
         """Add ``task`` under ``task_id`` (default: its own id).
@@ -79,13 +90,12 @@ class TaskGraph:
             DuplicateTaskError: the name is taken, unless ``skip_if_exists`` is true.
         """
         name = task.task_id if task_id is None else task_id
-        if name in self._tasks:
+        if not self._table.add(name, task):
             if skip_if_exists:
                 return
             error = DuplicateTaskError.in_graph(name)
             add_note(error, f"Give one of the two another id: @task(id=...), or task_id= for an instance of '{name}'.")
             raise error
-        self._tasks[name] = task
         if task.is_group:
             self._groups[name] = task
         if registry.running.task_context is not None:
@@ -93,10 +103,12 @@ class TaskGraph:
 
     def add_edge(self, from_node: str, to_node: str) -> None:
         """Let ``to_node`` run after ``from_node``; a second edge between the same two is the same edge."""
-        if registry.running.task_context is not None and to_node not in self._successors.get(from_node, ()):
+        if not self._table.link(from_node, to_node):
+            return
+        if self._runs:
+            self._edges_made.append((from_node, to_node))
+        if registry.running.task_context is not None:
             self._tell_run("edge", from_node, to_node)
-        self._successors.setdefault(from_node, {})[to_node] = None
-        self._predecessors.setdefault(to_node, {})[from_node] = None
 
     def _tell_run(self, *change: Any) -> None:
         """A running body that changes its own workflow's graph means the run: it takes effect as directives do."""
@@ -110,7 +122,7 @@ class TaskGraph:
         Raises:
             KeyError: there is none.
         """
-        task = self._tasks.get(task_id)
+        task: Executable | None = self._table.get(task_id)
         if task is None:
             task = self._find_member(task_id)
         if task is None and self.find_free is not None:
@@ -120,18 +132,18 @@ class TaskGraph:
         return task
 
     def _known_names(self) -> Iterator[str]:
-        yield from self._tasks
+        yield from self._table
         for group in self._groups.values():
             yield from (member.task_id for member in group.tasks)
 
     def has_node(self, task_id: str) -> bool:
         """Say whether a node or a group's member has that name."""
-        return task_id in self._tasks or self._find_member(task_id) is not None
+        return task_id in self._table or self._find_member(task_id) is not None
 
     @property
     def nodes(self) -> NodeView:
         """The nodes by name, in the order they were added."""
-        return NodeView(self._tasks)
+        return NodeView(self._table)
 
     @property
     def edges(self) -> EdgeView:
@@ -140,9 +152,7 @@ class TaskGraph:
 
     def get_edges(self) -> list[tuple[str, str]]:
         """Return all edges as (from, to) pairs."""
-        sources = [name for name in self._tasks if name in self._successors]
-        sources += [name for name in self._successors if name not in self._tasks]
-        return [(source, target) for source in sources for target in self._successors[source]]
+        return self._table.edges()
 
     def get_start_nodes(self) -> list[str]:
         """Return the nodes without predecessors that can start a run, in the order they were added.
@@ -153,74 +163,82 @@ class TaskGraph:
         """
         if self._made:
             return self._as_defined().get_start_nodes()
-        if self._successors or self._groups:
-            roots = self._sources()
-            roots += [name for name in self._groups if name not in roots and not self._predecessors.get(name)]
-            roots = [name for name in roots if name in self._tasks]
-            if len(roots) > 1:  # in the order of the nodes
-                chosen = set(roots)
-                roots = [name for name in self._tasks if name in chosen]
+        if self._table.edge_count or self._groups:
+            roots = self._table.roots(self._groups)
         else:
-            roots = [name for name, task in self._tasks.items() if not task.is_template]
+            roots = [name for name, task in self._table.items() if not task.is_template]
         if len(roots) > 1:
             members = self.member_ids()
             return [name for name in roots if name not in members]
         return [name for name in roots if not self._is_member(name)]
 
-    def _sources(self) -> list[str]:
-        """Return the names that edges leave and none reaches, in the order of `_successors`."""
-        # Both tables mostly have the same order: then nothing is looked up, which is slow among a million of names.
-        reached = iter(self._predecessors.items())
-        name, before = next(reached, (None, None))
-        found = []
-        for source, targets in self._successors.items():
-            if source is name:
-                is_reached = before
-                name, before = next(reached, (None, None))
-            else:
-                is_reached = self._predecessors.get(source)
-            if targets and not is_reached:
-                found.append(source)
-        return found
-
     def last_name(self) -> str | None:
         """Return the name that was added last, None for an empty graph."""
-        return next(reversed(self._tasks), None)
+        return self._table.last()
 
-    def note_made_since(self, before: str | None) -> None:
-        """Note that a run has made the nodes behind the one that was the last when it started."""
+    def begin_run(self) -> str | None:
+        """Note what is added from now on as made by a run; returns what `end_run` takes."""
+        self._runs += 1
+        return self.last_name()
+
+    def end_run(self, before: str | None) -> None:
+        """End what `begin_run` began."""
+        self._runs -= 1
         after = self.last_name()
         if after is not None and after != before:
             self._made.append((before, after))
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a run of it is under way."""
+        return self._runs > 0
+
+    def forget_made(self) -> None:
+        """Be as it was defined again, without what earlier runs have added; not while one is under way."""
+        if self._runs or not (self._made or self._edges_made):
+            return
+        for name in self._made_names():
+            task = self._table.get(name)
+            self.remove_node(name)
+            if task is not None and task._owner is self:
+                task._owner = None
+        for source, target in self._edges_made:
+            self._table.unlink(source, target)
+        self._made.clear()
+        self._edges_made.clear()
+
     def _as_defined(self) -> TaskGraph:
         """Return this graph without the nodes that runs have made."""
-        first = {before: after for before, after in self._made if after in self._tasks}
-        made: set[str] = set()
+        defined = TaskGraph()
+        defined._table = self._table.copy()
+        defined._groups = dict(self._groups)
+        for name in self._made_names():
+            defined.remove_node(name)
+        for source, target in self._edges_made:
+            defined._table.unlink(source, target)
+        return defined
+
+    def _made_names(self) -> list[str]:
+        """Return the names of the nodes that runs have made."""
+        first = {before: after for before, after in self._made if after in self._table}
+        made = []
         until = first.get(None)
-        for name in self._tasks:
+        for name in self._table:
             if until is not None:
-                made.add(name)
+                made.append(name)
                 if name == until:
                     until = None
             if until is None:
                 until = first.get(name)
-        defined = TaskGraph()
-        defined._tasks = {name: task for name, task in self._tasks.items() if name not in made}
-        defined._groups = {name: group for name, group in self._groups.items() if name not in made}
-        for source, target in self.get_edges():
-            if source not in made and target not in made:
-                defined._successors.setdefault(source, {})[target] = None
-                defined._predecessors.setdefault(target, {})[source] = None
-        return defined
+        return made
 
     def successors(self, node: str) -> list[str]:
         """Return the nodes that follow ``node``, in edge order."""
-        return list(self._successors.get(node, ()))
+        return self._table.successors(node)
 
     def predecessors(self, node: str) -> list[str]:
         """Return the nodes that ``node`` follows, in edge order."""
-        return list(self._predecessors.get(node, ()))
+        return self._table.predecessors(node)
 
     def get_parallel_group_members(self, group_id: str) -> list[str]:
         """Return the ids of a group's members, in order; empty when there is no such group."""
@@ -235,9 +253,10 @@ class TaskGraph:
 
     def clear(self) -> None:
         """Remove all nodes and edges."""
-        for mapping in (self._tasks, self._successors, self._predecessors, self._groups):
-            mapping.clear()
+        self._table.clear()
+        self._groups.clear()
         self._made.clear()
+        self._edges_made.clear()
 
     def rename_node(self, old_task_id: str, new_task_id: str) -> None:
         """Give a node another name, with its edges; it becomes the last of the nodes.
@@ -246,34 +265,21 @@ class TaskGraph:
             KeyError: there is no node of the old name.
             ValueError: the new name is taken.
         """
-        if old_task_id not in self._tasks:
-            raise with_hint(KeyError(f"Task {old_task_id} not found in graph"), old_task_id, self._tasks)
+        if old_task_id not in self._table:
+            raise with_hint(KeyError(f"Task {old_task_id} not found in graph"), old_task_id, self._table)
         if old_task_id == new_task_id:
             return
-        if new_task_id in self._tasks:
+        if new_task_id in self._table:
             raise ValueError(f"Task {new_task_id} already exists in graph")
 
-        def renamed(mapping: dict[str, Any]) -> dict[str, Any]:
-            return {new_task_id if name == old_task_id else name: value for name, value in mapping.items()}
-
-        self._tasks[new_task_id] = self._tasks.pop(old_task_id)
+        self._table.rename(old_task_id, new_task_id)
         if old_task_id in self._groups:
             self._groups[new_task_id] = self._groups.pop(old_task_id)
-        for edges, back in ((self._successors, self._predecessors), (self._predecessors, self._successors)):
-            if old_task_id in edges:
-                for neighbour in edges[old_task_id]:
-                    if neighbour != old_task_id:
-                        back[neighbour] = renamed(back[neighbour])
-        self._successors = renamed(self._successors)
-        self._predecessors = renamed(self._predecessors)
 
     def remove_node(self, task_id: str) -> None:
         """Remove a node and its edges."""
-        self._tasks.pop(task_id, None)
+        self._table.remove(task_id)
         self._groups.pop(task_id, None)
-        for edges, back in ((self._successors, self._predecessors), (self._predecessors, self._successors)):
-            for neighbour in edges.pop(task_id, ()):
-                back.get(neighbour, {}).pop(task_id, None)
 
     def member_ids(self) -> set[str]:
         """Return the ids of all members of all groups."""
@@ -288,7 +294,7 @@ class TaskGraph:
         networkx = import_extra("networkx", "graph", "Drawing or analysing a graph")
 
         graph: Any = networkx.DiGraph()
-        for name, task in self._tasks.items():
+        for name, task in self._table.items():
             graph.add_node(name, task=task)
         graph.add_edges_from(self.get_edges())
         return graph

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast.core.graph import TaskGraph
 
 if TYPE_CHECKING:
+    from graflow_fast._core import GraphTable
     from graflow_fast.core.task import Executable
 
 #: ("node", name, task) or ("edge", source, target).
@@ -67,21 +68,16 @@ class GraphView(TaskGraph):
         waiting, self._applied = self._changes[self._applied :], len(self._changes)
         for kind, name, what in waiting:
             if kind == "edge":
-                copy._successors.setdefault(name, {})[what] = None
-                copy._predecessors.setdefault(what, {})[name] = None
-            elif name not in copy._tasks:
-                copy._tasks[name] = what
-                if what.is_group:
-                    copy._groups[name] = what
+                copy._table.link(name, what)
+            elif copy._table.add(name, what) and what.is_group:
+                copy._groups[name] = what
         return copy
 
     def _own(self) -> TaskGraph:
         """Return the copy, made now if there is none."""
         if self._copy is None:
             around, copy = self._around, TaskGraph()
-            copy._tasks = dict(around._tasks)
-            copy._successors = {name: dict(targets) for name, targets in around._successors.items()}
-            copy._predecessors = {name: dict(sources) for name, sources in around._predecessors.items()}
+            copy._table = around._table.copy()
             copy._groups = dict(around._groups)
             self._copy = copy
         return self._copy
@@ -89,24 +85,8 @@ class GraphView(TaskGraph):
     # --- what the methods of `TaskGraph` read and write
 
     @property
-    def _tasks(self) -> dict[str, Executable]:  # type: ignore[override]
-        return self._seen()._tasks
-
-    @property
-    def _successors(self) -> dict[str, dict[str, None]]:
-        return self._seen()._successors
-
-    @_successors.setter
-    def _successors(self, successors: dict[str, dict[str, None]]) -> None:
-        self._seen()._successors = successors
-
-    @property
-    def _predecessors(self) -> dict[str, dict[str, None]]:
-        return self._seen()._predecessors
-
-    @_predecessors.setter
-    def _predecessors(self, predecessors: dict[str, dict[str, None]]) -> None:
-        self._seen()._predecessors = predecessors
+    def _table(self) -> GraphTable:  # type: ignore[override]
+        return self._seen()._table
 
     @property
     def _groups(self) -> dict[str, Any]:  # type: ignore[override]
@@ -164,7 +144,7 @@ class BodyGraph(GraphView):
     def add_node(self, task: Executable, task_id: str | None = None, skip_if_exists: bool = False) -> None:
         """Add a task; see `TaskGraph.add_node`."""
         name = task.task_id if task_id is None else task_id
-        if self._find_added(name) is not None or self._copy is not None or name in self._around._tasks:
+        if self._find_added(name) is not None or self._copy is not None or name in self._around._table:
             super().add_node(task, name, skip_if_exists)
             return
         self._changes.append(("node", name, task))
@@ -181,5 +161,5 @@ class BodyGraph(GraphView):
 
 def _plain_graph(state: dict[str, Any]) -> TaskGraph:
     graph = TaskGraph()
-    graph.__dict__.update(state)
+    graph.__setstate__(state)
     return graph

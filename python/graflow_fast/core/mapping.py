@@ -5,17 +5,21 @@ How the items are spread over workers is `graflow_fast._run.maps`'s.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._hints import did_you_mean
 from graflow_fast.core import registry
 from graflow_fast.core._execution import update_execution
-from graflow_fast.core.task import Executable, TaskWrapper
+from graflow_fast.core.definition import whole
+from graflow_fast.core.spread import POSITIONAL, Spread, arguments_of, spread_items
+from graflow_fast.core.task import Executable, TaskWrapper, _rebuild_task
 from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, GraphCompilationError
 
 if TYPE_CHECKING:
-    from graflow_fast.coordination.coordinator import CoordinationBackend
-    from graflow_fast.core.handlers.group_policy import GroupExecutionPolicy
+    from graflow_fast.coordination.backend import CoordinationBackend
+    from graflow_fast.core.context import ExecutionContext
+    from graflow_fast.core.group_policy import GroupExecutionPolicy
     from graflow_fast.core.workflow import WorkflowContext
 
 
@@ -41,6 +45,8 @@ class MapTask(Executable):
         ordered: whether results are in the order of the items, else in the order of completion.
         chunk: how many items travel at once; None: as many as take some milliseconds.
         fail_fast: whether nothing after the first item that fails (in item order) counts any more.
+        on_error: what becomes of items that fail for good: "raise", "keep", "skip"; None: what the policy says.
+        spread: how an item becomes arguments: None (it is the first open one), `spread.POSITIONAL`, or their names.
     """
 
     is_map = True
@@ -53,17 +59,30 @@ class MapTask(Executable):
         ordered: bool = True,
         chunk: int | None = None,
         fail_fast: bool = False,
+        on_error: str | None = None,
+        spread: str | tuple[str, ...] | None = None,
         task_id: str | None = None,
     ) -> None:
-        if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
-            raise ConfigError(f"Task '{task.task_id}': map(chunk={chunk!r}) must be a positive whole number of items")
-        if not isinstance(items, (Executable, str, _Previous)):
+        try:
+            chunk = whole(chunk, "chunk", lowest=1)
+        except ConfigError:
+            raise ConfigError(
+                f"Task '{task.task_id}': map(chunk={chunk!r}) must be a positive whole number of items"
+            ) from None
+        if on_error not in (None, "raise", "keep", "skip"):
+            raise ConfigError(
+                f"Task '{task.task_id}': map(on_error={on_error!r}) must be 'raise', 'keep' (the exception stands in "
+                "the item's place) or 'skip' (the item is left out)"
+            )
+        for items_of_one in items.sources if isinstance(items, Spread) else (items,):
+            if isinstance(items_of_one, (Executable, str, _Previous)):
+                continue
             try:
-                iter(items)
+                iter(items_of_one)
             except TypeError:
                 raise TypeError(
                     f"Task '{task.task_id}': map() takes an iterable, a task or the name of one, "
-                    f"not {type(items).__name__}"
+                    f"not {type(items_of_one).__name__}"
                 ) from None
         if task_id is not None and not isinstance(task_id, str):
             raise TypeError(f"task_id must be a str, not {type(task_id).__name__} ({task_id!r})")
@@ -72,6 +91,8 @@ class MapTask(Executable):
         self.ordered = ordered
         self.chunk = chunk
         self.fail_fast = fail_fast
+        self.on_error = on_error
+        self.spread = spread
         self._execution_config: dict[str, Any] = {"backend": None, "backend_config": {}, "policy": "strict"}
         #: Whether the name may still change when the map joins a graph in which it is taken.
         self.provisional_map_name = task_id is None
@@ -88,6 +109,8 @@ class MapTask(Executable):
     @property
     def has_own_items(self) -> bool:
         """Whether the items were given to it, so they are not another task's result."""
+        if isinstance(self.items, Spread):
+            return not self.items.needs_results
         return not isinstance(self.items, (str, _Previous))
 
     @property
@@ -135,13 +158,13 @@ class MapTask(Executable):
                 f"Map '{self.task_id}' takes its items from {whose}, which returned a {type(items).__name__}: "
                 "that can't be iterated over"
             ) from None
-        if iterator is items:
-            if self._used_up is items:
+        for once in items.iterators() if isinstance(items, Spread) else (items,) if iterator is items else ():
+            if self._used_up is once:
                 raise GraflowRuntimeError(
                     f"The items of map '{self.task_id}' are an iterator that an earlier run has used up; "
                     "pass something that can be iterated over again, such as a list"
                 )
-            self._used_up = items
+            self._used_up = once
         try:
             size = len(items)
         except TypeError:
@@ -156,7 +179,12 @@ class MapTask(Executable):
         iterator, _ = self.open_items(value)
         if self._execution_context is not None:
             self.task.set_execution_context(self._execution_context)
-        return [self.task.run(item, **kwargs) for item in iterator]
+        spread = self.spread
+        if spread is None:
+            return [self.task.run(item, **kwargs) for item in iterator]
+        known = [parameter.name for parameter in self.task._definition.parameters]
+        names = [name for name in known if name not in kwargs and name not in self.task._bound_kwargs]
+        return [self.task.run(**arguments_of(item, spread, names), **kwargs) for item in iterator]
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Run as `run` does."""
@@ -169,8 +197,63 @@ class MapTask(Executable):
         return f"MapTask({self.task_id})"
 
 
-def stream_results(workflow: WorkflowContext, start_node: str | None, options: dict[str, Any]) -> Iterator[Any]:
+def mapped(
+    task: TaskWrapper,
+    items: Any,
+    more: tuple[Any, ...],
+    zipped: Mapping[str, Any] | None,
+    product: Mapping[str, Any] | None,
+    bound: dict[str, Any],
+    options: dict[str, Any],
+) -> MapTask:
+    """Return the map that `TaskWrapper.map` or `TaskWrapper.starmap` was asked for.
+
+    Raises:
+        TypeError: the items are given in two ways, or an argument that the body doesn't have.
+        ConfigError: an option has a value that it can't have.
+    """
+    task.is_template = True
+    given = None if items is ... else items
+    found, spread = spread_items(given, more, zipped, product)
+    if options.pop("spreads", False):
+        spread = POSITIONAL
+    known = [parameter.name for parameter in task._definition.parameters]
+    if more and known:
+        open_names = [name for name in known if name not in bound and name not in task._bound_kwargs]
+        if len(open_names) <= len(more):
+            raise TypeError(
+                f"Task '{task.task_id}': map() got {len(more) + 1} iterables for {len(open_names)} open parameters"
+                + (f" ({', '.join(open_names)})" if open_names else "")
+            )
+        spread = tuple(open_names[: len(more) + 1])
+    names = (*bound, *(spread if type(spread) is tuple else ()))
+    for name in names:
+        if name not in known and not task._definition.takes_any:
+            what = f"Task '{task.task_id}' has no parameter '{name}', and map() has no option of that name."
+            raise TypeError(f"{what} {did_you_mean(name, [*known, *_OPTIONS])}".rstrip())
+    if bound:
+        task = _rebuild_task(task.task_id, task._definition, {**task._bound_kwargs, **bound}, {})
+    return MapTask(task, PREVIOUS if found is None else found, spread=spread, **options)
+
+
+_OPTIONS = ("zip", "product", "ordered", "chunk", "fail_fast", "on_error", "task_id")
+
+
+def stream_results(
+    workflow: WorkflowContext, start_node: str | None, options: dict[str, Any]
+) -> Generator[Any, None, None]:
     """Run a workflow and yield the results of its last map as they come; closing the generator stops the run.
+
+    Raises:
+        GraphCompilationError: the workflow has no map.
+    """
+    return prepared_stream(workflow, start_node, options)[1]
+
+
+def prepared_stream(
+    workflow: WorkflowContext, start_node: str | None, options: dict[str, Any]
+) -> tuple[ExecutionContext, Generator[Any, None, None]]:
+    """Return the context of a run, and what runs it and yields the results of the workflow's last map as they come.
 
     Raises:
         GraphCompilationError: the workflow has no map.
@@ -179,7 +262,7 @@ def stream_results(workflow: WorkflowContext, start_node: str | None, options: d
     initial_channel = options.pop("initial_channel", None)
     last = _last_map(workflow)
     context = workflow._prepare(start_node, max_steps, initial_channel, workflow.settings.merged(options))
-    return _drive(context, last)
+    return context, _drive(context, last)
 
 
 def _drive(context: Any, last: MapTask) -> Generator[Any, None, None]:
@@ -233,4 +316,4 @@ def _numbered(name: str, taken: Any) -> str:
     return found
 
 
-__all__ = ["PREVIOUS", "MapTask", "stream_results"]
+__all__ = ["PREVIOUS", "MapTask", "mapped", "stream_results"]

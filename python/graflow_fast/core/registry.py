@@ -2,7 +2,7 @@
 
 Owns the current workflow of a thread of control, the edges between tasks that belong to no workflow ("free" tasks), and
 the free tasks of each module. Knows workflows only as objects with a ``graph``; nothing of runs but whether one is
-executing a body here.
+executing a body here. The plain cases of `register` and `connect` are also in Rust (`rust/python/src/language`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,24 @@ class Links:
         self.predecessors: list[Executable] = []
 
 
+class BodyLinks:
+    """The free edges that one running body has made. They are the body's alone: its tasks may be anybody's."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, Links] = {}
+        #: The tasks by identity, which must not pass to others.
+        self._tasks: dict[int, Executable] = {}
+
+    def of(self, task: Executable) -> Links | None:
+        """Return the neighbours that the body has given a task."""
+        return self._links.get(id(task))
+
+    def for_change(self, task: Executable) -> Links:
+        """Return the neighbours of a task, for adding some."""
+        self._tasks[id(task)] = task
+        return self._links.setdefault(id(task), Links())
+
+
 class FreeTasks:
     """The free tasks of one module, by name; they don't keep the tasks alive."""
 
@@ -60,8 +78,13 @@ class FreeTasks:
                 found.append(task)
         return found
 
+    def __reduce__(self) -> tuple[type[FreeTasks], tuple[()]]:
+        # A module that is pickled by value has them in its namespace; they stay where the tasks are.
+        return FreeTasks, ()
 
-_free_tasks: dict[int, FreeTasks] = {}
+
+#: Where a namespace has its free tasks, as it has its `__warningregistry__`: so they live as long as it.
+FREE_TASKS = "__graflow_fast_free_tasks__"
 
 
 def current() -> WorkflowContext | None:
@@ -84,7 +107,10 @@ def defining_workflow() -> WorkflowContext | None:
 
 def free_tasks_of(module_globals: dict[str, Any]) -> FreeTasks:
     """Return the free tasks of the module with these globals."""
-    return _free_tasks.setdefault(id(module_globals), FreeTasks())
+    found = module_globals.get(FREE_TASKS)
+    if type(found) is not FreeTasks:
+        found = module_globals[FREE_TASKS] = FreeTasks()
+    return found
 
 
 def calling_globals() -> dict[str, Any]:
@@ -123,7 +149,7 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
     graph = workflow.graph
     if task._links is None and not (task.is_group or task.is_map):  # of these there may be a million
         if task._owner is not graph:
-            if graph._tasks.get(task.task_id) is not task:
+            if graph._table.get(task.task_id) is not task:
                 graph.add_node(task, skip_if_exists=skip_if_exists)
             task._owner = graph
         return
@@ -137,15 +163,20 @@ def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool 
         taken = graph.nodes.get(member.task_id)
         if member.is_map and taken is not None and taken["task"] is not member:
             member.rename_if_taken(graph.nodes)  # type: ignore[attr-defined]
-        if graph._tasks.get(member.task_id) is not member:
+        if graph._table.get(member.task_id) is not member:
             graph.add_node(member, member.task_id, skip_if_exists=skip_if_exists)
         member._owner = graph
     add_free_edges(component, graph.add_edge)
 
 
-def linked_component(task: Executable) -> list[Executable]:
-    """Return the task and all that is connected to it by free edges or group membership, in a stable order."""
-    if task._links is None and not task.is_group:
+def linked_component(task: Executable, made: BodyLinks | None = None) -> list[Executable]:
+    """Return the task and all that is connected to it by free edges or group membership, in a stable order.
+
+    Args:
+        task: where to begin.
+        made: the edges of a body, which count as well.
+    """
+    if not task.is_group and not is_linked(task, made):
         return [task]
     seen: dict[int, Executable] = {}
     stack = [task]
@@ -154,13 +185,25 @@ def linked_component(task: Executable) -> list[Executable]:
         if id(found) in seen:
             continue
         seen[id(found)] = found
-        links = found._links
-        neighbours = [] if links is None else [*links.predecessors, *links.successors]
+        both = [links for links in (found._links, None if made is None else made.of(found)) if links is not None]
+        neighbours = [other for links in both for other in links.predecessors]
+        neighbours += [other for links in both for other in links.successors]
         if found.is_group:
             # Members without edges of their own stay inside the group; those with a chain bring it along.
-            neighbours += [member for member in found.tasks if member._links is not None or member.is_group]  # type: ignore[attr-defined]
+            neighbours += [member for member in found.tasks if member.is_group or is_linked(member, made)]  # type: ignore[attr-defined]
         stack.extend(reversed(neighbours))
     return list(seen.values())
+
+
+def is_linked(task: Executable, made: BodyLinks | None = None) -> bool:
+    """Say whether free edges hang on a task, also those that a body has made."""
+    return task._links is not None or (made is not None and made.of(task) is not None)
+
+
+def successors_by_free_edges(task: Executable, made: BodyLinks | None = None) -> list[Executable]:
+    """Return what follows a task by free edges, also those that a body has made."""
+    both = (task._links, None if made is None else made.of(task))
+    return [other for links in both if links is not None for other in links.successors]
 
 
 def add_free_edges(component: list[Executable], add_edge: Any) -> None:
@@ -172,24 +215,49 @@ def add_free_edges(component: list[Executable], add_edge: Any) -> None:
 
 
 def connect(source: Executable, target: Executable) -> None:
-    """Make the edge ``source >> target``: in the workflow being defined, else between the two free tasks."""
+    """Make the edge ``source >> target``: in the workflow being defined, else between the two free tasks.
+
+    In a running body it is the body's alone, whatever the tasks are.
+    """
     workflow = defining_workflow()
     if workflow is not None:
         _use(source, workflow)
         _use(target, workflow)
         workflow.add_edge(source.task_id, target.task_id)
         return
+    if running.task_context is not None:
+        made = links_of_body()
+        _link(source, made.for_change(source), target, made.for_change(target))
+        return
     for task in (source, target):
         if task._links is None:
             task._links = Links()
     assert source._links is not None
     assert target._links is not None
-    if target not in source._links.successors:
-        source._links.successors.append(target)
-        target._links.predecessors.append(source)
+    _link(source, source._links, target, target._links)
     owner = source._owner if source._owner is target._owner else None
-    if owner is not None and running.task_context is None:
+    if owner is not None:
         owner.add_edge(source.task_id, target.task_id)
+
+
+def _link(source: Executable, after: Links, target: Executable, before: Links) -> None:
+    """Let the two be neighbours, once; one of the two lists is mostly short, also where many edges meet."""
+    if len(after.successors) <= len(before.predecessors):
+        known = any(other is target for other in after.successors)
+    else:
+        known = any(other is source for other in before.predecessors)
+    if not known:
+        after.successors.append(target)
+        before.predecessors.append(source)
+
+
+def links_of_body() -> BodyLinks:
+    """Return the free edges that the body running here has made, for adding some."""
+    context = running.task_context
+    made: BodyLinks | None = getattr(context, "links_made", None)
+    if made is None:
+        made = context.links_made = BodyLinks()
+    return made
 
 
 def _use(task: Executable, workflow: WorkflowContext) -> None:
@@ -219,7 +287,8 @@ def rename(group: ParallelGroup, name: str) -> None:
 
 def successors_of(group: Executable) -> bool:
     """Say whether anything follows the group yet."""
-    if group._links is not None and group._links.successors:
+    made = None if running.task_context is None else links_of_body()
+    if successors_by_free_edges(group, made):
         return True
     return group._owner is not None and bool(group._owner.successors(group.task_id))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import collections.abc
+import sys
 import types
 import typing
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +15,9 @@ from graflow_fast.core.definition import Parameter
 
 #: Flags of a function's code (`inspect.CO_VARARGS`, `inspect.CO_VARKEYWORDS`).
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
+
+#: By a code's address: itself, and what was found for each kind of defaults of functions without annotations.
+_by_code: dict[int, tuple[Any, dict[Any, tuple[tuple[Parameter, ...], bool]]]] = {}
 
 #: Of one parameter: name, whether a run may fill it, whether it has no default, whether it takes keywords of any name.
 _Found = tuple[str, bool, bool, bool]
@@ -21,7 +27,9 @@ def read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[P
     """Return the parameters that a run may fill, and whether any other keyword is welcome."""
     # What decorators leave behind, which `inspect` follows, is in the function's dictionary.
     if type(func) is types.FunctionType and not func.__dict__:
-        listed, annotations = list(_of_code(func)), func.__annotations__
+        if not annotations_of(func):
+            return _of_plain(func, skip_first)
+        listed, annotations = list(_of_code(func)), annotations_of(func)
     else:
         try:
             listed, annotations = _of_signature(func)
@@ -36,9 +44,50 @@ def read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[P
         if isinstance(annotation, str):
             hints = _type_hints(func) if hints is None else hints
             annotation = hints.get(name, annotation)
-        found.append(Parameter(name, required, _fits_mapping(annotation)))
+        found.append(Parameter(name, required, name not in annotations or _fits_mapping(annotation)))
     takes_any = any(takes_any for _, _, _, takes_any in (listed[1:] if skip_first else listed))
     return tuple(found), takes_any
+
+
+def _of_plain(func: types.FunctionType, skip_first: bool) -> tuple[tuple[Parameter, ...], bool]:
+    """Return the same of a function without annotations; those of one code with the same defaults share them."""
+    code = func.__code__
+    defaults, keyword_defaults = func.__defaults__, func.__kwdefaults__
+    kind = skip_first, len(defaults or ()), tuple(keyword_defaults or ())
+    reference, kinds = _by_code.get(id(code), (None, {}))
+    if reference is None or reference() is not code:
+        forget = _by_code.pop  # held by itself: modules lose their names when the interpreter ends
+        address = id(code)
+        _by_code[address] = weakref.ref(code, lambda _: forget(address, None)), kinds
+    found = kinds.get(kind)
+    if found is None:
+        listed = list(_of_code(func))[1:] if skip_first else list(_of_code(func))
+        fillable = tuple(Parameter(name, required, True) for name, is_fillable, required, _ in listed if is_fillable)
+        found = kinds[kind] = fillable, any(takes_any for _, _, _, takes_any in listed)
+    return found
+
+
+def annotations_of(func: Callable[..., Any]) -> dict[str, Any]:
+    """Return a function's annotations; where they are lazy, a `ForwardRef` for each name that is not defined."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        try:
+            return annotationlib.get_annotations(func, format=annotationlib.Format.FORWARDREF)
+        except Exception:  # an annotation may do anything
+            return {}
+    return func.__annotations__
+
+
+def settle_annotations(func: Callable[..., Any]) -> None:
+    """Let a function's lazy annotations be texts, if reading them fails: what is sent elsewhere has them read."""
+    if sys.version_info >= (3, 14) and isinstance(func, types.FunctionType):
+        import annotationlib
+
+        try:
+            func.__annotations__  # noqa: B018  # computes them
+        except Exception:
+            func.__annotations__ = annotationlib.get_annotations(func, format=annotationlib.Format.STRING)
 
 
 def _of_code(func: types.FunctionType) -> Iterator[_Found]:
@@ -61,7 +110,12 @@ def _of_code(func: types.FunctionType) -> Iterator[_Found]:
 def _of_signature(func: Callable[..., Any]) -> tuple[list[_Found], dict[str, Any]]:
     import inspect
 
-    parameters = inspect.signature(func).parameters.values()
+    lazily: dict[str, Any] = {}
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        lazily = {"annotation_format": annotationlib.Format.FORWARDREF}
+    parameters = inspect.signature(func, **lazily).parameters.values()
     empty, any_keyword = inspect.Parameter.empty, inspect.Parameter.VAR_KEYWORD
     keyword_kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     listed = [
@@ -78,11 +132,40 @@ def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _fits_mapping(annotation: Any) -> bool:
+    """Say whether a mapping may be what an annotation asks for; without one, or one that is unknown, it may."""
+    if annotation is Any:  # which is a class from Python 3.11 on
+        return True
+    if annotation is None or annotation is type(None):
+        return False  # of ``int | None``
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
-        head = annotation.split("[")[0].strip().rsplit(".", 1)[-1]
-        return head in {"dict", "Dict", "Mapping", "MutableMapping"}
+        return any(_is_mapping_named(part) for part in annotation.split("|"))
     origin = typing.get_origin(annotation)
     if origin is typing.Union or origin is getattr(types, "UnionType", None):
         return any(_fits_mapping(part) for part in typing.get_args(annotation))
+    if origin is typing.Annotated:
+        return _fits_mapping(typing.get_args(annotation)[0])
+    if origin is typing.Literal:
+        return False
+    if hasattr(annotation, "__supertype__"):
+        return _fits_mapping(annotation.__supertype__)
     candidate = origin or annotation
-    return isinstance(candidate, type) and candidate is not object and issubclass(candidate, collections.abc.Mapping)
+    if not isinstance(candidate, type) or getattr(candidate, "_is_protocol", False):
+        return True
+    return issubclass(candidate, collections.abc.Mapping) or issubclass(dict, candidate)
+
+
+def _is_mapping_named(text: str) -> bool:
+    """Do as `_fits_mapping` for the name of a type that can't be looked up."""
+    head = text.split("[")[0].strip().rsplit(".", 1)[-1]
+    known = getattr(builtins, head, None)
+    if isinstance(known, type):
+        return issubclass(dict, known)
+    return head not in _NO_MAPPINGS
+
+
+#: Names of types from ``typing`` and ``collections.abc`` that no mapping fits.
+_NO_MAPPINGS = frozenset(
+    ("None", "List", "Tuple", "Set", "FrozenSet", "Sequence", "MutableSequence", "Callable", "Type", "Literal", "Text")
+)

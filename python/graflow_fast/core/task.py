@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import Instances, learn
 from graflow_fast.core import registry
-from graflow_fast.core.composition import Executable, ParallelGroup, SequentialTask, chain, parallel
-from graflow_fast.core.definition import Definition
+from graflow_fast.core.composition import Executable, ParallelGroup, SequentialTask, chain, parallel, refuse
+from graflow_fast.core.definition import LAZY_ANNOTATIONS, Definition
+from graflow_fast.core.graph import TaskGraph
 from graflow_fast.exceptions import GraflowRuntimeError
 
 if TYPE_CHECKING:
@@ -71,8 +73,12 @@ class TaskReference(Task):
         )
 
 
-class TaskWrapper(Executable):
-    """A task made from a function by ``@task``, or an instance of one with bound parameters."""
+class TaskWrapper(Instances, Executable):
+    """A task made from a function by ``@task``, or an instance of one with bound parameters.
+
+    ``t(task_id="x", **bound)`` or ``t(**bound)`` makes an instance; without arguments it runs the body. The base does
+    so in the plain case, and asks `_called` in all others.
+    """
 
     # Of these there may be millions; what only some have is in the dictionary.
     __slots__ = ("_definition", "_names", "_owner", "_task_id", "_values")
@@ -80,7 +86,7 @@ class TaskWrapper(Executable):
     _task_id: str
     _definition: Definition
     #: The names of the bound parameters, one tuple for all tasks of a definition that bind the same; see `bound_of` in
-    #: `rust/python/src/arguments.rs`, which reads them too.
+    #: `rust/python/src/tables/arguments.rs`, which reads them too.
     _names: tuple[str, ...]
     #: Their values; of a single one the value itself.
     _values: Any
@@ -105,11 +111,11 @@ class TaskWrapper(Executable):
             self._definition = func
         else:
             Definition.refuse_llm(task_id, inject_llm_client, inject_llm_agent)
-            self._definition = Definition(
+            self._definition = Definition.of(
                 func,
-                inject_context=inject_context,
+                bool(inject_context),
+                bool(resolve_keyword_args),
                 handler=handler_type,
-                resolve_keyword_args=resolve_keyword_args,
                 max_cycles=max_cycles,
                 max_retries=max_retries,
                 retry_policy=retry_policy,
@@ -210,23 +216,35 @@ class TaskWrapper(Executable):
     def retry_policy(self, value: RetryPolicy | None) -> None:
         self._redefine(retry_policy=value)
 
+    def __get__(self, instance: object, owner: type | None = None) -> TaskWrapper:
+        """Do as functions do: a method's task, found through an object, is that of the object.
+
+        What makes it a method is that its first parameter is called ``self`` or ``cls``: other tasks may be attributes
+        of classes, too, and stay what they are.
+        """
+        if instance is None or not self._definition.is_method:
+            return self
+        from graflow_fast.core.methods import task_of_object
+
+        return task_of_object(self, instance)
+
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Call the body here and now, filling open parameters as a workflow would; for unit tests and handlers."""
-        from graflow_fast._run.direct import run_directly
+        from graflow_fast._body.direct import run_directly
 
         return run_directly(self, args, kwargs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make an instance: ``t(task_id="x", **bound)`` or ``t(**bound)``; without arguments, run the body.
+    def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make an instance, or run the body, in all cases.
 
         Raises:
             TypeError: positional arguments were given (bind by keyword, or call ``t.run(...)``).
         """
         if args:
             raise TypeError(
-                f"Task '{self._task_id}' takes keyword arguments only when it makes an instance "
-                f"(got {len(args)} positional); use {self._definition.name}(task_id=..., name=value) "
-                f"or {self._definition.name}.run(...) to call the body"
+                f"Task '{self._task_id}': TaskWrapper instance creation does not support positional arguments "
+                f"(got {len(args)}). Please use keyword arguments only: {self._definition.name}(task_id=..., "
+                f"name=value), or {self._definition.name}.run(...) to call the body"
             )
         if not kwargs:
             return self.run()
@@ -247,31 +265,60 @@ class TaskWrapper(Executable):
     def map(
         self,
         items: Any = ...,
-        *,
+        *more: Any,
+        zip: Mapping[str, Any] | None = None,
+        product: Mapping[str, Any] | None = None,
         ordered: bool = True,
         chunk: int | None = None,
         fail_fast: bool = False,
+        on_error: str | None = None,
         task_id: str | None = None,
+        **bound: Any,
     ) -> MapTask:
         """Return a node that runs this task once for every item; its result is the list of results.
 
         Args:
             items: any iterable, read as it is needed; or a task or the name of one, whose result holds the items;
                 default: what the task before returned. Each item becomes the first open parameter of the body.
+            more: further iterables: the parts of an item become the first open parameters; ends with the shortest.
+            zip: iterables of one length by the names of the parameters that they go to.
+            product: iterables by the names of parameters; a call for each combination, the last one changes first.
             ordered: whether results are in the order of the items, else in the order of completion.
             chunk: how many items travel to a worker at once; default: as many as take some milliseconds.
             fail_fast: whether nothing after the first item that fails is run any more; default: all run, as in a
                 group.
+            on_error: what becomes of items that fail for good: ``"raise"`` (`ParallelGroupError` when all have run),
+                ``"keep"`` (the exception stands in the item's place), ``"skip"`` (the item is left out). Default: what
+                the policy says (`MapTask.with_execution`), which raises.
             task_id: the node's name; default ``<task>_map``.
-        """
-        from graflow_fast.core.mapping import PREVIOUS, MapTask
+            bound: other arguments, the same for all items.
 
-        items = PREVIOUS if items is ... else items
-        return MapTask(self, items, ordered=ordered, chunk=chunk, fail_fast=fail_fast, task_id=task_id)
+        Raises:
+            TypeError: the items are given in two ways, an argument that the body doesn't have.
+            ConfigError: an option has a value that it can't have.
+        """
+        from graflow_fast.core.mapping import mapped
+
+        options = {"ordered": ordered, "chunk": chunk, "fail_fast": fail_fast, "on_error": on_error, "task_id": task_id}
+        return mapped(self, items, more, zip, product, bound, options)
+
+    def starmap(self, items: Any = ..., **options: Any) -> MapTask:
+        """Return a node that runs this task for every item, whose parts become the first open parameters.
+
+        Args:
+            items: as for `map`; each is a tuple or the like, or a mapping whose items go to the parameters they name.
+            options: those of `map`, and other arguments, the same for all items.
+        """
+        from graflow_fast.core.mapping import mapped
+
+        names = ("ordered", "chunk", "fail_fast", "on_error", "task_id")
+        bound = {name: value for name, value in options.items() if name not in names}
+        given = {name: options[name] for name in names if name in options}
+        return mapped(self, items, (), None, None, bound, {**given, "spreads": True})
 
     def __getattr__(self, name: str) -> Any:
         # Function attributes (``__name__``, ``__doc__``, ...) come from the definition; instances hold none of them.
-        if name in ("__name__", "__qualname__", "__wrapped__", "__annotations__", "_original_func"):
+        if name in _FUNCTION_ATTRIBUTES:
             return self._definition.function_attribute(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -289,6 +336,10 @@ class TaskWrapper(Executable):
         return f"TaskWrapper({self._task_id})"
 
 
+_FUNCTION_ATTRIBUTES = frozenset(("__name__", "__qualname__", "__wrapped__", "__annotations__", "_original_func"))
+if LAZY_ANNOTATIONS:
+    _FUNCTION_ATTRIBUTES |= {"__annotate__"}
+
 _CORE_STATE = frozenset({"_links", "__doc__", "__module__"})
 
 
@@ -302,3 +353,6 @@ def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], e
     task.__dict__.update(definition.__dict__.get("shown", ()))
     task.__dict__.update(extra)
     return task
+
+
+learn(TaskWrapper, SequentialTask, TaskGraph, registry.current_workflow.get, refuse, registry.connect)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graflow_fast.channels.base import Channel
     from graflow_fast.channels.typed import TypedChannel
     from graflow_fast.core.graph import TaskGraph
+    from graflow_fast.core.registry import BodyLinks
     from graflow_fast.core.task import Executable
 
 T = TypeVar("T")
@@ -56,6 +57,9 @@ class TaskExecutionContext:
         "task_id",
     )
 
+    #: The edges that the body has made outside of the graph, once it has made any.
+    links_made: BodyLinks | None = None
+
     def __init__(self, task_id: str, execution_context: Any, base_id: str | None = None) -> None:
         self.task_id = task_id
         self._base_task_id = base_task_id(task_id) if base_id is None else base_id
@@ -64,7 +68,7 @@ class TaskExecutionContext:
         self._local_data: dict[str, Any] | None = None
         self._groups_made = 0
         self._graph: TaskGraph
-        #: What the body asked for, in call order: (kind, ...) tuples; see `graflow_fast._run.directives`.
+        #: What the body asked for, in call order: (kind, ...) tuples; see `graflow_fast._run.attempts.directives`.
         self.directives: list[tuple[Any, ...]] | None = None
 
     # --- where this body stands
@@ -127,6 +131,20 @@ class TaskExecutionContext:
         return int(self.execution_context.seed_of(self.task_id))
 
     @property
+    def key(self) -> str:
+        """What names this start of the task to other systems, 32 hexadecimal digits: an idempotency key.
+
+        It is the same for each attempt, in a durable run also in a process that goes on with it; another one for each
+        iteration, each round of a loop and each run. So an effect outside that is keyed by it happens once.
+        """
+        from hashlib import blake2b
+
+        context = self.execution_context
+        around = f"{context.trace_id}{context.starts_around()}/{context.scope_name}"
+        text = f"{around}/{self.task_id}/{self.cycle_count}"
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
     def local_data(self) -> dict[str, Any]:
         """A dictionary for this execution of the task only."""
         if self._local_data is None:
@@ -144,6 +162,23 @@ class TaskExecutionContext:
     def elapsed_time(self) -> float:
         """Return the seconds since the body started."""
         return time.time() - self.start_time
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far this body is, for whoever watches the run (``execute(progress=True)``); costs little otherwise.
+
+        Args:
+            done: how much is done, in any unit.
+            total: how much there is in all; None (default): not known.
+            message: what is being done now; some 280 bytes of it are shown.
+        """
+        amounts = float(done), float("nan") if total is None else float(total)
+        from graflow_fast._core import say_progress
+
+        if say_progress(*amounts, str(message)):
+            return
+        shown = getattr(getattr(self.execution_context, "_run", None), "shown", None)
+        if shown is not None:
+            shown.said(self._base_task_id, *amounts, str(message))
 
     # --- control: directives, which take effect when the body has returned
 
@@ -185,10 +220,19 @@ class TaskExecutionContext:
         """
         task_id = getattr(executable, "task_id", None)
         if not isinstance(task_id, str):
+            from graflow_fast._hints import instead_of
+
+            hint = instead_of(executable) or "name the task without calling it"
+            if isinstance(executable, str):
+                hint = f"ctx.graph.get_node({executable!r}) finds a task by its name"
             raise TypeError(
                 f"Task '{self.task_id}': next_task() takes a task, a chain or a group, not {type(executable).__name__}"
-                " (name the task without calling it)"
+                f" ({hint})"
             )
+        if self.links_made is not None:
+            from graflow_fast.core.composition import Fragment
+
+            executable = Fragment(executable, self.links_made)
         self._direct(("next", executable, bool(goto)))
         return task_id
 

@@ -6,23 +6,30 @@ Running is `graflow_fast.core.engine`'s.
 from __future__ import annotations
 
 import contextvars
-import gc
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import learn_workflow
 from graflow_fast._extras import without
-from graflow_fast._hints import did_you_mean
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core import registry
 from graflow_fast.core.context import ExecutionContext
-from graflow_fast.core.engine import WorkflowEngine
+from graflow_fast.core.definition import whole
 from graflow_fast.core.graph import TaskGraph
-from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError, GraphCompilationError
+from graflow_fast.core.starts import find_starts
+from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from graflow_fast._record.plan import Plan
     from graflow_fast.core.task import Executable
-    from graflow_fast.trace.base import Tracer
+    from graflow_fast.core.tracer import Tracer
+    from graflow_fast.core.workflow_run import WorkflowRun
+
+#: What else than a setting `WorkflowContext.execute` takes by name.
+_BESIDE = ("start_node", "max_steps", "ret_context", "initial_channel")
 
 
 class WorkflowContext:
@@ -61,6 +68,8 @@ class WorkflowContext:
             **options,
         )
         self._tracer = tracer
+        #: What tells whether the run that `start` has begun goes on.
+        self._started: Future[Any] | None = None
         self._group_counter = 0
         self._tokens: list[tuple[contextvars.Token[WorkflowContext | None], Any]] = []
         self._module_globals = registry.calling_globals()
@@ -68,7 +77,7 @@ class WorkflowContext:
 
     def __getstate__(self) -> dict[str, Any]:
         # A body may name its workflow; what crosses is the definition, not the place where it is being made.
-        return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None}
+        return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None, "_started": None}
 
     def __enter__(self) -> WorkflowContext:
         # A workflow defined inside a running body takes the definitions that follow: the body steps aside until exit.
@@ -140,17 +149,26 @@ class WorkflowContext:
             initial_channel: values to put into the channel before the start.
             **options: ``executor`` (``"auto"``, ``"inline"``, ``"thread"``, ``"process"``), ``max_workers``,
                 ``schedule`` (``"sequential"``, ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``,
-                ``"live"``), ``timeout``, ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``);
-                each default: the workflow's own.
+                ``"live"``), ``timeout``, ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``),
+                ``deadline`` (seconds for the whole run), ``progress`` (True, ``"plain"``, ``"off"``: show it while it
+                goes), ``record`` (True, or the file of a store: keep what ran when), ``initializer`` (called once in
+                each worker), ``resources`` (how much there is of what tasks take, by name), ``durable`` (True, or the
+                file of a store: another process can go on with the run), ``run`` (its name), ``sync`` (``"kill"``,
+                ``"power"``); each default: the workflow's own.
 
         Raises:
             GraphCompilationError: there is no start, or more than one.
             UnknownOptionError: there is no such option; it is a `TypeError`.
             ConfigError: a value is out of range.
             GraflowRuntimeError: a task failed; ``__cause__`` is its exception.
+            DeadlineExceededError: the run took longer than its ``deadline``.
         """
+        from graflow_fast.core.engine import WorkflowEngine
+
         try:
-            settings = self.settings.merged(options, ("start_node", "max_steps", "ret_context", "initial_channel"))
+            if self._started is not None and registry.running.task_context is None:
+                self._refuse_second_run()
+            settings = self.settings.merged(options, _BESIDE)
             context = self._prepare(start_node, max_steps, initial_channel, settings)
             result = WorkflowEngine().execute(context)
         except GraflowError as error:
@@ -158,8 +176,167 @@ class WorkflowContext:
             raise
         return (result, context) if ret_context else result
 
-    def stream(self, start_node: str | None = None, **options: Any) -> Iterator[Any]:
-        """Run the workflow and yield the results of its last ``map`` one by one, as they come."""
+    def plan(self, start_node: str | None = None, max_steps: int | None = None, **options: Any) -> Plan:
+        """Return what `execute` would run, in which order and beside what; no body runs and no worker starts.
+
+        The order is that of the scheduler which runs workflows. Times are those of the latest run of this workflow in
+        the store, if there is one. Printed, the plan is a table.
+
+        Args:
+            start_node: where to start; default: the one node without predecessors.
+            max_steps: as that of `execute`.
+            **options: those of `execute`; ``record`` says in which store to look for times.
+
+        Raises:
+            GraphCompilationError: there is no start, or more than one.
+            UnknownOptionError: there is no such option; it is a `TypeError`.
+            ConfigError: a value is out of range, or a task asks for what can't be honoured.
+        """
+        from graflow_fast.core.engine import WorkflowEngine
+
+        try:
+            settings = self.settings.merged(options, _BESIDE)
+            return WorkflowEngine().plan(self._prepare(start_node, max_steps, None, settings))
+        except GraflowError as error:
+            show_user_lines(error)
+            raise
+
+    def resume(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        run: str | None = None,
+        changed: str = "warn",
+        ret_context: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Go on with a durable run that was killed or has failed, and return what `execute` would have returned.
+
+        What is done is not run again. A run that has failed goes on at the tasks that failed, with today's code.
+
+        Args:
+            path: the store of runs, also as ``durable=``; default: the usual one.
+            run: the run's name; default: the latest of this workflow that is unfinished or has failed.
+            changed: what to do when a task that is done has other code now: ``"warn"`` or ``"refuse"``.
+            ret_context: return (result, `ExecutionContext`) instead.
+            **options: those of `execute`.
+
+        Raises:
+            JournalMismatchError: the workflow lacks tasks or edges that the run had.
+            GraflowRuntimeError: there is no such run, another process has it, or a task failed.
+        """
+        from graflow_fast.core.engine import WorkflowEngine
+
+        try:
+            store = options.get("durable", True) if path is None else path
+            options = {**options, "durable": store, "run": run, "changed": changed}
+            settings = self.settings.merged(options, _BESIDE)
+            settings.resumes = True
+            context = self._prepare(None, None, None, settings)
+            result = WorkflowEngine().execute(context)
+        except GraflowError as error:
+            show_user_lines(error)
+            raise
+        return (result, context) if ret_context else result
+
+    def start(
+        self,
+        start_node: str | None = None,
+        max_steps: int | None = None,
+        ret_context: bool = False,
+        initial_channel: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> WorkflowRun:
+        """Begin to run the workflow, in a thread of its own, and return a handle on the run at once.
+
+        The arguments are those of `execute`. A workflow has one such run at a time: its tasks and edges are shared.
+
+        Raises:
+            GraflowRuntimeError: another run of the workflow is under way, or this is a worker process.
+            GraphCompilationError: there is no start, or more than one.
+            UnknownOptionError: there is no such option; it is a `TypeError`.
+            ConfigError: a value is out of range.
+        """
+        from graflow_fast.core.workflow_run import refuse_in_worker
+
+        try:
+            refuse_in_worker(self.name)
+        except GraflowError as error:
+            show_user_lines(error)
+            raise
+        return self._start(start_node, max_steps, ret_context, initial_channel, **options)
+
+    def _start(
+        self,
+        start_node: str | None,
+        max_steps: int | None,
+        ret_context: bool,
+        initial_channel: dict[str, Any] | None,
+        **options: Any,
+    ) -> WorkflowRun:
+        """Begin to run the workflow, for somebody who waits for the run before anything else ends."""
+        from graflow_fast.core.engine import WorkflowEngine
+
+        try:
+            self._refuse_second_run()
+            settings = self.settings.merged(options, _BESIDE)
+            context = self._prepare(start_node, max_steps, initial_channel, settings)
+            started = WorkflowEngine().start(context, with_context=ret_context)
+        except GraflowError as error:
+            show_user_lines(error)
+            raise
+        self._started = started._future
+        return started
+
+    async def aexecute(
+        self,
+        start_node: str | None = None,
+        max_steps: int | None = None,
+        ret_context: bool = False,
+        initial_channel: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run the workflow while the event loop goes on, and return what `execute` would: ``await wf.aexecute()``.
+
+        The arguments and errors are those of `execute`. When the task that awaits it is cancelled, so is the run.
+        """
+        from graflow_fast.core.awaiting import result_of
+
+        return await result_of(self._start(start_node, max_steps, ret_context, initial_channel, **options))
+
+    def astream(self, start_node: str | None = None, **options: Any) -> AsyncGenerator[Any, None]:
+        """Yield what `stream` yields while the event loop goes on: ``async for result in wf.astream()``.
+
+        When the task that awaits a result is cancelled, so is the run; when the iterator is closed, it is stopped.
+        """
+        from graflow_fast.core.awaiting import stream_results
+
+        return stream_results(self, start_node, options)
+
+    def _refuse_second_run(self) -> None:
+        """Say that the workflow is running already, if it is.
+
+        Raises:
+            GraflowRuntimeError: it is.
+        """
+        graph, started = self.graph, self._started
+        if graph.is_running or (started is not None and not started.done()):
+            raise GraflowRuntimeError(
+                f"Workflow '{self.name}' is running already, and its runs would share their tasks. Wait for the first "
+                "one (its result()), or build the workflow in a function and call that once for each run"
+            )
+
+    def stream(self, start_node: str | None = None, **options: Any) -> Generator[Any, None, None]:
+        """Run the workflow and yield the results of its last ``map`` one by one, as they come.
+
+        Closing the generator, as leaving a ``for`` loop over it does, stops the run.
+
+        Args:
+            start_node: where to start; None (default): as `execute`.
+            options: those of `execute`. Results come in item order, unless the map says ``ordered=False``.
+
+        Raises:
+            GraphCompilationError: the workflow has no map.
+        """
         from graflow_fast.core.mapping import stream_results
 
         return stream_results(self, start_node, options)
@@ -167,11 +344,12 @@ class WorkflowContext:
     def _prepare(
         self, start_node: str | None, max_steps: int | None, initial_channel: dict[str, Any] | None, settings: Any
     ) -> ExecutionContext:
-        starts = self._find_starts(start_node, settings.schedule == "parallel")
+        self.graph.forget_made()
+        starts = find_starts(self, start_node, settings.schedule == "parallel")
         context = ExecutionContext.create(
             self.graph,
             starts[0],
-            max_steps=max_steps,
+            max_steps=whole(max_steps, "max_steps", lowest=0),
             tracer=self._tracer,
         )
         context.pending.clear()
@@ -181,67 +359,6 @@ class WorkflowContext:
         for key, value in (initial_channel or {}).items():
             context.channel.set(key, value)
         return context
-
-    def _find_starts(self, start_node: str | None, all_roots: bool) -> list[str]:
-        if start_node is not None:
-            if not isinstance(start_node, str):
-                name = getattr(start_node, "task_id", None)
-                hint = f"execute({name!r})" if isinstance(name, str) else f"not {type(start_node).__name__}"
-                raise GraphCompilationError(f"start_node takes the id of a task: {hint}")
-            if not self.graph.has_node(start_node):
-                free = self.find_free_task(start_node)
-                if free is None:
-                    raise GraphCompilationError(
-                        f"Start node '{start_node}' is neither in workflow '{self.name}' nor a task of the module that "
-                        f"built it. {self._names_for(start_node)}"
-                    )
-                registry.attach(free, self, skip_if_exists=True)
-            return [start_node]
-        if not self.graph.nodes:
-            return [self._adopt_only_task()]
-        roots = self.graph.get_start_nodes()
-        if len(roots) == 1 or (roots and all_roots):
-            return roots
-        if roots:
-            raise GraphCompilationError(
-                f"Multiple start nodes found, please specify one: {', '.join(sorted(roots))} "
-                f"(execute(start_node=...), or schedule='parallel' to start all)"
-            )
-        raise GraphCompilationError(
-            f"No start node specified and no nodes with no predecessors found in workflow '{self.name}': "
-            "every task follows another one (a cycle needs execute(start_node=...))"
-        )
-
-    def _names_for(self, name: str) -> str:
-        """Return the tasks that a name which is none may have meant."""
-        free = [task.task_id for task in registry.free_tasks_of(self._module_globals).living()]
-        names = list(dict.fromkeys([*self.graph.nodes, *self.graph.member_ids(), *free]))
-        if hint := did_you_mean(name, names):
-            return hint
-        return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else "It has no tasks."
-
-    def _adopt_only_task(self) -> str:
-        """An empty workflow runs the one task of its module that no workflow has used."""
-        candidates = self._unused_tasks()
-        if len(candidates) > 1:
-            gc.collect()  # tasks of finished functions may linger in reference cycles
-            candidates = self._unused_tasks()
-        if len(candidates) > 1:
-            frame = registry.calling_frame()
-            visible = {id(value) for value in (*frame.f_locals.values(), *frame.f_globals.values())}
-            candidates = [task for task in candidates if id(task) in visible] or candidates
-        if len(candidates) != 1:
-            names = ", ".join(sorted(task.task_id for task in candidates))
-            found = f"there are several that no workflow has used: {names}" if names else "there is none"
-            raise GraphCompilationError(
-                f"Workflow '{self.name}' is empty. It would adopt the one unused task of its module, but {found}"
-            )
-        registry.attach(candidates[0], self, skip_if_exists=True)
-        return candidates[0].task_id
-
-    def _unused_tasks(self) -> list[Executable]:
-        living = registry.free_tasks_of(self._module_globals).living()
-        return [task for task in living if task._owner is None and not task.is_template]
 
     # --- looking at it
 
@@ -258,6 +375,9 @@ class WorkflowContext:
         for node in self.graph.nodes:
             successors = self.graph.successors(node)
             print(f"{node} >> {' >> '.join(successors)}" if successors else f"{node} (no dependencies)")
+
+
+learn_workflow(WorkflowContext)
 
 
 def workflow(name: str, tracer: Tracer | None = None, prompt_manager: Any = None, **options: Any) -> WorkflowContext:

@@ -1,5 +1,5 @@
-"""Not here: graflow's search for objects that can't be pickled."""
+"""The search for what can't be pickled: those of an installed graflow, on this engine."""
 
-from graflow_fast._extras import absent
+from graflow_fast._borrowed import borrow
 
-absent(__name__, "debug helpers (TaskSerializationError says what can't be pickled)")
+borrow(__name__, "debug helpers (TaskSerializationError says what can't be pickled)")

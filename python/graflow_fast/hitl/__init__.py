@@ -1,5 +1,5 @@
-"""Not here: graflow's human-in-the-loop feedback."""
+"""Human feedback: those of an installed graflow, on this engine."""
 
-from graflow_fast._extras import absent
+from graflow_fast._borrowed import borrow
 
-absent(__name__, "human-in-the-loop feedback")
+borrow(__name__, "human feedback")

@@ -1,5 +1,5 @@
-"""Not here: graflow's LLM clients and agents."""
+"""LLM clients and agents: those of an installed graflow, on this engine."""
 
-from graflow_fast._extras import absent
+from graflow_fast._borrowed import borrow
 
-absent(__name__, "LLM clients and agents")
+borrow(__name__, "LLM clients and agents")

@@ -1,5 +1,5 @@
-"""Not here: graflow's prompt managers."""
+"""Prompt managers: those of an installed graflow, on this engine."""
 
-from graflow_fast._extras import absent
+from graflow_fast._borrowed import borrow
 
-absent(__name__, "prompt managers")
+borrow(__name__, "prompt managers")

@@ -1,5 +1,1 @@
-"""Not here: graflow's task queues."""
-
-from graflow_fast._extras import absent
-
-absent(__name__, "task queues of its own (the scheduler keeps what is ready)")
+"""The tasks that wait in a context before a run, as objects. While it runs, the scheduler keeps what is ready."""

@@ -6,8 +6,8 @@ does whatever it likes with the same events.
 
 from typing import TYPE_CHECKING
 
-from graflow_fast.trace.base import Tracer
-from graflow_fast.trace.noop import NoopTracer
+from graflow_fast.core.noop_tracer import NoopTracer
+from graflow_fast.core.tracer import Tracer
 
 if TYPE_CHECKING:
     from graflow_fast.trace.console import ConsoleTracer

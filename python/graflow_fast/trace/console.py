@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast.trace.base import Metadata, Tracer
+from graflow_fast.core.tracer import Metadata, Tracer
 
 if TYPE_CHECKING:
     from graflow_fast.core.context import ExecutionContext

@@ -1,5 +1,5 @@
-"""Not here: graflow's Langfuse tracer."""
+"""The Langfuse tracer: those of an installed graflow, on this engine."""
 
-from graflow_fast._extras import absent
+from graflow_fast._borrowed import borrow
 
-absent(__name__, "Langfuse tracer")
+borrow(__name__, "Langfuse tracer")

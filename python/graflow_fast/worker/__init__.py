@@ -2,4 +2,8 @@
 
 from graflow_fast._extras import absent
 
-absent(__name__, "worker daemon (its worker processes start by themselves)")
+absent(
+    __name__,
+    "worker daemon",
+    "Worker processes start and end by themselves: executor='process', max_workers=N",
+)

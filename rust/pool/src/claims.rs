@@ -27,10 +27,20 @@ pub const CLAIM_BYTES: usize = WORDS * 8;
 /// Tickets are below this, as two bits of the word are the state.
 pub const MAX_TICKET: u64 = 1 << 62;
 
-// Each on a cache line of its own: one side writes it while the other reads.
+// What one side writes while the other reads is on a cache line of its own.
 const LIVE_EPOCH: usize = 0;
 const RUNNING_SINCE: usize = 8;
+const BODY_SINCE: usize = 9;
+const LINK_BROKEN: usize = 10;
+/// The ticket of the running task plus one, 0 between two.
+const RUNNING: usize = 11;
 const PATIENCE: usize = 16;
+// What a body says of itself: a number that is odd while it is written, its ticket plus one, how much is done and in all
+// (floating-point numbers), and a text of so many bytes.
+const SAID: usize = 24;
+const SAID_TEXT: usize = SAID + 5;
+/// The longest text, in bytes.
+const MOST_SAID: usize = (FIRST_SLOT - SAID_TEXT) * 8;
 
 const FREE: u64 = 0;
 const QUEUED: u64 = 1;
@@ -118,13 +128,19 @@ impl ClaimTable {
 
     /// Worker: starts a task; false if it was taken back.
     pub fn start(&self, slot: u32, ticket: u64, now: u64) -> bool {
-        // Written before the word so that whoever sees STARTED also sees a start time not older than this task.
+        // Written before the word so that whoever sees STARTED also sees times not older than this task.
+        self.word(BODY_SINCE).store(0, Ordering::Relaxed);
         self.word(RUNNING_SINCE).store(now, Ordering::Relaxed);
-        self.swap(slot, ticket << 2 | QUEUED, ticket << 2 | STARTED)
+        let is_ours = self.swap(slot, ticket << 2 | QUEUED, ticket << 2 | STARTED);
+        if is_ours {
+            self.word(RUNNING).store(ticket + 1, Ordering::Release);
+        }
+        is_ours
     }
 
     /// Worker: ends the task it started.
     pub fn finish(&self, slot: u32, ticket: u64) -> bool {
+        self.word(RUNNING).store(0, Ordering::Relaxed);
         self.swap(slot, ticket << 2 | STARTED, ticket << 2 | DONE)
     }
 
@@ -144,6 +160,89 @@ impl ClaimTable {
     /// When the running task was started, in nanoseconds; meaningful after [`Claim::Started`].
     pub fn running_since(&self) -> u64 {
         self.word(RUNNING_SINCE).load(Ordering::Relaxed)
+    }
+
+    /// Worker: says that the running task has all it needs, and its body is called now.
+    pub fn begin_body(&self, now: u64) {
+        self.word(BODY_SINCE).store(now, Ordering::Relaxed);
+    }
+
+    /// When the running task's body was called, in nanoseconds; `None` while it is being prepared (its function is
+    /// loaded with the modules it names). Meaningful after [`Claim::Started`].
+    pub fn body_since(&self) -> Option<u64> {
+        let since = self.word(BODY_SINCE).load(Ordering::Relaxed);
+        (since > 0).then_some(since)
+    }
+
+    /// The ticket of the task that is running, for those who only look; it may have ended by now.
+    pub fn running(&self) -> Option<u64> {
+        self.word(RUNNING).load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Worker: what the running body says of itself; `total`: not a number where it is not known.
+    pub fn say(&self, done: f64, total: f64, text: &str) {
+        let ticket = self.word(RUNNING).load(Ordering::Relaxed);
+        let mut end = text.len().min(MOST_SAID);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = &text.as_bytes()[..end];
+        let version = self.word(SAID);
+        // One of a body's threads at a time: an odd number is somebody's who is writing, and who comes late may be left out.
+        let before = version.load(Ordering::Relaxed);
+        if before % 2 == 1 || version.compare_exchange(before, before + 1, Ordering::AcqRel, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        self.word(SAID + 1).store(ticket, Ordering::Relaxed);
+        self.word(SAID + 2).store(done.to_bits(), Ordering::Relaxed);
+        self.word(SAID + 3).store(total.to_bits(), Ordering::Relaxed);
+        self.word(SAID + 4).store(text.len() as u64, Ordering::Relaxed);
+        for (place, part) in text.chunks(8).enumerate() {
+            let mut bytes = [0; 8];
+            bytes[..part.len()].copy_from_slice(part);
+            self.word(SAID_TEXT + place).store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+        version.store(before + 2, Ordering::Release);
+    }
+
+    /// What the body of a ticket has said of itself last: how much is done, how much in all, a text.
+    pub fn said(&self, ticket: u64) -> Option<(f64, f64, String)> {
+        let version = self.word(SAID).load(Ordering::Acquire);
+        let number = |index: usize| f64::from_bits(self.word(index).load(Ordering::Relaxed));
+        let (done, total) = (number(SAID + 2), number(SAID + 3));
+        let length = (self.word(SAID + 4).load(Ordering::Relaxed) as usize).min(MOST_SAID);
+        let mut text: Vec<u8> = (SAID_TEXT..SAID_TEXT + length.div_ceil(8))
+            .flat_map(|index| self.word(index).load(Ordering::Relaxed).to_ne_bytes())
+            .collect();
+        text.truncate(length);
+        let is_its = self.word(SAID + 1).load(Ordering::Relaxed) == ticket + 1;
+        std::sync::atomic::fence(Ordering::Acquire);
+        let is_whole = version % 2 == 0 && self.word(SAID).load(Ordering::Relaxed) == version;
+        (is_its && is_whole).then(|| (done, total, String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// True if the worker has ever begun a task.
+    pub fn has_begun(&self) -> bool {
+        self.running_since() > 0
+    }
+
+    /// Worker: says that it can't use its link any more. The table stays when all descriptors are closed.
+    fn note_broken_link(&self) {
+        self.word(LINK_BROKEN).store(1, Ordering::Release);
+    }
+
+    /// Worker: passes on how the link answered, noting that it can't be used any more.
+    pub fn told<T>(&self, answer: io::Result<T>) -> io::Result<T> {
+        if matches!(&answer, Err(error) if error.kind() != io::ErrorKind::Interrupted) {
+            self.note_broken_link();
+        }
+        answer
+    }
+
+    /// True if the worker said that it can't use its link any more.
+    pub fn is_link_broken(&self) -> bool {
+        self.word(LINK_BROKEN).load(Ordering::Acquire) != 0
     }
 
     /// The epoch that the coordinator announced last.
@@ -196,6 +295,38 @@ mod tests {
         table.offer(0, 2);
         assert!(!table.start(0, 1, 0));
         assert!(table.start(0, 2, 0));
+    }
+
+    #[test]
+    fn a_body_begins_anew_with_each_task() {
+        let table = table();
+        assert!(!table.has_begun());
+        table.offer(0, 1);
+        assert!(table.start(0, 1, 100));
+        assert_eq!((table.has_begun(), table.body_since()), (true, None));
+        table.begin_body(150);
+        assert_eq!(table.body_since(), Some(150));
+        table.offer(1, 2);
+        assert!(table.start(1, 2, 200));
+        assert_eq!((table.body_since(), table.running_since()), (None, 200));
+    }
+
+    #[test]
+    fn what_a_body_says_is_its_own_and_ends_with_it() {
+        let table = table();
+        table.offer(0, 7);
+        assert_eq!(table.running(), None);
+        assert!(table.start(0, 7, 100));
+        assert_eq!((table.running(), table.said(7)), (Some(7), None));
+        table.say(3.0, 10.0, "epoch 3");
+        assert_eq!(table.said(7), Some((3.0, 10.0, "epoch 3".to_owned())));
+        table.say(4.0, 10.0, &"日".repeat(1000));
+        let (_, _, text) = table.said(7).unwrap();
+        assert!(text.len() <= MOST_SAID && text.chars().all(|letter| letter == '日'));
+        table.finish(0, 7);
+        table.offer(0, 8);
+        assert!(table.start(0, 8, 200));
+        assert_eq!((table.running(), table.said(8)), (Some(8), None));
     }
 
     #[test]

@@ -9,26 +9,33 @@
 //! It knows tickets, bytes and processes; it does not know tasks, scopes, graphs or Python.
 mod batch;
 mod claims;
+mod end_error;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod handover;
 mod inbox;
+mod limits;
+mod memory;
 mod os;
 mod outbox;
 mod output;
 mod payload;
 mod reactor;
 mod reports;
+mod roster;
 mod tickets;
 mod worker;
 mod worker_end;
 
 pub use claims::{ClaimTable, CLAIM_BYTES};
+pub use end_error::EndError;
 pub use frame::{FrameError, MAX_BODY};
 pub use inbox::Frame;
+pub use limits::Limits;
 pub use os::die_with_parent;
 pub use output::DESCRIPTORS;
 pub use payload::{Payload, Shared};
 pub use reactor::{Cancelled, Event, PoolError, Reactor, Woken};
-pub use worker_end::{Blocked, EndError, Task, WorkerEnd};
+pub use roster::{said_words, Roster, RunningBody};
+pub use worker_end::{Blocked, Task, WorkerEnd};

@@ -138,6 +138,12 @@ pub fn kill(process: BorrowedFd<'_>) {
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, no_info, 0) };
 }
 
+/// Bytes in a page of memory.
+pub fn page_size() -> u64 {
+    // SAFETY: integers only.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
 /// True if a process is stopped by a signal (and not by a debugger).
 pub fn is_stopped(pid: i32) -> bool {
     // The state is the first word behind the name, which may hold anything, so it is looked for from the end.

@@ -7,9 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::claims::{Claim, ClaimTable, SLOTS};
+use crate::frame::Kind;
 use crate::inbox::Inbox;
+use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::payload::Payload;
+use crate::reactor::watch::Watch;
 use crate::tickets::NumberSet;
 
 /// Bytes of payload in flight on one worker, beyond its first two tasks.
@@ -31,6 +34,16 @@ pub struct Flight {
     bytes: usize,
 }
 
+/// A task that is running; times are nanoseconds of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    pub ticket: u64,
+    /// When the worker took it up.
+    pub since: u64,
+    /// When its body was called; `None` while it is being prepared.
+    pub body_since: Option<u64>,
+}
+
 /// Whether a worker gets tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -47,15 +60,15 @@ pub struct Worker {
     pub link: OwnedFd,
     pub process: Option<OwnedFd>,
     pub pid: i32,
-    pub claims: ClaimTable,
+    pub claims: Arc<ClaimTable>,
     pub inbox: Inbox,
     pub outbox: Outbox,
     pub standing: Standing,
     pub known: NumberSet,
     /// What the latest task named, while the worker knows all of it.
     pub latest_definitions: Option<Arc<[u64]>>,
-    /// Tasks in flight that have a timeout.
-    pub timed: usize,
+    /// What tasks in flight must keep within.
+    pub watch: Watch,
     /// The poller is asked about writing, too.
     pub wants_write: bool,
     /// How often in a row it was seen with tasks in flight and none running.
@@ -70,7 +83,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker with nothing in flight.
-    pub fn new(link: OwnedFd, claims: ClaimTable, pid: i32, process: Option<OwnedFd>) -> Worker {
+    pub fn new(link: OwnedFd, claims: Arc<ClaimTable>, pid: i32, process: Option<OwnedFd>) -> Worker {
         Worker {
             link,
             process,
@@ -81,7 +94,7 @@ impl Worker {
             standing: Standing::Open,
             known: NumberSet::default(),
             latest_definitions: None,
-            timed: 0,
+            watch: Watch::default(),
             wants_write: false,
             quiet_looks: 0,
             flights: VecDeque::new(),
@@ -122,15 +135,21 @@ impl Worker {
         if self.flights.len() < 2 || now.saturating_sub(self.last_end) < LONG {
             return false;
         }
-        let Some((ticket, since)) = self.running() else {
+        let Some(Running { ticket, since, .. }) = self.running() else {
             return false;
         };
         let expected = self.position(ticket).map_or(0, |index| self.flights[index].cost);
         now.saturating_sub(since) > LONG.max(expected * LONG_FACTOR)
     }
 
+    /// Sends it a blob, whose size was checked.
+    pub fn tell(&mut self, key: u64, blob: &Payload) {
+        self.known.insert(key);
+        let _ = self.outbox.numbered(Kind::Define, key, Some(blob));
+    }
+
     /// Puts a task in flight. The caller has asked [`Worker::has_room`].
-    pub fn give(&mut self, ticket: u64, payload: &Payload, cost: u64) {
+    pub fn give(&mut self, ticket: u64, payload: &Payload, cost: u64, limits: Limits, now: u64) {
         let Some(slot) = self.free.pop() else {
             return;
         };
@@ -140,6 +159,7 @@ impl Worker {
         self.flights.push_back(Flight { ticket, slot, cost, bytes });
         self.load += cost;
         self.bytes += bytes;
+        self.watch.gave(limits, now);
     }
 
     /// Strikes a reported task off; how long it kept the worker busy, or `None` if it is not in flight here.
@@ -191,13 +211,13 @@ impl Worker {
         self.position(ticket).map_or(Claim::Other, |index| self.claims.look(self.flights[index].slot, ticket))
     }
 
-    /// The task that is running now and since when, as far as the table tells.
-    pub fn running(&self) -> Option<(u64, u64)> {
+    /// The task that is running now, as far as the table tells.
+    pub fn running(&self) -> Option<Running> {
         let is_started = |flight: &&Flight| self.claims.look(flight.slot, flight.ticket) == Claim::Started;
         let flight = self.flights.iter().find(is_started)?;
-        let since = self.claims.running_since();
-        // Still the same one? Otherwise the time may be of the next.
-        is_started(&flight).then_some((flight.ticket, since))
+        let (since, body_since) = (self.claims.running_since(), self.claims.body_since());
+        // Still the same one? Otherwise the times may be of the next.
+        is_started(&flight).then_some(Running { ticket: flight.ticket, since, body_since })
     }
 
     /// Takes everything that is left: what never ran, what ended without being reported, and what was running.

@@ -4,13 +4,13 @@
 //! payload means. Nothing here waits except [`WorkerEnd::wait_readable`] and [`WorkerEnd::wait_writable`], so that the
 //! caller can let go of its interpreter lock for exactly those.
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
 
 use crate::claims::{Claim, ClaimTable};
+use crate::end_error::EndError;
 use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
 use crate::handover::Place;
 use crate::inbox::{Filled, Frame, Inbox};
@@ -41,41 +41,6 @@ pub enum Blocked {
     Over,
 }
 
-/// What is wrong.
-#[derive(Debug)]
-pub enum EndError {
-    /// The coordinator sent something that is not a frame.
-    Frame(FrameError),
-    /// The system refused.
-    Io(io::Error),
-    /// The ticket is not the running one.
-    NotRunning(u64),
-}
-
-impl fmt::Display for EndError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            EndError::Frame(error) => write!(out, "{error}"),
-            EndError::Io(error) => write!(out, "{error}"),
-            EndError::NotRunning(ticket) => write!(out, "ticket {ticket} is not running here"),
-        }
-    }
-}
-
-impl std::error::Error for EndError {}
-
-impl From<FrameError> for EndError {
-    fn from(error: FrameError) -> EndError {
-        EndError::Frame(error)
-    }
-}
-
-impl From<io::Error> for EndError {
-    fn from(error: io::Error) -> EndError {
-        EndError::Io(error)
-    }
-}
-
 /// The longest look, in nanoseconds, whatever the coordinator says.
 const MOST_PATIENCE: u64 = 200_000;
 
@@ -88,7 +53,7 @@ struct Running {
 /// The worker's end of a link.
 pub struct WorkerEnd {
     shared: Arc<Outgoing>,
-    claims: ClaimTable,
+    claims: Arc<ClaimTable>,
     inbox: Inbox,
     tasks: VecDeque<(Frame, usize)>,
     definitions: NumberMap<Frame>,
@@ -108,7 +73,7 @@ impl WorkerEnd {
         let (link, claims) = (os::own(link)?, os::own(claims)?);
         Ok(WorkerEnd {
             shared: Arc::new(Outgoing::new(link)),
-            claims: ClaimTable::map(claims)?,
+            claims: Arc::new(ClaimTable::map(claims)?),
             inbox: Inbox::default(),
             tasks: VecDeque::new(),
             definitions: NumberMap::default(),
@@ -201,7 +166,7 @@ impl WorkerEnd {
         let now = os::now();
         let busy = now.saturating_sub(running.started);
         let written = match self.output.as_mut() {
-            Some(output) => output.look(busy, self.shared.link.as_fd())?,
+            Some(output) => self.claims.told(output.look(busy, self.shared.link.as_fd()))?,
             None => None,
         };
         let with_positions;
@@ -229,6 +194,11 @@ impl WorkerEnd {
             return self.outcome(sent);
         }
         Ok(true)
+    }
+
+    /// The running task has all it needs, and its body is called now: from here on its time counts.
+    pub fn begin_body(&mut self) {
+        self.claims.begin_body(os::now());
     }
 
     /// True while this ticket's task runs.
@@ -293,11 +263,12 @@ impl WorkerEnd {
         }
         self.claims.open(Place::ToWorker);
         // What was sent by the socket before would else have to wait.
-        let sent = self.inbox.fill(self.shared.link.as_fd(), Wait::No)?;
+        let sent = self.claims.told(self.inbox.fill(self.shared.link.as_fd(), Wait::No))?;
         if sent == Filled::Empty {
             self.claims.look_until(Place::ToWorker, os::now() + patience);
         }
-        let left = self.inbox.take_from(&self.claims, Place::ToWorker, self.shared.link.as_fd())?;
+        let left = self.inbox.take_from(&self.claims, Place::ToWorker, self.shared.link.as_fd());
+        let left = self.claims.told(left)?;
         if sent == Filled::Ended || left == Filled::Ended {
             self.end();
         } else if sent == Filled::Some || left == Filled::Some {
@@ -310,8 +281,13 @@ impl WorkerEnd {
 
     /// Waits until the socket takes more.
     pub fn wait_writable(&mut self) -> Result<(), EndError> {
-        os::wait_for(self.shared.link.as_fd(), true, -1)?;
+        self.claims.told(os::wait_for(self.shared.link.as_fd(), true, -1))?;
         Ok(())
+    }
+
+    /// The shared block, which any thread may look at meanwhile.
+    pub fn claims(&self) -> Arc<ClaimTable> {
+        Arc::clone(&self.claims)
     }
 
     /// The epoch that the coordinator announced last.
@@ -333,13 +309,13 @@ impl WorkerEnd {
                 self.gone = true;
                 Ok(true)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Ok(self.claims.told(Err(error))?),
         }
     }
 
     /// Receives once and sorts the frames; false if there was nothing.
     fn receive(&mut self, wait: Wait) -> Result<bool, EndError> {
-        match self.inbox.fill(self.shared.link.as_fd(), wait)? {
+        match self.claims.told(self.inbox.fill(self.shared.link.as_fd(), wait))? {
             Filled::Empty => return Ok(false),
             Filled::Ended => {
                 self.end();

@@ -140,6 +140,7 @@ impl Branch {
             self.consume_fires(graph, node);
         }
         story.note(node, activation.reason, activation.cause);
+        story.ready(self.id, node, activation.cause);
         self.enqueue(graph, activation);
     }
 

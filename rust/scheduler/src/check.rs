@@ -65,6 +65,7 @@ impl Scheduler {
         }
         ensure!(owed == self.tickets.owed(), "{} reports owed, counted {owed}", self.tickets.owed());
         ensure!(lanes == self.lanes.in_use(), "lanes {lanes:?} but counted {:?}", self.lanes.in_use());
+        ensure!(self.lanes.miscounted().is_empty(), "resources {:?} are miscounted", self.lanes.miscounted());
         let none = BTreeMap::new();
         let whole = std::iter::once(&self.root).filter(|_| !self.root_cut);
         for branch in whole.chain(self.branches.in_order()) {

@@ -3,6 +3,7 @@
 use crate::action::{Action, Outcome, StopReason};
 use crate::branch::Place;
 use crate::fork::Stop;
+use crate::history::{End, What};
 use crate::ids::{BranchId, Micros, NodeId, Ticket, ROOT};
 use crate::scheduler::Scheduler;
 use crate::story::Reason;
@@ -107,6 +108,22 @@ impl Scheduler {
         }
     }
 
+    /// `Event::Stopped`. It waits for the next action, since whoever asks may be anywhere in carrying one out.
+    pub fn stop(&mut self, reason: StopReason) -> bool {
+        let counts = !self.ended && self.stopped.is_none();
+        if counts {
+            self.stopped = Some(reason);
+        }
+        counts
+    }
+
+    /// Ends the run because somebody outside wants it.
+    pub(crate) fn finish_stopped(&mut self) {
+        if let Some(reason) = self.stopped.take() {
+            self.finish(reason, None, ROOT, 0);
+        }
+    }
+
     /// Ends the run: everything under way is given up, and `Finished` goes out.
     pub(crate) fn finish(&mut self, reason: StopReason, node: Option<NodeId>, branch: BranchId, ticket: Ticket) {
         if self.ended {
@@ -185,6 +202,7 @@ impl Scheduler {
             self.release_lanes(attempt.branch, node);
             self.story.note(node, Reason::Abandoned, crate::ids::NONE);
             self.story.tell("abandon", attempt.branch, node, ticket);
+            self.story.history.add(attempt.branch, node, What::Ended { ticket, end: End::Abandoned });
             self.notices.push_back(Action::Abandon {
                 ticket,
                 node,

@@ -3,7 +3,8 @@
 use crate::action::{Action, Outcome, StopReason};
 use crate::activation::Activation;
 use crate::branch::Branch;
-use crate::ids::{BranchId, Micros, ROOT};
+use crate::history::What;
+use crate::ids::{BranchId, Micros, NONE, ROOT};
 use crate::lanes::{Lanes, ROOT_LANE};
 use crate::scheduler::Scheduler;
 use crate::story::Reason;
@@ -107,6 +108,11 @@ impl Scheduler {
     /// The next thing the driver has to do, or `None`: nothing now.
     #[must_use]
     pub fn next(&mut self, now: Micros) -> Option<Action> {
+        self.story.history.set_now(now);
+        self.story.ending = NONE;
+        if self.stopped.is_some() && self.started {
+            self.finish_stopped();
+        }
         loop {
             while let Some(action) = self.notices.pop_front() {
                 if self.still_holds(&action) {
@@ -321,6 +327,7 @@ impl Scheduler {
         self.branch_mut(id).current = ticket;
         self.story.tell("run", id, node, ticket);
         let Activation { tag, attempt, .. } = activation;
+        self.story.history.add(id, node, What::Started { ticket, attempt });
         Action::Run { ticket, node, branch: id, attempt, tag, cause: activation.cause() }
     }
 }

@@ -1,4 +1,5 @@
 //! Vocabulary one of three: what can come in. Must not know how any of it is handled.
+use crate::action::StopReason;
 use crate::ids::{EdgeId, Micros, NodeId, Ticket};
 
 /// What a task asked for while it ran; takes effect when it completes, in call order.
@@ -27,6 +28,16 @@ pub enum Directive {
     Terminate,
     /// This task does not complete, everything stops.
     Cancel,
+}
+
+impl Directive {
+    /// What it lets run beside the normal successors.
+    pub(crate) fn enqueued(&self) -> Option<NodeId> {
+        match *self {
+            Directive::Enqueue { node, .. } => Some(node),
+            Directive::Goto { .. } | Directive::Iterate { .. } | Directive::Terminate | Directive::Cancel => None,
+        }
+    }
 }
 
 /// Queued work as a checkpoint keeps it.
@@ -70,5 +81,10 @@ pub enum Event<'a> {
         ticket: Ticket,
         /// When to try again; `None`: never, the branch fails.
         retry_delay: Option<Micros>,
+    },
+    /// Somebody outside of the run ends it: before anything else starts, what is under way is given up.
+    Stopped {
+        /// Terminated or cancelled.
+        reason: StopReason,
     },
 }

@@ -4,7 +4,8 @@ use crate::action::{Action, Outcome};
 use crate::activation::Activation;
 use crate::branch::{Jump, Place};
 use crate::dispatch::Turn;
-use crate::ids::{BranchId, NodeId, Ticket};
+use crate::history::What;
+use crate::ids::{BranchId, Micros, NodeId, Ticket, NONE};
 use crate::scheduler::Scheduler;
 use crate::transition::{ActivationEvent, BranchEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,6 +46,8 @@ pub(crate) struct Fork {
     pub steps: Vec<u32>,
     /// Gotos that left their branch, by member.
     pub jumps: BTreeMap<u32, Vec<Jump>>,
+    /// When it was opened.
+    pub started: Micros,
 }
 
 impl Fork {
@@ -134,6 +137,7 @@ impl Scheduler {
             open: BTreeSet::new(),
             steps: vec![0; members.len()],
             jumps: BTreeMap::new(),
+            started: self.story.history.now(),
             members,
         };
         for (lane, turn) in fork.turns() {
@@ -141,6 +145,7 @@ impl Scheduler {
         }
         self.forks.insert(id, fork);
         self.story.tell("fork", parent, node, ticket);
+        self.story.history.add(parent, node, What::Forked { ticket, attempt: activation.attempt });
         self.join_if_done(id);
         Action::Fork { ticket, node, branch: parent, members: count, first, cause: activation.cause() }
     }
@@ -154,7 +159,13 @@ impl Scheduler {
         let opened = self.branches.open(branch, Place { fork: fork.id, index }, member);
         let activation = Activation::new(member, crate::story::Reason::Member, fork.cause, 0);
         let group = fork.node;
+        // It was ready when its group was; nobody looked at it until it was its turn.
+        let now = self.story.history.now();
+        self.story.history.set_now(fork.started);
+        self.story.ending = group;
         opened.activate(&self.graph, &mut self.story, activation);
+        self.story.ending = NONE;
+        self.story.history.set_now(now);
         self.story.note(member, crate::story::Reason::Member, group);
         branch
     }

@@ -285,7 +285,13 @@ impl Graph {
 
     /// All edges as (source, target), in the order of their numbers.
     pub fn all_edges(&self) -> Vec<(NodeId, NodeId)> {
-        self.edges.iter().map(|edge| (edge.source, edge.target)).collect()
+        self.edges_from(0)
+    }
+
+    /// The edges from the one with that number on.
+    pub fn edges_from(&self, first: EdgeId) -> Vec<(NodeId, NodeId)> {
+        let edges = self.edges.get(first as usize..).unwrap_or_default();
+        edges.iter().map(|edge| (edge.source, edge.target)).collect()
     }
 
     pub fn successors(&self, node: NodeId) -> Vec<NodeId> {

@@ -10,6 +10,8 @@ pub type BranchId = u64;
 pub type Ticket = u64;
 /// A time or a duration in microseconds.
 pub type Micros = u64;
+/// What attempts share and take some of, counted; its name and unit are the driver's.
+pub type ResourceId = u32;
 
 /// "No node", "no edge", "no loop", "no group".
 pub const NONE: u32 = u32::MAX;

@@ -3,6 +3,7 @@
 //! Owns: all changes of marks. Must not know: other branches, tickets, time.
 use crate::activation::Activation;
 use crate::branch::Branch;
+use crate::event::Directive;
 use crate::graph::{Edge, Graph};
 use crate::ids::{EdgeId, NodeId, NONE};
 use crate::story::{Reason, Story};
@@ -132,8 +133,18 @@ impl Branch {
     }
 
     /// Carries out what a completion of `node` does to its out-edges. The activation is no longer counted.
-    pub(crate) fn settle(&mut self, graph: &Graph, story: &mut Story, node: NodeId, settlement: Settlement) {
-        let fires = settlement == Settlement::Fire;
+    /// Successors that `asked` has enqueued already do not follow a second time.
+    pub(crate) fn settle(
+        &mut self,
+        graph: &Graph,
+        story: &mut Story,
+        node: NodeId,
+        settlement: Settlement,
+        asked: &[Directive],
+    ) {
+        let all_fire = settlement == Settlement::Fire;
+        let mut asked: Vec<NodeId> = asked.iter().filter_map(Directive::enqueued).collect();
+        asked.sort_unstable();
         let component = graph.component(node);
         let mark = self.marks.node_mut(node);
         let clears = component == NONE && mark.active == 0 && mark.pending == 0;
@@ -147,6 +158,7 @@ impl Branch {
             let edge = graph.edge(id);
             let target = edge.target;
             next = edge.next_out;
+            let fires = all_fire && (asked.is_empty() || asked.binary_search(&target).is_err());
             if component != NONE && component == graph.component(target) {
                 if fires {
                     self.activate(graph, story, Activation::new(target, Reason::Successor, node, 0));
@@ -164,7 +176,7 @@ impl Branch {
                 self.fire(id, target);
             }
             if clears {
-                let reason = if fires { Reason::SkippedNoPredecessor } else { Reason::SkippedByGoto };
+                let reason = if all_fire { Reason::SkippedNoPredecessor } else { Reason::SkippedByGoto };
                 self.evaluate(graph, story, target, (reason, node), &mut settled);
             }
         }

@@ -45,11 +45,22 @@ impl Scheduler {
 
     /// Branch 0's queue, then its delayed retries, in order.
     pub fn pending_work(&self) -> Vec<Work> {
+        self.pending_from(0)
+    }
+
+    /// The same without the first so many, at no cost for those.
+    pub fn pending_from(&self, first: usize) -> Vec<Work> {
         let work =
             |activation: &Activation| Work { node: activation.node, tag: activation.tag, cause: activation.cause() };
-        let mut all: Vec<Work> = self.root.queue.in_order().iter().map(work).collect();
-        all.extend(self.root.delayed.in_order().map(work));
+        let queued = self.root.queue.len();
+        let mut all: Vec<Work> = self.root.queue.in_order_from(first).iter().map(work).collect();
+        all.extend(self.root.delayed.in_order().skip(first.saturating_sub(queued)).map(work));
         all
+    }
+
+    /// How many there are.
+    pub fn pending_count(&self) -> usize {
+        self.root.queue.len() + self.root.delayed.len()
     }
 
     /// Branch 0's marks: edge and 1 for pending, 2 for fired, 3 for both. Edges are numbered as they were first added.
@@ -85,6 +96,18 @@ impl Scheduler {
     /// All edges as (source, target), in the order in which they were added.
     pub fn edges(&self) -> Vec<(NodeId, NodeId)> {
         self.graph.all_edges()
+    }
+
+    /// The edges from the one with that number on.
+    pub fn edges_from(&self, first: EdgeId) -> Vec<(NodeId, NodeId)> {
+        self.graph.edges_from(first)
+    }
+
+    /// The nodes that were passed over since none of their predecessors completed normally.
+    pub fn skipped(&self) -> Vec<NodeId> {
+        let is_skipped =
+            |node: &NodeId| matches!(self.story.reason(*node).0, Reason::SkippedByGoto | Reason::SkippedNoPredecessor);
+        (0..self.graph.node_count()).filter(is_skipped).collect()
     }
 
     /// A node's predecessors, in edge order.

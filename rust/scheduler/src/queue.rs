@@ -94,14 +94,27 @@ impl Queue {
         }
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Fifo(queue) => queue.len(),
+            Self::Ranked { lists, .. } => lists.values().map(VecDeque::len).sum(),
+        }
+    }
+
     /// Everything, in order of arrival.
     pub fn in_order(&self) -> Vec<Activation> {
+        self.in_order_from(0)
+    }
+
+    /// The same without the first so many.
+    pub fn in_order_from(&self, first: usize) -> Vec<Activation> {
         match self {
-            Self::Fifo(queue) => queue.iter().copied().collect(),
+            Self::Fifo(queue) => queue.iter().skip(first).copied().collect(),
             Self::Ranked { lists, .. } => {
                 let mut all: Vec<(u64, Activation)> = lists.values().flatten().copied().collect();
                 all.sort_by_key(|(arrival, _)| *arrival);
-                all.into_iter().map(|(_, activation)| activation).collect()
+                all.into_iter().skip(first).map(|(_, activation)| activation).collect()
             }
         }
     }
@@ -154,6 +167,11 @@ impl Delayed {
         let ((order, _), (_, activation)) = self.entries.pop_first()?;
         self.virtual_now = self.virtual_now.max(order);
         Some(activation)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Everything, next one first.

@@ -7,6 +7,7 @@ use crate::error::CallError;
 use crate::event::Directive;
 use crate::fork::Stop;
 use crate::graph::Graph;
+use crate::history::{End, What};
 use crate::ids::{BranchId, Micros, Ticket, ROOT};
 use crate::join::Settlement;
 use crate::scheduler::Scheduler;
@@ -27,6 +28,7 @@ impl Scheduler {
                 Directive::Cancel => cancels = true,
             }
         }
+        self.story.history.set_now(now);
         self.sync();
         let event = if cancels { ActivationEvent::Fail } else { ActivationEvent::Complete };
         let Some(attempt) = self.report(ticket, event) else {
@@ -34,6 +36,9 @@ impl Scheduler {
         };
         let (node, id) = (attempt.activation.node, attempt.branch);
         self.story.tell("complete", id, node, ticket);
+        let end = if cancels { End::Failed } else { End::Completed };
+        self.story.history.add(id, node, What::Ended { ticket, end });
+        self.story.ending = node;
         let fork = if attempt.fork == 0 { None } else { self.forks.remove(&attempt.fork) };
         let own = Stop { node, branch: id, ticket };
         if cancels {
@@ -56,7 +61,7 @@ impl Scheduler {
             Next::Iteration => {}
             Next::Settle(settlement) => {
                 branch.marks.node_mut(node).count_execution();
-                branch.settle(&self.graph, &mut self.story, node, settlement);
+                branch.settle(&self.graph, &mut self.story, node, settlement, directives);
             }
         }
         self.after(id);
@@ -65,6 +70,7 @@ impl Scheduler {
 
     /// `Event::Failed`.
     pub fn fail(&mut self, ticket: Ticket, retry_delay: Option<Micros>, now: Micros) -> bool {
+        self.story.history.set_now(now);
         self.sync();
         let event = match retry_delay {
             None => ActivationEvent::Fail,
@@ -76,6 +82,8 @@ impl Scheduler {
         };
         let (mut activation, id) = (attempt.activation, attempt.branch);
         self.story.tell("fail", id, activation.node, ticket);
+        let end = if retry_delay.is_none() { End::Failed } else { End::Retried };
+        self.story.history.add(id, activation.node, What::Ended { ticket, end });
         self.forks.remove(&attempt.fork);
         let Some(delay) = retry_delay else {
             if id == ROOT {
@@ -88,6 +96,8 @@ impl Scheduler {
         activation.attempt += 1;
         activation.reason = Reason::Retry;
         self.story.note(activation.node, Reason::Retry, activation.node);
+        let again = What::Ready { by: Some(activation.node) };
+        self.story.history.add_at(now.saturating_add(delay), id, activation.node, again);
         let branch = if id == ROOT { &mut self.root } else { self.branches.get_mut(id).expect("an open branch") };
         if delay == 0 {
             branch.enqueue(&self.graph, activation);

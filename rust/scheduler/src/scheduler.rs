@@ -1,6 +1,6 @@
 //! The state machine's front: configuration, building the graph, events in.
 //! Owns: the state of a run, and what growing the graph entails for it. Must not know: Python, clocks, values, names.
-use crate::action::Action;
+use crate::action::{Action, StopReason};
 use crate::branch::Branch;
 use crate::branches::Branches;
 use crate::control::Cancel;
@@ -9,7 +9,8 @@ use crate::error::CallError;
 use crate::event::Event;
 use crate::fork::Fork;
 use crate::graph::{Change, Graph};
-use crate::ids::{BranchId, Micros, NodeId, NONE, ROOT};
+use crate::history::Entry;
+use crate::ids::{BranchId, Micros, NodeId, ResourceId, NONE, ROOT};
 use crate::lanes::{Lanes, ROOT_LANE};
 use crate::marks::NodeMark;
 use crate::story::{Reason, Story};
@@ -59,6 +60,8 @@ pub struct Scheduler {
     pub(crate) timers: BTreeSet<(Micros, BranchId)>,
     pub(crate) notices: VecDeque<Action>,
     pub(crate) cancel: Option<Cancel>,
+    /// Why somebody outside wants the run to end; it does so with the next action.
+    pub(crate) stopped: Option<StopReason>,
     /// A stop has given up attempts in branch 0, which will end without going on; its marks mean nothing any more.
     pub(crate) root_cut: bool,
     pub(crate) started: bool,
@@ -85,6 +88,7 @@ impl Scheduler {
             timers: BTreeSet::new(),
             notices: VecDeque::new(),
             cancel: None,
+            stopped: None,
             root_cut: false,
             started: false,
             ended: false,
@@ -148,13 +152,41 @@ impl Scheduler {
         self.lanes.set_limit(lane, limit);
     }
 
+    /// There is so much of a resource, for all branches together. Without a total it has no end.
+    pub fn set_resource(&mut self, resource: ResourceId, total: u64) {
+        self.lanes.set_total(resource, total);
+    }
+
+    /// An attempt of a node in this lane takes so much of these resources from its start to its end, and waits until all
+    /// of that is free: the attempts in a lane that asks for more than there is never start. Said before the lane is used.
+    pub fn set_lane_demand(&mut self, lane: u32, demand: &[(ResourceId, u64)]) {
+        self.lanes.set_demand(lane, demand);
+    }
+
+    /// Keeps entries of what happens from now on, for [`Scheduler::take_history`].
+    pub fn keep_history(&mut self) {
+        self.story.history.begin();
+    }
+
+    /// What has happened since this was last called, in order; nothing as long as nobody has asked to keep it.
+    pub fn take_history(&mut self) -> Vec<Entry> {
+        self.story.history.take()
+    }
+
+    /// How many nodes there are, groups included.
+    pub fn node_count(&self) -> u32 {
+        self.graph.node_count()
+    }
+
     /// Takes an event in. `Ok(false)`: the ticket is unknown, a late report, and nothing was changed.
     pub fn handle(&mut self, event: Event<'_>, now: Micros) -> Result<bool, CallError> {
+        self.story.history.set_now(now);
         match event {
             Event::Start { roots } => self.start_run(roots),
             Event::Resume { queue, marks, executions } => self.resume(queue, marks, executions),
             Event::Completed { ticket, directives } => self.complete(ticket, directives, now),
             Event::Failed { ticket, retry_delay } => Ok(self.fail(ticket, retry_delay, now)),
+            Event::Stopped { reason } => Ok(self.stop(reason)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why things are so: each node's latest reason, and the latest events for when an invariant breaks.
 //! Owns: the record. Must not know: how anything is decided.
-use crate::ids::{NodeId, NONE};
+use crate::history::{History, What};
+use crate::ids::{BranchId, NodeId, NONE};
 use std::fmt::Write;
 
 /// Why a node was activated, or why not.
@@ -105,6 +106,10 @@ pub(crate) struct Story {
     causes: Vec<NodeId>,
     lines: [Line; LINES],
     count: usize,
+    /// What happens, for who listens.
+    pub history: History,
+    /// The node whose end is being carried out, or `NONE`.
+    pub ending: NodeId,
 }
 
 impl Default for Story {
@@ -114,6 +119,8 @@ impl Default for Story {
             causes: Vec::new(),
             lines: [Line { what: "", branch: 0, node: NONE, ticket: 0 }; LINES],
             count: 0,
+            history: History::default(),
+            ending: NONE,
         }
     }
 }
@@ -129,6 +136,15 @@ impl Story {
     pub fn note(&mut self, node: NodeId, reason: Reason, who: NodeId) {
         self.reasons[node as usize] = reason;
         self.causes[node as usize] = who;
+    }
+
+    /// A node may run in a branch; `cause`: who alone made it so, or `NONE`.
+    #[inline]
+    pub fn ready(&mut self, branch: BranchId, node: NodeId, cause: NodeId) {
+        if self.history.is_kept() {
+            let by = if self.ending == NONE { cause } else { self.ending };
+            self.history.add(branch, node, What::Ready { by: (by != NONE).then_some(by) });
+        }
     }
 
     /// The latest reason and who caused it.

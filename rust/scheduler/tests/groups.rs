@@ -1,7 +1,7 @@
 //! Groups: order of dispatch, joins, gotos and stops across branches, retries, limits, lanes.
 mod common;
 use common::{parallel, Run};
-use graflow_scheduler::{Config, Directive, Event};
+use graflow_scheduler::{Config, Directive, Event, StopReason};
 
 fn graceful(grace: u64) -> Config {
     Config { cancel_grace: grace, ..Config::default() }
@@ -363,4 +363,27 @@ fn members_may_add_members_to_come() {
     run.gives("fork h in g0 of 2 after x, run p in g0/h0 after x, run q in g0/h1 after x");
     run.finishes("p in g0/h0, q in g0/h1").gives("end g0/h0 ok, end g0/h1 ok, join h in g0 of 2");
     run.finishes("h in g0").gives("run r in g0 after h").finishes("r in g0").gives("end g0 ok");
+}
+
+#[test]
+fn whoever_stops_it_from_outside_gives_up_all_that_is_under_way() {
+    for (reason, word) in [(StopReason::Cancelled, "cancelled"), (StopReason::Terminated, "terminated")] {
+        let mut run = Run::of("g = x | y; x >> z").start("g");
+        run.gives("fork g of 2, run x in g0, run y in g1");
+        assert_eq!(run.scheduler.handle(Event::Stopped { reason }, 0), Ok(true));
+        run.gives(&format!("abandon g, abandon x in g0, abandon y in g1, finished {word}"));
+        assert!(run.scheduler.finished());
+    }
+}
+
+#[test]
+fn a_stop_from_outside_takes_effect_with_the_next_action() {
+    let mut run = Run::of("a >> b").start("a");
+    run.gives("run a");
+    let reason = StopReason::Terminated;
+    assert_eq!(run.scheduler.handle(Event::Stopped { reason }, 0), Ok(true));
+    assert_eq!(run.scheduler.handle(Event::Stopped { reason }, 0), Ok(false)); // the first one counts
+    run.finishes("a").gives("finished terminated");
+    assert_eq!(run.scheduler.handle(Event::Stopped { reason }, 0), Ok(false));
+    assert_eq!(run.scheduler.steps(), 1);
 }

@@ -113,7 +113,7 @@ fn next_task_comes_before_the_normal_successors_and_waits_for_nobody() {
     let mut run = Run::of("a >> b >> z; a >> z; extra").start("a");
     run.gives("run a").says("a", "enqueues extra tag 7, enqueues z tag 8").gives("run extra tag 7 after a");
     run.finishes("extra").gives("run z tag 8 after a").finishes("z").gives("run b after a").finishes("b");
-    run.gives("run z").finishes("z").gives("finished completed");
+    run.gives("run z after b").finishes("z").gives("finished completed");
     assert_eq!(run.explains("extra"), "next_task a");
 }
 
@@ -317,4 +317,34 @@ fn the_story_outlives_the_run() {
     assert_eq!(run.explains("b"), "successor a");
     assert_eq!((run.explains("c"), run.stands("c")), ("successor a".to_owned(), "queued"));
     assert_eq!(run.explains("d"), "waits_for b c");
+}
+
+#[test]
+fn a_successor_that_the_body_also_enqueued_runs_once() {
+    let mut run = Run::of("a >> b >> c; a >> d").start("a");
+    run.gives("run a").says("a", "enqueues d").gives("run d after a").finishes("d").gives("run b after a");
+    run.finishes("b").gives("run c after b").finishes("c").gives("finished completed");
+}
+
+#[test]
+fn a_successor_that_was_enqueued_twice_runs_twice_and_not_a_third_time() {
+    let mut run = Run::of("a >> b").start("a");
+    run.gives("run a").says("a", "enqueues b, enqueues b");
+    assert_eq!(run.runs_out(), "b, b: finished completed");
+}
+
+#[test]
+fn a_join_that_the_body_also_enqueued_does_not_wait_and_runs_once() {
+    let mut run = Run::of("a >> b >> z; a >> z").start("a");
+    run.gives("run a").says("a", "enqueues z").gives("run z after a").finishes("z").gives("run b after a");
+    run.finishes("b").gives("run z after b").finishes("z").gives("finished completed");
+    let mut run = Run::of("a >> z; other >> z").start("a");
+    run.gives("run a").says("a", "enqueues z").gives("run z after a").finishes("z").gives("finished completed");
+}
+
+#[test]
+fn a_task_of_its_loop_that_the_body_also_enqueued_runs_once() {
+    let mut run = Run::of("agent >> tool >> agent; end").start("agent");
+    run.gives("run agent").says("agent", "enqueues tool").gives("run tool after agent").goes_to("tool", "end");
+    run.gives("run end after tool").finishes("end").gives("finished completed");
 }

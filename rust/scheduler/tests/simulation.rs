@@ -44,6 +44,12 @@ fn build(seed: u64, flavour: Flavour) -> (Scheduler, u32) {
     }
     scheduler.set_lane_limit(1, 1);
     scheduler.set_lane_limit(2, 2);
+    // Lane 1 waits for lane 2 as well: of three units it takes two.
+    if random.one_in(2) {
+        scheduler.set_resource(0, 3);
+        scheduler.set_lane_demand(1, &[(0, 2)]);
+        scheduler.set_lane_demand(2, &[(0, 1)]);
+    }
     for (node, group) in (0..).zip(&groups) {
         if *group && node + 1 < count {
             let members: Vec<u32> =
@@ -314,6 +320,10 @@ fn a_resumed_run_goes_on_as_the_one_that_was_not_interrupted() {
             continue;
         }
         let queue: Vec<Work> = whole.pending_work();
+        assert_eq!(whole.pending_count(), queue.len());
+        for first in [1, queue.len() / 2, queue.len(), queue.len() + 1] {
+            assert_eq!(whole.pending_from(first), queue[first.min(queue.len())..]);
+        }
         let executions: Vec<(u32, u32)> = (0..count).map(|node| (node, whole.executions(node).unwrap())).collect();
         let marks = whole.edge_marks();
         let (mut resumed, _) = build(seed, PLAIN);

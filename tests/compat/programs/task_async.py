@@ -1,21 +1,19 @@
-"""An async function is no task's body, and said so where it is defined.
+"""An async function is a task's body, and its result what it returns.
 
 differs: graflow takes it, and nobody awaits the coroutine that it returns: the body never runs.
 """
 
 from graflow.core.decorators import task
 from graflow.core.workflow import workflow
-from graflow.exceptions import GraflowError
 
-try:
-    with workflow("async") as wf:
+with workflow("async") as wf:
 
-        @task
-        async def fetch():
-            print("fetching")
+    @task
+    async def fetch():
+        print("fetching")
+        return 1
 
-        result = wf.execute()
-        print(type(result).__name__)
+    result = wf.execute()
+    print(type(result).__name__)
+    if type(result).__name__ == "coroutine":
         result.close()
-except GraflowError as error:
-    print(error)

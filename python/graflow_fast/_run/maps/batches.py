@@ -1,20 +1,23 @@
-"""Consecutive items that were read together, and chunks of them under way. Decides nothing about either."""
+"""Consecutive items that were read together, and chunks of them under way, as places see these.
+
+Decides nothing about either: what becomes of a chunk is `map_run`'s.
+"""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run.arguments import NOTHING
+from graflow_fast._places.tickets import MAP_TICKETS
 
 if TYPE_CHECKING:
-    from graflow_fast._run.live_journal import Done, Part
-    from graflow_fast._run.maps.items import Outcome
+    from graflow_fast._body.items import Outcome
+    from graflow_fast._body.output import Piece
+    from graflow_fast._body.scope import Operation
+    from graflow_fast._places.attempt import Asked, Branch
+    from graflow_fast._places.process.live_journal import Done, Part
     from graflow_fast._run.maps.map_run import MapRun
-    from graflow_fast._run.scope import Operation
-
-#: The first ticket of chunks; those of schedulers are all below.
-MAP_TICKETS = 1 << 61
+    from graflow_fast.core.task import Executable
 
 #: Never starts anew: a worker of a warm pool may still hold a chunk that was taken back when the run before was
 #: stopped, and would run that one if its ticket came again.
@@ -92,9 +95,20 @@ class Chunk:
     """Items of a batch that are being run: all of them, or one again. Stands among the run's running attempts."""
 
     __slots__ = (
-        "base_id", "batch", "branch", "call", "cause", "ended", "handled", "map", "node", "number",
-        "position", "size", "started", "tag", "task", "task_id", "ticket",
-    )  # fmt: skip
+        "base_id",
+        "batch",
+        "branch",
+        "ended",
+        "map",
+        "number",
+        "position",
+        "seconds",
+        "size",
+        "started",
+        "task",
+        "task_id",
+        "ticket",
+    )
 
     def __init__(self, owner: MapRun, batch: Batch, position: int, size: int, number: int) -> None:
         self.map = owner
@@ -104,16 +118,14 @@ class Chunk:
         self.size = size
         #: Which attempt of its item this is, for a single one.
         self.number = number
-        self.task = owner.task.task
+        self.task: Executable = owner.task.task
         self.base_id = owner.name
         self.task_id = f"{owner.name}[{self.first}]"
-        self.branch: Any = None
-        self.node = owner.attempt.node
-        self.cause = owner.attempt.cause
-        self.call: Any = NOTHING
-        self.tag = 0
-        self.handled = False
+        #: What its items see, where that is not the map's own branch.
+        self.branch: Branch = owner.attempt.branch
         self.started = self.ended = 0.0
+        #: How long its items took, once that was measured.
+        self.seconds = 0.0
 
     @property
     def first(self) -> int:
@@ -126,3 +138,57 @@ class Chunk:
         if self.size == len(self.batch.items):
             return self.batch.items
         return self.batch.items[self.position : self.position + self.size]
+
+    @property
+    def is_oldest(self) -> bool:
+        """Whether no item before it is under way or waits to be tried again."""
+        return self.map.results.batches[0] is self.batch
+
+    @property
+    def prior(self) -> list[Operation] | None:
+        """What failed attempts of its single item wrote, None for nothing."""
+        return self.batch.prior.get(self.position) if self.size == 1 else None
+
+    @property
+    def victim(self) -> tuple[int, ...]:
+        """What the death of its worker is counted against: its first item."""
+        return self.branch.id, self.map.attempt.node, self.first
+
+    def said(self, pieces: list[Piece]) -> None:
+        """Take what its single item had said when it was lost."""
+        if pieces:
+            self.map.said(self.batch, self.position, pieces)
+
+    def returned(self, result: Outcome, asked: Asked) -> None:
+        """Take in what became of its items, who say themselves what they ask for."""
+        self.map.report(self, result)
+
+    def failed(self, error: BaseException, least_delay: float = 0.0, is_final: bool = False) -> None:
+        """Take in that its single item failed."""
+        self.map.fail(self, error, least_delay, is_final)
+
+    def measured(self, count: int, seconds: float, size: int) -> None:
+        """Learn how long so many of its items took, and how many bytes went in or out."""
+        self.seconds = seconds
+        self.map.size.measured(count, seconds, size)
+
+    def cut(self, size: int) -> None:
+        """Give back the items from that position on, which were not run."""
+        self.map.source.push_back(self.batch, self.size - size)
+        self.size = size
+
+    def split(self) -> None:
+        """Have each item run anew on its own; it is still the same attempt of them."""
+        self.map.run_one_by_one(self)
+
+    def lost(self, done: dict[Part, Done]) -> None:
+        """Do so because the worker is lost, with which the items had done this to live keys."""
+        self.map.size.begin_anew()
+        self.batch.live.update(done)
+        self.map.run_one_by_one(self)
+
+    def take_done(self) -> tuple[Part, Done] | None:
+        """Return what its single item had done to live keys in a chunk that was lost, None for nothing."""
+        part = self.first, self.task_id
+        done = self.batch.live.pop(part, None) if self.batch.live else None
+        return None if done is None else (part, done)

@@ -1,6 +1,6 @@
 """One map under way: items handed out in chunks, failed ones tried again, until all have an outcome or none counts.
 
-Owns retries of items and what counts when a map stops early. Where chunks run is `places`', item order `results`'.
+Owns retries of items and what counts when a map stops early. Places run its chunks, `results` has their order.
 """
 
 from __future__ import annotations
@@ -10,41 +10,67 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._body.items import Outcome, ends_the_map
 from graflow_fast._run.maps.batches import Batch, Chunk
 from graflow_fast._run.maps.chunk_size import ChunkSize
-from graflow_fast._run.maps.items import Outcome, ends_the_map
-from graflow_fast._run.maps.places import InlinePlace, Place, PoolPlace, ThreadPlace
 from graflow_fast._run.maps.policy import judge
 from graflow_fast._run.maps.results import Results
 from graflow_fast._run.maps.source import Source, items_value
-from graflow_fast._run.placement import INLINE, THREAD
-from graflow_fast.core.mapping import MapTask
 
 if TYPE_CHECKING:
-    from graflow_fast._run.attempt import Attempt
-    from graflow_fast._run.maps.maps import Maps
+    from collections.abc import Callable
+    from typing import Protocol
 
-_PLACES: dict[str, type[Place]] = {INLINE: InlinePlace, THREAD: ThreadPlace}
+    from graflow_fast._body.output import Piece
+    from graflow_fast._places.bodies import Bodies
+    from graflow_fast._places.placement import Placement
+    from graflow_fast._places.places import Places
+    from graflow_fast._run.attempts.attempt import Attempt
+    from graflow_fast._run.attempts.attempts import Attempts
+    from graflow_fast._run.attempts.failures import Failures
+    from graflow_fast._run.log import Log
+    from graflow_fast._run.progress import Shown
+    from graflow_fast._run.recording import Recording
+    from graflow_fast.core.definition import Definition
+    from graflow_fast.core.mapping import MapTask
+
+    class Parts(Protocol):
+        """What maps use of a run."""
+
+        attempts: Attempts
+        bodies: Bodies
+        failures: Failures
+        live_output: bool
+        placement: Placement
+        places: Places
+        recording: Recording | None
+        shown: Shown | None
+        log: Log | None
+        silent: bool
 
 
 class MapRun:
     """One map under way."""
 
-    def __init__(self, maps: Maps, attempt: Attempt, place: str) -> None:
+    def __init__(self, run: Parts, attempt: Attempt, ended: Callable[[MapRun], None]) -> None:
         task: Any = attempt.task
-        self.maps = maps
-        self.run = maps.run
+        self.run = run
         self.attempt = attempt
+        #: Called when it has ended.
+        self._ended = ended
         self.task: MapTask = task
         self.name = attempt.task_id
-        self.definition = task.task._definition
+        self.definition: Definition = task.task._definition
         #: Whether the times of each item are wanted.
         self.detailed = not self.run.silent
         self.results = Results(attempt)
-        items, total = task.open_items(items_value(self.run, attempt))
+        items, total = task.open_items(items_value(run.bodies, attempt))
         self.source = Source(items)
+        self._total = total
+        if run.shown is not None:
+            run.shown.core.add_items(attempt.node, 0, total, 0.0)
         self.chunks: dict[int, Chunk] = {}
-        self.place = _PLACES.get(place, PoolPlace)(self)
+        self.place = run.places.for_map(self)
         limited = self.definition.timeout is not None or self.definition.memory_limit is not None
         limited = limited or self.run.placement.default_limits
         self.size = ChunkSize(1 if limited else task.chunk, total, self.place.workers)
@@ -68,7 +94,10 @@ class MapRun:
                 break
             self.chunks[chunk.ticket] = chunk
             done = True
-            if self.place.start(chunk):
+            if self.run.shown is not None:
+                self.run.shown.core.begin_chunk(chunk.ticket, self.attempt.node)
+            self.place.submit(chunk)
+            if self.place.in_caller:
                 break
         if not (self.chunks or self._again or self._waiting or self.has_more()):
             self._finish()
@@ -108,10 +137,17 @@ class MapRun:
         self.chunks.pop(chunk.ticket, None)
         batch, offset = chunk.batch, chunk.position
         if self.run.live_output:
-            for _, pieces in outcome.pieces:
-                self.attempt.branch.output.write(pieces)
+            for position, pieces in outcome.pieces:
+                self.said(batch, offset + position, pieces)
             outcome.pieces = []
         failed = dict(outcome.failures)
+        if self.run.recording is not None:
+            attempt = self.attempt
+            self.run.recording.chunk_ran(chunk.ticket, attempt.node, attempt.branch.id, bool(failed), chunk.seconds)
+        if self.run.shown is not None:
+            ended = chunk.size - len(failed)
+            self.run.shown.core.end_chunk(chunk.ticket)
+            self.run.shown.core.add_items(self.attempt.node, ended, self._total, chunk.seconds)
         batch.take_in(offset, chunk.size, outcome, failed)
         for position, asked in outcome.directives:
             if position not in failed and ends_the_map(asked):
@@ -120,32 +156,28 @@ class MapRun:
             self._item_failed(batch, offset + position, failed[position], chunk.number, least_delay)
         self.results.release()
 
-    def fail(
-        self,
-        chunk: Chunk,
-        error: BaseException,
-        pieces: Any = None,
-        *,
-        hopeless: bool = False,
-        least_delay: float = 0.0,
-    ) -> None:
+    def said(self, batch: Batch, position: int, pieces: list[Piece]) -> None:
+        """Keep what an item said until its turn comes, or show it now when output is live."""
+        if self.run.live_output:
+            self.attempt.branch.output.write(pieces)
+        else:
+            batch.pieces.append((position, pieces))
+
+    def fail(self, chunk: Chunk, error: BaseException, least_delay: float, is_final: bool) -> None:
         """Take in that a chunk of a single item failed as a whole.
 
         Args:
             chunk: the chunk.
             error: what its item fails with.
-            pieces: what it had printed.
-            hopeless: whether another attempt would only repeat it.
             least_delay: seconds to wait before it is repeated, if its policy does not ask for more.
+            is_final: whether another attempt would only repeat it.
         """
         outcome = Outcome()
         outcome.results.append(None)
         outcome.failures.append((0, error))
-        if pieces:
-            outcome.pieces.append((0, pieces))
         if self.detailed and chunk.started:
             outcome.times = [(chunk.started, time.time())]
-        if hopeless:
+        if is_final:
             self._hopeless.add(chunk.task_id)
         self.report(chunk, outcome, least_delay)
 
@@ -167,25 +199,19 @@ class MapRun:
         if self.results.counts(index) and item_id not in self._hopeless:
             delay = run.failures.retry_delay(context, item_id, error)
         if delay is not None:
+            delay = max(delay, least_delay)
+        if run.log is not None:
+            run.log.failed(item_id, number, error, delay)
+        if delay is not None:
             batch.open += 1
-            when = time.monotonic() + max(delay, least_delay)
-            heapq.heappush(self._waiting, (when, index, batch, position, number + 1))
+            if delay > 0:
+                heapq.heappush(self._waiting, (time.monotonic() + delay, index, batch, position, number + 1))
+            else:  # before anything that stands behind it
+                self._again.append((batch, position, number + 1))
             return
         batch.failed[position] = (error, run.failures.final_error(context, item_id, error))
         if self.task.fail_fast:
             self._stop(index + 1)
-
-    def lost(self, chunk: Chunk, error: Exception | None, *, hopeless: bool = False, least_delay: float = 0.0) -> None:
-        """Note that a chunk was lost with its worker: a single item is charged with the error, if there is one.
-
-        Of several each is run again on its own. For the others see `fail`.
-        """
-        if chunk.size > 1 or error is None:
-            self.size.begin_anew()
-            chunk.batch.live.update(self.run.processes.requests.journal.take(chunk.ticket))
-            self.run_one_by_one(chunk)
-            return
-        self.fail(chunk, error, hopeless=hopeless, least_delay=least_delay)
 
     def run_one_by_one(self, chunk: Chunk) -> None:
         """Run the items of a chunk anew, each alone; it is still the same attempt of them."""
@@ -201,7 +227,7 @@ class MapRun:
         for chunk in list(self.chunks.values()):
             if chunk.first >= index:
                 self.chunks.pop(chunk.ticket)
-                self.place.abandon(chunk)
+                self.place.give_up(chunk.ticket)
         self._waiting = [entry for entry in self._waiting if entry[1] < index]
         heapq.heapify(self._waiting)
         self._again = deque(entry for entry in self._again if entry[0].first + entry[1] < index)
@@ -211,26 +237,26 @@ class MapRun:
             last.open = waits + sum(chunk.size for chunk in self.chunks.values() if chunk.batch is last)
 
     def _finish(self) -> None:
-        run, attempt, results = self.run, self.attempt, self.results
-        self.maps.ended(self)
-        run.attempts.running.pop(attempt.ticket, None)
+        attempt, results = self.attempt, self.results
+        self._ended(self)
+        self.run.attempts.running.pop(attempt.ticket, None)
         exits = [error for _, error, _ in results.failed if not isinstance(error, Exception)]
         if exits:
-            run.outcomes.failed(attempt, exits[0])
+            attempt.failed(exits[0])
             return
         if self.source.raised is not None:
-            run.outcomes.failed_for_good(attempt, self.source.raised)
+            attempt.failed(self.source.raised, is_final=True)
             return
         self.place.replay(results.log)
         error = judge(self)
         if error is not None:
-            run.outcomes.failed_for_good(attempt, error)
+            attempt.failed(error, is_final=True)
             return
-        run.outcomes.returned(attempt, results.values, results.directives or None)
+        attempt.returned(results.values, results.directives or None)
 
     def abandon(self) -> None:
         """Stop everything that is under way."""
         for chunk in list(self.chunks.values()):
-            self.place.abandon(chunk)
+            self.place.give_up(chunk.ticket)
         self.chunks.clear()
         self.place.close()

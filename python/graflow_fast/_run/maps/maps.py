@@ -1,4 +1,7 @@
-"""The maps of one run: begun, pumped while the run waits, abandoned. What happens in a map is `map_run`'s."""
+"""The maps of one run: begun, pumped while the run waits, given up. What happens in a map is `map_run`'s.
+
+To the driver it is one more place: where maps run, which gives their items to others.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +12,31 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._run.maps.map_run import MapRun
 
 if TYPE_CHECKING:
-    from graflow_fast._run.attempt import Attempt
-    from graflow_fast._run.driver import Run
+    from graflow_fast._run.attempts.attempt import Attempt
+    from graflow_fast._run.maps.map_run import Parts
     from graflow_fast.core.mapping import MapTask
 
 
 class Maps:
     """The maps of one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Parts) -> None:
         self.run = run
         self.active: list[MapRun] = []
         #: The map whose results are streamed, where they go, and whether they are kept as well.
         self.streamed: tuple[MapTask, deque[Any], bool] | None = None
 
-    def start(self, attempt: Attempt) -> None:
+    def submit(self, attempt: Attempt) -> None:
         """Begin a map."""
-        run = self.run
-        run.attempts.prepare(attempt)
+        running = self.run.attempts.running
+        attempt.prepare()
         attempt.started = time.time()
-        run.attempts.running[attempt.ticket] = attempt
-        place = run.placement.of_items(attempt.task, attempt.branch)
+        running[attempt.ticket] = attempt
         try:
-            found = MapRun(self, attempt, place)
+            found = MapRun(self.run, attempt, self.ended)
         except Exception as error:
-            run.attempts.running.pop(attempt.ticket, None)
-            run.outcomes.failed_for_good(attempt, error)
+            running.pop(attempt.ticket, None)
+            attempt.failed(error, is_final=True)
             return
         if self.streamed is not None and self.streamed[0] is attempt.task:
             found.results.sink, found.results.keeps = self.streamed[1:]
@@ -42,11 +44,12 @@ class Maps:
 
     def pump(self, timeout: float | None) -> float | None:
         """Hand out what there is room for; return how long to wait at most."""
+        done = False
         for found in list(self.active):
-            if timeout == 0.0 and found.place.in_caller:
+            if done and found.place.in_caller:
                 continue  # one after the other
             if found.pump():
-                timeout = 0.0
+                done, timeout = True, 0.0
             elif (deadline := found.deadline()) is not None:
                 left = max(0.0, deadline - time.monotonic())
                 timeout = left if timeout is None else min(timeout, left)
@@ -61,13 +64,15 @@ class Maps:
         self.active.remove(found)
         found.place.close()
 
-    def abandon(self, attempt: Attempt) -> None:
-        """Stop the map of an attempt that no longer matters."""
-        for found in [found for found in self.active if found.attempt is attempt]:
+    def give_up(self, ticket: int) -> bool:
+        """Stop the map of an attempt that no longer matters; False when that is none."""
+        given_up = [found for found in self.active if found.attempt.ticket == ticket]
+        for found in given_up:
             self.active.remove(found)
             found.abandon()
+        return bool(given_up)
 
-    def close(self) -> None:
+    def close(self, interrupted: bool = False) -> None:
         """Stop what is still under way."""
         for found in self.active:
             found.abandon()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast.core.handlers.group_policy import resolve_group_policy
+from graflow_fast._messages import message_of
+from graflow_fast.core.group_policy import resolve_group_policy
 from graflow_fast.core.task import Task
 from graflow_fast.exceptions import ParallelGroupError
 
@@ -20,6 +21,8 @@ def judge(found: MapRun) -> Exception | None:
     policy: Any = found.task._execution_config["policy"]
     failed = found.results.failed
     if not failed and policy in ("strict", "best_effort"):
+        return None
+    if policy == "strict" and found.task.on_error in ("keep", "skip"):
         return None
     first_final = failed[0][2] if failed else None
     error: Exception
@@ -37,7 +40,7 @@ def judge(found: MapRun) -> Exception | None:
                 task_id=name,
                 success=index not in finals,
                 error=_exception(finals.get(index)),
-                error_message=str(finals[index]) if index in finals else None,
+                error_message=message_of(finals[index]) if index in finals else None,
                 duration=now - started,
                 timestamp=now,
             )
@@ -55,8 +58,10 @@ def judge(found: MapRun) -> Exception | None:
 
 def _strict(found: MapRun) -> ParallelGroupError:
     failed, total = found.results.failed, found.results.total
-    finals = [(f"{found.name}[{index}]", str(final)) for index, _, final in failed]
-    shown = [f"{found.name}[{index}] ({type(error).__name__}: {error})" for index, error, _ in failed[:_NAMED]]
+    finals = [(f"{found.name}[{index}]", message_of(final)) for index, _, final in failed]
+    shown = [
+        f"{found.name}[{index}] ({type(error).__name__}: {message_of(error)})" for index, error, _ in failed[:_NAMED]
+    ]
     more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     indices = {index for index, _, _ in failed}
     succeeded = [f"{found.name}[{index}]" for index in range(total) if index not in indices]

@@ -10,9 +10,9 @@ from graflow_fast.core.mapping import MapTask
 from graflow_fast.core.task import TaskWrapper
 
 if TYPE_CHECKING:
-    from graflow_fast._run.attempt import Attempt
+    from graflow_fast._body.scope import Operation
+    from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.maps.batches import Batch
-    from graflow_fast._run.scope import Operation
 
 #: So many results may wait for whoever streams them, and so many batches behind the oldest unfinished one.
 _MOST_WAITING = 1 << 16
@@ -99,12 +99,16 @@ class Results:
             results[position] = error
         if self.stop_at is not None and self.stop_at < batch.first + len(results):
             del results[self.stop_at - batch.first :]
+        streamed = results
+        on_error = self._task.on_error
+        if batch.failed and on_error != "keep":
+            without = [result for position, result in enumerate(results) if position not in batch.failed]
+            if on_error == "skip":
+                results = streamed = without
+            elif on_error == "raise" or self._task._execution_config["policy"] == "strict":
+                streamed = without
         if self.sink is not None:
-            if batch.failed and self._task._execution_config["policy"] == "strict":
-                failed = batch.failed
-                self.sink.extend(result for position, result in enumerate(results) if position not in failed)
-            else:
-                self.sink.extend(results)
+            self.sink.extend(streamed)
         if self.keeps:
             self.values.extend(results)
 

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._run.arguments import NOTHING
+from graflow_fast._body.arguments import NOTHING
+from graflow_fast._body.packing import unpacked
 from graflow_fast._run.maps.batches import Batch
-from graflow_fast._run.packing import unpacked
+from graflow_fast.core.spread import Spread
 from graflow_fast.exceptions import GraflowRuntimeError
 
 if TYPE_CHECKING:
-    from graflow_fast._run.attempt import Attempt
-    from graflow_fast._run.driver import Run
+    from graflow_fast._places.bodies import Bodies
+    from graflow_fast._run.attempts.attempt import Attempt
 
 #: How many items are read before the clock is looked at, and how many seconds reading a batch may take.
 _GULP = 4096
@@ -76,22 +77,28 @@ class Source:
         self.next_index -= count
 
 
-def items_value(run: Run, attempt: Attempt) -> Any:
+def items_value(bodies: Bodies, attempt: Attempt) -> Any:
     """Return the value that a map's items are taken from, when they are another task's result."""
     task: Any = attempt.task
     if isinstance(task.items, str):
-        key = f"{task.items}.__result__"
-        if not attempt.branch.channel.exists(key):
-            raise GraflowRuntimeError(
-                f"Map '{attempt.task_id}' takes its items from task '{task.items}', which has left no result "
-                "(a text as items names a task; to map over its letters pass list(text))"
-            )
-        return attempt.branch.channel.get(key)
+        return _result_of(attempt, task.items)
     if task.has_own_items:
         return None
-    previous = run.bodies.previous_of(attempt)
+    if isinstance(task.items, Spread):
+        return task.items.resolved(lambda name: _result_of(attempt, name))
+    previous = bodies.previous_of(attempt)
     if previous is NOTHING:
         raise GraflowRuntimeError(
             f"Map '{attempt.task_id}' has no items: none were given, and no single task before it returned a value"
         )
     return unpacked(previous())
+
+
+def _result_of(attempt: Attempt, name: str) -> Any:
+    key = f"{name}.__result__"
+    if not attempt.branch.channel.exists(key):
+        raise GraflowRuntimeError(
+            f"Map '{attempt.task_id}' takes its items from task '{name}', which has left no result "
+            "(a text as items names a task; to map over its letters pass list(text))"
+        )
+    return attempt.branch.channel.get(key)

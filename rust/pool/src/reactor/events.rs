@@ -45,19 +45,33 @@ pub enum Event {
         running: Option<u64>,
         /// The worker's index.
         worker: usize,
-        /// Its process, 0 if not known.
-        pid: i32,
+        /// It had begun a task, this one or one before.
+        has_begun: bool,
         /// How that was noticed.
         why: String,
     },
-    /// The running task is over its time; nanoseconds so far.
-    Timeout {
+    /// The running task is over its time.
+    Overtime {
         /// The task.
         ticket: u64,
         /// The worker's index.
         worker: usize,
-        /// How long it has been running.
+        /// Nanoseconds since its body was called.
         running: u64,
+    },
+    /// The running task's worker has more memory than the task may use.
+    Overmemory {
+        /// The task.
+        ticket: u64,
+        /// The worker's index.
+        worker: usize,
+        /// Bytes that it and its children have resident, without shared buffers.
+        used: u64,
+    },
+    /// There is work for more workers than there are.
+    Wanted {
+        /// How many there should be in all.
+        workers: usize,
     },
 }
 

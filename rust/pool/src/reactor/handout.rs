@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Reactor;
 use crate::batch::HIGH;
-use crate::frame::Kind;
 use crate::worker::{Standing, Worker};
 
 /// The most work in flight per worker, in nanoseconds, however long the caller stays away.
@@ -20,11 +19,11 @@ impl Reactor {
             }
             let share = self.queued.div_ceil(open);
             // Idle workers first, the one that reported last at the head: a chain stays where it is.
-            self.hand_out_to(share, |worker, _| worker.is_idle());
-            self.hand_out_to(share, Worker::is_hungry);
+            self.hand_out_to(share, now, |worker, _| worker.is_idle());
+            self.hand_out_to(share, now, Worker::is_hungry);
         }
         if self.queued == 0 {
-            self.rebalance();
+            self.rebalance(now);
         }
     }
 
@@ -45,7 +44,7 @@ impl Reactor {
         }
     }
 
-    fn hand_out_to(&mut self, share: usize, wants: fn(&Worker, u64) -> bool) {
+    fn hand_out_to(&mut self, share: usize, now: u64, wants: fn(&Worker, u64) -> bool) {
         let count = self.workers.len();
         for step in 0..count {
             if self.queued == 0 {
@@ -53,13 +52,13 @@ impl Reactor {
             }
             let index = (self.latest_worker + step) % count;
             if self.workers[index].as_ref().is_some_and(|worker| wants(worker, self.window)) {
-                self.fill(index, share);
+                self.fill(index, share, now);
             }
         }
     }
 
     /// Gives a worker tasks from the front of the queue while they fit, at most `share`.
-    fn fill(&mut self, index: usize, share: usize) {
+    fn fill(&mut self, index: usize, share: usize, now: u64) {
         let Some(worker) = self.workers[index].as_mut() else {
             return;
         };
@@ -81,18 +80,16 @@ impl Reactor {
             }
             let is_latest = worker.latest_definitions.as_ref().is_some_and(|l| Arc::ptr_eq(l, &entry.definitions));
             for key in if is_latest { &[][..] } else { &entry.definitions[..] } {
-                if worker.known.insert(*key) {
+                if !worker.known.contains(key) {
                     if let Some(blob) = self.definitions.get(key) {
-                        let _ = worker.outbox.numbered(Kind::Define, *key, Some(blob));
-                        // its size was checked
+                        worker.tell(*key, blob);
                     }
                 }
             }
             if !is_latest {
                 worker.latest_definitions = Some(Arc::clone(&entry.definitions));
             }
-            worker.give(ticket, &entry.payload, cost);
-            worker.timed += usize::from(entry.timeout.is_some());
+            worker.give(ticket, &entry.payload, cost, entry.limits, now);
             entry.worker = Some(index);
             self.queue.pop_front();
             self.queued -= 1;
@@ -101,7 +98,7 @@ impl Reactor {
     }
 
     /// With nothing queued, moves half of what waits behind the busiest worker to each idle one.
-    fn rebalance(&mut self) {
+    fn rebalance(&mut self, now: u64) {
         for idle in 0..self.workers.len() {
             if !self.workers[idle].as_ref().is_some_and(Worker::is_idle) {
                 continue;
@@ -114,7 +111,7 @@ impl Reactor {
             if count == 0 || self.reclaim(busiest, count) == 0 {
                 return;
             }
-            self.fill(idle, usize::MAX);
+            self.fill(idle, usize::MAX, now);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What comes in: frames from workers, their deaths, and tasks that are over their time.
+//! What comes in: frames from workers, and their deaths.
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ const TURNS: usize = 16;
 /// A task runs again when its worker died between its end and its report; not more often than this, lest a task that
 /// breaks its worker's link does so for ever.
 const MOST_UNHEARD: u8 = 10;
+const CLOSED_ITS_LINK: &str = "it closed its own link";
+const LINK_ENDED: &str = "its link ended";
 
 impl Reactor {
     pub(super) fn take_in(&mut self) -> bool {
@@ -57,11 +59,12 @@ impl Reactor {
         }
     }
 
-    /// A link ends when its process does, or when a body closed what was not its own.
+    /// A link ends when its process does, or when a body closed what was not its own. A busy system may take its time to
+    /// tell that a process has ended: then how it ended tells which of the two it was.
     fn why_ended(&self, index: usize) -> String {
         let process = self.workers[index].as_ref().and_then(|worker| worker.process.as_ref());
         match process {
-            Some(process) if !os::has_ended(process.as_fd(), 50) => "it closed its own link".to_owned(),
+            Some(process) if !os::has_ended(process.as_fd(), 200) => LINK_ENDED.to_owned(),
             _ => "its process ended".to_owned(),
         }
     }
@@ -108,7 +111,7 @@ impl Reactor {
             return;
         };
         if let Some(entry) = self.entries.remove(&ticket) {
-            worker.timed -= usize::from(entry.timeout.is_some());
+            worker.watch.took(entry.limits);
             self.durations.record(entry.function(), busy);
         }
         self.latest_worker = index;
@@ -120,6 +123,7 @@ impl Reactor {
         let Some(mut worker) = self.workers[index].take() else {
             return;
         };
+        self.roster.remove(index);
         self.poller.remove(worker.link.as_fd());
         if let Some(process) = &worker.process {
             self.poller.remove(process.as_fd());
@@ -145,12 +149,13 @@ impl Reactor {
         for ticket in &running {
             self.entries.remove(ticket);
         }
-        let pid = worker.pid;
+        let why = if worker.claims.is_link_broken() { CLOSED_ITS_LINK.to_owned() } else { why };
+        let has_begun = worker.claims.has_begun();
         let first = (!running.is_empty()).then(|| running.remove(0));
-        self.events.push_back(Event::Lost { running: first, worker: index, pid, why: why.clone() });
+        self.events.push_back(Event::Lost { running: first, worker: index, has_begun, why: why.clone() });
         for ticket in running {
             // Only if the table was overwritten: whatever cannot be shown not to have run counts as running.
-            self.events.push_back(Event::Lost { running: Some(ticket), worker: index, pid, why: why.clone() });
+            self.events.push_back(Event::Lost { running: Some(ticket), worker: index, has_begun, why: why.clone() });
         }
     }
 
@@ -185,9 +190,9 @@ impl Reactor {
             return 0;
         };
         let taken = worker.take_back_last(count);
-        let entries = &self.entries;
-        let is_timed = |ticket: &&u64| entries.get(ticket).is_some_and(|entry| entry.timeout.is_some());
-        worker.timed -= taken.iter().filter(is_timed).count();
+        for entry in taken.iter().filter_map(|ticket| self.entries.get(ticket)) {
+            worker.watch.took(entry.limits);
+        }
         let count = taken.len();
         self.requeue(taken);
         count
@@ -200,35 +205,5 @@ impl Reactor {
                 worker.standing = Standing::Doomed(ticket);
             }
         }
-    }
-
-    /// Reports tasks over their time; when to look again.
-    pub(super) fn check_timeouts(&mut self, now: u64) -> Option<u64> {
-        let mut next: Option<u64> = None;
-        for index in 0..self.workers.len() {
-            let Some(worker) = self.workers[index].as_ref().filter(|worker| worker.timed > 0) else {
-                continue;
-            };
-            let Some((ticket, since)) = worker.running() else {
-                next = Some(next.unwrap_or(u64::MAX).min(now + 1_000_000));
-                continue;
-            };
-            let Some(timeout) = self.entries.get(&ticket).and_then(|entry| entry.timeout) else {
-                next = Some(next.unwrap_or(u64::MAX).min(now + 5_000_000)); // one of those behind it has a timeout
-                continue;
-            };
-            let due = since.saturating_add(timeout);
-            if now < due {
-                next = Some(next.unwrap_or(u64::MAX).min(due));
-                continue;
-            }
-            if let (Some(entry), Some(worker)) = (self.entries.get_mut(&ticket), self.workers[index].as_mut()) {
-                entry.timeout = None; // said once
-                worker.timed -= 1;
-            }
-            self.doom(index, ticket);
-            self.events.push_back(Event::Timeout { ticket, worker: index, running: now.saturating_sub(since) });
-        }
-        next
     }
 }

@@ -55,9 +55,9 @@ fn round_trips(count: u64, pause_there: fn(u64) -> Duration, pause_here: fn(u64)
         if number % 5 == 0 {
             // A definition goes before the task that names it, whichever way each of them takes.
             reactor.define(number, Payload::from_vec(vec![1; length * 3])).unwrap();
-            reactor.submit(number, Payload::from_vec(payload.clone()), &[number], None, false).unwrap();
+            reactor.submit(number, Payload::from_vec(payload.clone()), &[number], Limits::default()).unwrap();
         } else {
-            reactor.submit(number, Payload::from_vec(payload.clone()), &[], None, false).unwrap();
+            reactor.submit(number, Payload::from_vec(payload.clone()), &[], Limits::default()).unwrap();
         }
         let Event::Report { ticket, bytes, result, .. } = next_event(&mut reactor) else {
             panic!("no report of {number}");
@@ -92,14 +92,14 @@ fn either_side_may_be_late_at_any_moment() {
 fn with_one_task_left_there(reactor: &mut Reactor) -> (WorkerEnd, ClaimTable) {
     reactor.lone.allow();
     let (mut end, table) = add(reactor);
-    reactor.submit(1, Payload::from_vec(vec![]), &[], None, false).unwrap();
+    reactor.submit(1, Payload::from_vec(vec![]), &[], Limits::default()).unwrap();
     reactor.step(Some(0)).unwrap();
     assert!(end.claim_next().unwrap().is_ok());
     end.report(1, 0, b"", b"").unwrap();
     assert!(end.flush().unwrap());
     assert!(matches!(next_event(reactor), Event::Report { ticket: 1, .. }));
     table.open(Place::ToWorker);
-    reactor.submit(2, Payload::from_vec(vec![]), &[], None, false).unwrap();
+    reactor.submit(2, Payload::from_vec(vec![]), &[], Limits::default()).unwrap();
     (end, table)
 }
 
@@ -151,7 +151,7 @@ fn with_anything_else_in_the_pool_no_worker_looks() {
     let (_end, table) = with_one_task_left_there(&mut reactor);
     reactor.step(Some(0)).unwrap();
     assert!(table.patience() > 0);
-    reactor.submit(3, Payload::from_vec(vec![]), &[], None, false).unwrap();
+    reactor.submit(3, Payload::from_vec(vec![]), &[], Limits::default()).unwrap();
     reactor.step(Some(0)).unwrap();
     assert_eq!(table.patience(), 0);
 }

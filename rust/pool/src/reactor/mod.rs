@@ -3,7 +3,9 @@
 //! Owns the queue of tasks not yet reported, the definitions, and all workers' links. Runs without Python and without
 //! threads: the caller's `step` does the waiting and the work. Must not know what a task means, retry anything that
 //! was running, or start processes: it says what happened ([`Event`]) and the caller decides.
+mod definitions;
 mod events;
+mod growth;
 mod handout;
 mod intake;
 mod lone;
@@ -12,8 +14,11 @@ mod lone_tests;
 mod stopped;
 #[cfg(test)]
 mod tests;
+pub(crate) mod watch;
+#[cfg(test)]
+mod watch_tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -22,10 +27,13 @@ pub use events::{Cancelled, Event, PoolError, Woken};
 
 use self::lone::Lone;
 use crate::batch::{Durations, HIGH};
-use crate::claims::{Claim, ClaimTable, MAX_TICKET, SLOTS};
+use crate::claims::{Claim, ClaimTable, MAX_TICKET};
 use crate::frame::{FrameError, Kind, MAX_BODY};
+use crate::limits::Limits;
+use crate::memory;
 use crate::os::{self, Poller, Ready};
 use crate::payload::Payload;
+use crate::roster::Roster;
 use crate::tickets::NumberMap;
 use crate::worker::{Standing, Worker};
 
@@ -37,7 +45,7 @@ struct Entry {
     payload: Payload,
     /// Shared by tasks that follow each other and name the same ones.
     definitions: Arc<[u64]>,
-    timeout: Option<u64>,
+    limits: Limits,
     worker: Option<usize>,
     cancelled: bool,
     /// How often it ended without its report arriving.
@@ -57,6 +65,7 @@ pub struct Reactor {
     queue: VecDeque<u64>, // may hold tickets that were cancelled; `queued` counts the others
     queued: usize,
     definitions: NumberMap<Payload>,
+    shared: BTreeSet<u64>,                  // keys of those that each worker has from its start
     latest_definitions: Option<Arc<[u64]>>, // what the task before named, while all of it is defined
     durations: Durations,
     events: VecDeque<Event>,
@@ -66,10 +75,18 @@ pub struct Reactor {
     latest_worker: usize,
     latest_function: u64,
     live_epoch: u64,
-    window: u64,    // work in flight per worker, in nanoseconds
-    left_at: u64,   // when the caller was last let go
-    next_look: u64, // for workers that are stopped
+    window: u64,      // work in flight per worker, in nanoseconds
+    left_at: u64,     // when the caller was last let go
+    next_look: u64,   // for workers that are stopped
+    next_sample: u64, // of memory
+    capacity: usize,  // workers there may be
+    asked: usize,     // workers there should be, as was said
     lone: Lone,
+    roster: Arc<Roster>,
+    #[cfg(test)]
+    wakes: u64,
+    #[cfg(test)]
+    looks: u64, // at a worker's clock
 }
 
 impl Reactor {
@@ -84,6 +101,7 @@ impl Reactor {
             queue: VecDeque::new(),
             queued: 0,
             definitions: NumberMap::default(),
+            shared: BTreeSet::new(),
             latest_definitions: None,
             durations: Durations::default(),
             events: VecDeque::new(),
@@ -96,8 +114,21 @@ impl Reactor {
             window: HIGH,
             left_at: u64::MAX,
             lone: Lone::new(),
+            roster: Arc::default(),
+            #[cfg(test)]
+            wakes: 0,
+            #[cfg(test)]
+            looks: 0,
             next_look: 0,
+            next_sample: 0,
+            capacity: 0,
+            asked: 0,
         })
+    }
+
+    /// Who its workers are and what they run, for whoever only looks.
+    pub fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster)
     }
 
     /// The clock that deadlines are given in: nanoseconds, monotonic.
@@ -115,14 +146,21 @@ impl Reactor {
     ) -> Result<usize, PoolError> {
         let (link, claims) = (os::own(link)?, os::own(claims)?);
         let process = process.map(os::own).transpose()?;
-        let claims = ClaimTable::map(claims)?;
+        let claims = Arc::new(ClaimTable::map(claims)?);
         claims.set_live_epoch(self.live_epoch);
         let index = self.workers.len();
         self.poller.add(link.as_fd(), index as u64 * 2)?;
         if let Some(process) = &process {
             self.poller.add(process.as_fd(), index as u64 * 2 + 1)?;
         }
-        self.workers.push(Some(Worker::new(link, claims, pid, process)));
+        self.roster.add(index, pid, Arc::clone(&claims));
+        let mut worker = Worker::new(link, claims, pid, process);
+        for key in &self.shared {
+            if let Some(blob) = self.definitions.get(key) {
+                worker.tell(*key, blob);
+            }
+        }
+        self.workers.push(Some(worker));
         Ok(index)
     }
 
@@ -132,6 +170,7 @@ impl Reactor {
         let token = worker as u64 * 2 + 1;
         let worker = self.workers.get_mut(worker).and_then(Option::as_mut).ok_or(PoolError::NoWorker(worker))?;
         self.poller.add(process.as_fd(), token)?;
+        self.roster.set_pid(token as usize / 2, pid);
         worker.pid = pid;
         worker.process = Some(process);
         Ok(())
@@ -165,41 +204,19 @@ impl Reactor {
         Ok(())
     }
 
-    /// Keeps a blob to be sent to each worker before its first task that names the key.
-    pub fn define(&mut self, key: u64, blob: Payload) -> Result<(), PoolError> {
-        check_size(blob.bytes().len())?;
-        if self.definitions.insert(key, blob).is_some() {
-            self.latest_definitions = None;
-            for worker in self.workers.iter_mut().flatten() {
-                worker.known.remove(&key); // what it has is out of date
-                worker.latest_definitions = None;
-            }
-        }
-        Ok(())
+    /// Kills a worker's process, if that is known; true if it is. What it has left behind is somebody else's to end.
+    pub fn kill_worker(&self, worker: usize) -> bool {
+        let process = self.workers.get(worker).and_then(Option::as_ref).and_then(|worker| worker.process.as_ref());
+        process.map(|process| os::kill(process.as_fd())).is_some()
     }
 
-    /// Drops a blob here and in the workers.
-    pub fn forget(&mut self, key: u64) {
-        self.definitions.remove(&key);
-        self.latest_definitions = None;
-        self.durations.forget(key);
-        for worker in self.workers.iter_mut().flatten() {
-            worker.latest_definitions = None;
-            if worker.known.remove(&key) {
-                // A frame of eight bytes always fits.
-                let _ = worker.outbox.numbered(Kind::Forget, key, None);
-            }
-        }
-    }
-
-    /// Puts a task into the queue; `timeout` is in nanoseconds of running.
+    /// Puts a task into the queue.
     pub fn submit(
         &mut self,
         ticket: u64,
         payload: Payload,
         definitions: &[u64],
-        timeout: Option<u64>,
-        urgent: bool,
+        limits: Limits,
     ) -> Result<(), PoolError> {
         check_size(payload.bytes().len())?;
         let definitions = match &self.latest_definitions {
@@ -214,15 +231,11 @@ impl Reactor {
         if ticket >= MAX_TICKET || self.entries.contains_key(&ticket) {
             return Err(PoolError::BadTicket(ticket));
         }
-        let entry = Entry { payload, definitions, timeout, worker: None, cancelled: false, unheard: 0 };
+        let entry = Entry { payload, definitions, limits, worker: None, cancelled: false, unheard: 0 };
         self.latest_function = entry.function();
         self.entries.insert(ticket, entry);
         self.queued += 1;
-        if urgent {
-            self.queue.push_front(ticket);
-        } else {
-            self.queue.push_back(ticket);
-        }
+        self.queue.push_back(ticket);
         Ok(())
     }
 
@@ -238,12 +251,12 @@ impl Reactor {
             return Cancelled::TakenBack;
         };
         entry.cancelled = true;
-        let timed = entry.timeout.is_some();
+        let limits = entry.limits;
         let Some(worker) = self.workers[index].as_mut() else {
             return Cancelled::Unknown;
         };
         if worker.take_back(ticket) {
-            worker.timed -= usize::from(timed);
+            worker.watch.took(limits);
             self.entries.remove(&ticket);
             return Cancelled::TakenBack;
         }
@@ -273,11 +286,14 @@ impl Reactor {
         worker.outbox.plain(Kind::Reply, body).map_err(PoolError::TooLarge)
     }
 
-    /// How many more tasks would keep the workers busy.
-    pub fn room(&self) -> usize {
-        let open = self.workers.iter().flatten().filter(|worker| worker.standing == Standing::Open).count();
-        let each = (self.window / self.durations.estimate(self.latest_function)).clamp(2, SLOTS as u64) as usize;
-        (open * (2 * each + 2)).saturating_sub(self.queued)
+    /// Bytes that a worker's process has resident, without shared buffers if it is more than `enough`; 0 if it is gone.
+    pub fn memory_of(&self, worker: usize, enough: u64) -> u64 {
+        let pid = self.workers.get(worker).and_then(Option::as_ref).map_or(0, |worker| worker.pid);
+        if pid > 0 {
+            memory::of_process(pid, enough)
+        } else {
+            0
+        }
     }
 
     /// Tasks submitted and not yet reported.
@@ -324,8 +340,9 @@ impl Reactor {
             let now = os::now();
             self.replace_stopped(now);
             self.hand_out(now);
-            let next_timeout = self.check_timeouts(now);
-            let until = [deadline, next_timeout, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);
+            let next_limit = self.check_limits(now);
+            let until = [deadline, next_limit, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);
+            self.ask_for_workers();
             self.look_for_lone(now, until);
             self.flush();
             if !self.events.is_empty() {
@@ -336,6 +353,10 @@ impl Reactor {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Woken::Tick),
                 Err(error) => return Err(error.into()),
+            }
+            #[cfg(test)]
+            {
+                self.wakes += 1;
             }
             let nudged = self.take_in();
             if !self.events.is_empty() {
@@ -349,7 +370,7 @@ impl Reactor {
                 if deadline.is_some_and(|deadline| now >= deadline) {
                     return Ok(Woken::TimedOut);
                 }
-                if next_timeout.is_none_or(|next| now < next) {
+                if next_limit.is_none_or(|next| now < next) {
                     return Ok(Woken::Tick);
                 }
             }

@@ -12,11 +12,11 @@ fn outcome(event: &Event) -> Option<(u64, bool)> {
     match event {
         Event::Report { ticket, .. } => Some((*ticket, true)),
         Event::Lost { running: Some(ticket), .. } => Some((*ticket, false)),
-        Event::Lost { running: None, .. } | Event::Request { .. } | Event::Timeout { .. } => None,
+        _ => None,
     }
 }
 
-fn add(reactor: &mut Reactor) -> WorkerEnd {
+pub(super) fn add(reactor: &mut Reactor) -> WorkerEnd {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let claims = os::memory_file().unwrap();
     let copy = claims.try_clone().unwrap().into_raw_fd();
@@ -29,16 +29,16 @@ fn add(reactor: &mut Reactor) -> WorkerEnd {
 fn submit(reactor: &mut Reactor, tickets: impl IntoIterator<Item = u64>) {
     for ticket in tickets {
         let payload = Payload::from_vec(ticket.to_le_bytes().to_vec());
-        reactor.submit(ticket, payload, &[], None, false).unwrap();
+        reactor.submit(ticket, payload, &[], Limits::default()).unwrap();
     }
 }
 
-fn step(reactor: &mut Reactor) -> Vec<Event> {
+pub(super) fn step(reactor: &mut Reactor) -> Vec<Event> {
     reactor.step(Some(0)).unwrap();
     reactor.take_events(usize::MAX).collect()
 }
 
-fn claim(end: &mut WorkerEnd) -> Option<u64> {
+pub(super) fn claim(end: &mut WorkerEnd) -> Option<u64> {
     match end.claim_next().unwrap() {
         Ok(task) => {
             assert_eq!(task.bytes[task.payload], task.ticket.to_le_bytes());
@@ -48,7 +48,7 @@ fn claim(end: &mut WorkerEnd) -> Option<u64> {
     }
 }
 
-fn finish(end: &mut WorkerEnd, ticket: u64) {
+pub(super) fn finish(end: &mut WorkerEnd, ticket: u64) {
     end.report(ticket, 0, b"", b"").unwrap();
 }
 
@@ -60,6 +60,44 @@ fn two_idle_workers_share_what_there_is() {
     step(&mut reactor);
     assert_eq!((claim(&mut one), claim(&mut two)), (Some(1), Some(2)));
     assert_eq!((reactor.running_on(1), reactor.running_on(2)), (Some(0), Some(1)));
+}
+
+/// The content of what a worker was told under a key and has not fetched yet.
+fn told(end: &mut WorkerEnd, key: u64) -> Option<Vec<u8>> {
+    end.definition(key).map(|frame| frame.body()[8..].to_vec())
+}
+
+#[test]
+fn what_is_shared_is_with_each_worker_before_any_task() {
+    let mut reactor = Reactor::new().unwrap();
+    let mut early = add(&mut reactor);
+    reactor.define(6, Payload::from_vec(vec![60])).unwrap();
+    reactor.share(5, Payload::from_vec(vec![50])).unwrap();
+    let mut late = add(&mut reactor);
+    submit(&mut reactor, [1, 2]);
+    step(&mut reactor);
+    for end in [&mut early, &mut late] {
+        assert!(claim(end).is_some());
+        assert_eq!((told(end, 5), told(end, 6)), (Some(vec![50]), None));
+    }
+    reactor.share(5, Payload::from_vec(vec![51])).unwrap();
+    submit(&mut reactor, [3, 4]);
+    finish(&mut early, 1);
+    finish(&mut late, 2);
+    for _ in 0..2 {
+        step(&mut reactor);
+        early.flush().unwrap();
+        late.flush().unwrap();
+    }
+    for end in [&mut early, &mut late] {
+        assert!(claim(end).is_some());
+        assert_eq!(told(end, 5), Some(vec![51]));
+    }
+    reactor.forget(5);
+    let mut latest = add(&mut reactor);
+    submit(&mut reactor, [5]);
+    step(&mut reactor);
+    assert_eq!((claim(&mut latest), told(&mut latest, 5)), (Some(5), None));
 }
 
 #[test]

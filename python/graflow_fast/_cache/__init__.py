@@ -1,0 +1,1 @@
+"""The result cache: what the result of a task depends on, as keys."""

@@ -1,0 +1,1 @@
+"""The command line: ``graflow-fast`` and ``python -m graflow_fast``. Each subcommand is a file of its own."""

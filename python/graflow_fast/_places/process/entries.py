@@ -1,0 +1,333 @@
+"""What is known of definitions: patterns, which those of one function have in common, and what each has by itself.
+
+Owns when a definition is another one than before. Knows no pools: what was sent where is a table's.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from operator import attrgetter, itemgetter
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from graflow_fast._places.process.parts import Part, Template, numbers
+from graflow_fast._places.process.store import store
+from graflow_fast._places.process.tables import gone
+from graflow_fast._wire import crossing
+from graflow_fast._wire.descriptions import are_plain
+from graflow_fast._wire.functions import MEMBER, SHOWN
+from graflow_fast._wire.importable import is_importable
+from graflow_fast.core.definition import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    #: What a key stands for: the parts and definitions that it names, and how often each had changed.
+    State = tuple[tuple[int, int], ...]
+
+#: The options of a definition that are part of its pattern, and one that must be pickled.
+_OPTIONS = (
+    "name",
+    "inject_context",
+    "handler",
+    "resolve_keyword_args",
+    "max_cycles",
+    "max_retries",
+    "timeout",
+    "memory_limit",
+    "priority",
+    "max_concurrency",
+    "resources",
+    "cache",
+)
+_options_of = itemgetter(*_OPTIONS)
+_shown_of = attrgetter(*SHOWN)
+_RICH_OPTION = "retry_policy"
+#: All else that a definition has by itself.
+_OTHERS = frozenset(("func", "_parameters", "_takes_any", "filler", "named", "bound_names", "shown"))
+
+
+class Pattern:
+    """What definitions of one function and with the same options have in common.
+
+    Attributes:
+        key: another one after each change of something that the function's code names.
+        keys: its key and all that must be there before it.
+        parts, entries: what its template names, directly or not; named: the definitions of these entries.
+        shown: what tasks show of the function; fields: what a worker is told of the definitions.
+        blob: what a worker is told as a whole.
+        state: what the key stands for.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "blob",
+        "entries",
+        "epoch",
+        "fields",
+        "function",
+        "key",
+        "keys",
+        "named",
+        "parts",
+        "shown",
+        "state",
+        "template",
+    )
+
+    def __init__(self, template: Template | None, definition: Definition) -> None:
+        self.template = template
+        self.function = None if template is not None else definition.func
+        parameters = definition.parameters
+        options = dict(zip(_OPTIONS, _options_of(definition.__dict__), strict=True))
+        self.shown = dict(definition.shown)
+        shown = {name: value for name, value in self.shown.items() if name != "__annotations__"}
+        listed = tuple((each.name, each.required, each.takes_mapping) for each in parameters)
+        self.fields = {**options, "_takes_any": definition._takes_any, _RICH_OPTION: None}, listed, shown
+        self.key = 0
+        self.keys: tuple[int, ...] = ()
+        self.epoch = -1
+        self.state: State = ()
+        self.parts: list[Part] = []
+        self.entries: list[Entry] = []
+        self.named: list[Definition] = []
+        self.blob = b""
+
+    def shows(self, shown: dict[str, Any]) -> bool:
+        """Say whether tasks show that of their function."""
+        try:
+            return bool(self.shown == shown)
+        except Exception:  # an annotation that can't be compared
+            return False
+
+    def is_plain(self) -> bool:
+        """Say whether all that is not in the template crosses without a pickle."""
+        if not are_plain(tuple(self.fields[2].values())):
+            return False
+        return self.template is None or self.shows({**self.shown, "__annotations__": self.template.annotations})
+
+    def what(self) -> Any:
+        """Return the number of the template, or what stands for the function."""
+        if self.template is not None:
+            return self.template.number
+        function: Any = self.function
+        return MEMBER, (function.__module__, function.__qualname__)
+
+    def __del__(self) -> None:
+        if gone is not None:  # modules lose their names when the interpreter ends
+            gone(self.key)
+
+
+class Entry(ref):  # type: ignore[type-arg]
+    """What is known of one definition: what was sent of it, under which key, and when that was last looked at.
+
+    Attributes:
+        address: where the definition is.
+        number: under which others name it; key: under which it is run, another one after each change.
+        keys: its key and all that must be there before it, right as of ``epoch``.
+        own: what it has by itself, if that is plain; else ``pickled``: the same as bytes, and what other parts have of
+            it. ``uses``: what that names. All of these as of ``looked``; ``version``: how often they have changed.
+        state: what the key stands for; blob: what is sent under it.
+        parts: what it names that its pattern does not, directly or not.
+        twin: an equal definition that crosses in its place; twin_key: under which others find this one as theirs.
+        former: all keys that it has had.
+    """
+
+    address = number = key = version = 0
+    epoch = looked = -1
+    keys: tuple[int, ...] = ()
+    former: list[int] | None = None
+    parts: Sequence[Part] = ()
+    own: tuple[Any, Any, Any] | None = None
+    pickled: tuple[Any, bytes] | None = None
+    pattern: Pattern | None = None
+    uses: tuple[Part | Entry, ...] = ()
+    state: Any = ()
+    blob = b""
+    twin: Definition | None = None
+    twin_key: tuple[int, int] | None = None
+
+
+def pattern_of(definition: Definition) -> Pattern | None:
+    """Return the pattern of a definition, None when there is something that must be pickled with it as a whole."""
+    function, fields = definition.func, definition.__dict__
+    if fields[_RICH_OPTION] is not None:
+        return None
+    if type(function) is FunctionType:
+        defaults, keyword_defaults = function.__defaults__, function.__kwdefaults__
+        # What tells its parameters, without looking at each; annotations are among what it shows.
+        counts = 0 if defaults is None else len(defaults), None if not keyword_defaults else tuple(keyword_defaults)
+        code, module_globals = function.__code__, function.__globals__
+        key: Any = id(code), id(module_globals), _shown_of(function), _options_of(fields), counts
+    else:
+        key = id(function), _options_of(fields)
+    try:
+        reference = _patterns.get(key)
+    except TypeError:  # an option or an attribute of another kind than its name says
+        return None
+    found = None if reference is None else reference()
+    if found is None:
+        return _new_pattern(definition, key)
+    return found if not getattr(function, "__dict__", None) and found.shows(fields["shown"]) else None
+
+
+def _new_pattern(definition: Definition, key: Any) -> Pattern | None:
+    function, fields = definition.func, definition.__dict__
+    template: Template | None = None
+    if is_importable(function):
+        if type(function) not in (FunctionType, BuiltinFunctionType, type):
+            return None
+    elif type(function) is not FunctionType or function.__dict__ or (template := store.template_of(function)) is None:
+        return None
+    if not are_plain(_options_of(fields)) or len(fields) != len(_OPTIONS) + 1 + len(_OTHERS):
+        return None
+    made = Pattern(template, definition)
+    if not made.is_plain():
+        return None
+    forget = _patterns.pop  # held by itself: modules lose their names when the interpreter ends
+    _patterns[key] = ref(made, lambda _: forget(key, None))
+    return made
+
+
+def plain_values(pattern: Pattern, function: Any) -> tuple[Any, Any, Any] | None:
+    """Return what cells and defaults hold, None if that must be pickled."""
+    if pattern.template is None:
+        return None, None, None
+    cells: Any = function.__closure__
+    if cells is not None:
+        try:
+            cells = tuple([cell.cell_contents for cell in cells])
+        except ValueError:
+            return None
+        if not are_plain(cells):
+            return None
+    defaults, keyword_defaults = function.__defaults__, function.__kwdefaults__
+    if defaults is not None and not are_plain(defaults):
+        return None
+    if keyword_defaults is not None and not are_plain(tuple(keyword_defaults.values())):
+        return None
+    return cells, defaults, keyword_defaults
+
+
+def living(entry: Entry) -> Definition:
+    definition = entry()
+    assert isinstance(definition, Definition)
+    return definition
+
+
+def look_at(entry: Entry) -> None:
+    """Note what a definition has by itself as it is now."""
+    definition = living(entry)
+    if entry.looked == store.epoch:
+        return
+    function: Any = definition.func
+    pattern = pattern_of(definition)
+    own = None if pattern is None else plain_values(pattern, function)
+    pickled = None
+    uses: Any = ()
+    if own is None:
+        if pattern is None:
+            value: Any = definition.__getstate__()
+        else:
+            value = _contents(function), function.__defaults__, function.__kwdefaults__
+        data, given, uses, _ = store.pickle(value, sys.maxsize)
+        pickled = given, data
+    if entry.twin is not None:  # it was not known by itself until now
+        entry.twin, entry.key = None, 0
+    if not entry.version or pickled != entry.pickled or marshal.dumps(own, 2) != marshal.dumps(entry.own, 2):
+        entry.version += 1
+    entry.pattern, entry.own, entry.pickled, entry.uses = pattern, own, pickled, tuple(dict.fromkeys(uses))
+    entry.looked = store.epoch
+
+
+def _contents(function: FunctionType) -> tuple[Any, ...] | None:
+    """Return what a function's cells hold, each in a tuple, which is empty for a cell that is."""
+    if function.__closure__ is None:
+        return None
+    found: list[tuple[Any, ...]] = []
+    for cell in function.__closure__:
+        try:
+            found.append((cell.cell_contents,))
+        except ValueError:
+            found.append(())
+    return tuple(found)
+
+
+def reach(roots: Iterable[Part | Entry]) -> tuple[list[Part], list[Entry]]:
+    """Return the parts and the definitions that these are or name, directly or not."""
+    seen: dict[int, Part | Entry] = {}
+    todo = list(roots)
+    while todo:
+        current = todo.pop()
+        if id(current) in seen:
+            continue
+        seen[id(current)] = current
+        todo.extend(current.uses)
+        if type(current) is Entry and current.pattern is not None and current.pattern.template is not None:
+            todo.append(current.pattern.template)
+    return (
+        [each for each in seen.values() if isinstance(each, Part)],
+        [each for each in seen.values() if type(each) is Entry],
+    )
+
+
+def state_of(parts: Sequence[Part], entries: Sequence[Entry]) -> State:
+    return tuple([(part.number, part.version) for part in parts] + [(entry.number, entry.version) for entry in entries])
+
+
+def numbers_of(parts: Sequence[Part]) -> tuple[int, ...]:
+    return tuple([part.number for part in parts])
+
+
+def keys_of(entries: Sequence[Entry]) -> tuple[int, ...]:
+    keys = [entry.key for entry in entries]
+    keys.extend(entry.pattern.key for entry in entries if entry.pattern is not None)
+    return tuple(dict.fromkeys(keys))
+
+
+def current_keys(entries: Sequence[Entry]) -> tuple[tuple[int, int], ...]:
+    """Return the keys that definitions have now, by their numbers."""
+    return tuple([(entry.number, entry.key) for entry in entries])
+
+
+def entry_of(definition: Definition) -> Entry:
+    entry = known.get(id(definition))
+    if entry is None:
+        entry = known[id(definition)] = Entry(definition, _forget)
+        entry.address = id(definition)
+    return entry
+
+
+def _numbered(definition: Definition) -> Entry:
+    """Return the entry of a definition that others name."""
+    entry = entry_of(definition)
+    if not entry.number:
+        entry.number = next(numbers)
+        crossing.known[entry.number] = entry
+        if entry.former is None:
+            entry.former = []
+        entry.former.append(entry.number)
+    return entry
+
+
+def _forget(entry: Entry) -> None:
+    """Forget a definition that is gone; called by the collector, too, in any thread and at any moment."""
+    if known is None:  # modules lose their names when the interpreter ends
+        return
+    if known.get(entry.address) is entry:
+        del known[entry.address]
+    if entry.twin_key is not None and twins.get(entry.twin_key) is entry:
+        del twins[entry.twin_key]
+    for key in entry.former or ():
+        crossing.known.pop(key, None)
+        gone(key)
+
+
+#: By the address of a definition.
+known: dict[int, Entry] = {}
+#: By the addresses of a function and its pattern: the first definition of both.
+twins: dict[tuple[int, int], Entry] = {}
+_patterns: dict[Any, ref[Pattern]] = {}
+store.entry_of = _numbered

@@ -1,0 +1,67 @@
+"""The program's own modules: which they are, and whether one has been loaded anew since workers may have imported it.
+
+The standard library's and installed packages' are not looked at: they don't change while a program runs.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from types import ModuleType
+from typing import Any
+
+from graflow_fast._wire.importable import is_importable_module
+
+#: By name: a module of the program, and the spec that it was loaded by, another one after each `importlib.reload`.
+_known: dict[str, tuple[ModuleType, Any]] = {}
+_generation = 0
+#: How many modules there were at the last look, and the newest; and the names of those that aren't the program's.
+_seen: tuple[int, str] = (-1, "")
+_others: set[str] = set()
+_LIBRARY = tuple(
+    {path + "/" for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(key))}
+)
+
+
+def program_modules() -> dict[str, tuple[ModuleType, Any]]:
+    """Return the program's modules by name, each with its spec as it was when it was first seen."""
+    global _seen
+    seen = len(sys.modules), next(reversed(sys.modules))
+    if seen != _seen:
+        _seen = seen
+        for name, module in sys.modules.copy().items():
+            if name not in _known and name not in _others:
+                if is_of_program(name, module):
+                    _known[name] = module, getattr(module, "__spec__", None)
+                else:
+                    _others.add(name)
+    return _known
+
+
+def is_of_program(name: str, module: Any) -> bool:
+    """Say whether a module is one that the program's author may have written, and that workers import by its name."""
+    if not is_importable_module(name) or name.partition(".")[0] in _OWN or type(module) is not ModuleType:
+        return False
+    file = getattr(module, "__file__", None)
+    if type(file) is not str or file.startswith("<"):
+        return False
+    return not file.startswith(_LIBRARY) and "site-packages" not in file and "dist-packages" not in file
+
+
+def generation() -> int:
+    """Return a number that is another one after a module of the program was loaded anew: workers have an older one."""
+    global _generation
+    found = False
+    for name, (module, spec) in list(program_modules().items()):
+        now = sys.modules.get(name)
+        if now is None:
+            del _known[name]
+            found = True
+        elif now is not module or getattr(now, "__spec__", None) is not spec:
+            _known[name] = now, getattr(now, "__spec__", None)
+            found = True
+    _generation += found
+    return _generation
+
+
+_OWN = frozenset(("graflow_fast", "graflow"))

@@ -1,0 +1,1 @@
+"""Attempts of one run: made, counted, ended, failed."""

@@ -1,0 +1,143 @@
+"""The channel of a durable run: each reader gets a value of its own, and what bodies write to it is noted.
+
+Owns the note of writes since it was last taken. Knows nothing of tasks or entries.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._body.scope import BranchChannel
+from graflow_fast._messages import message_of
+from graflow_fast._run.journal.entries import by_value
+from graflow_fast._run.journal.transient import Transient
+from graflow_fast.channels._packed import Packed
+from graflow_fast.channels.memory_channel import MemoryChannel
+from graflow_fast.exceptions import GraflowRuntimeError
+
+if TYPE_CHECKING:
+    from graflow_fast._body.scope import Operation
+
+
+class RecordedChannel(MemoryChannel):
+    """Values by value, so that a run that was resumed and one that was not mean the same.
+
+    Attributes:
+        log: what was written since it was cleared.
+    """
+
+    #: Whether values may come as bytes.
+    keeps_bytes = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.log: list[Operation] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key`, one of the caller's own; `default` if there is none."""
+        if self.ttl_data:
+            self._drop_if_expired(key)
+        value = self.data.get(key, default)
+        return value if value is default else _opened(key, _kept(key, value))
+
+    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
+        """Store a copy of `value` under `key`."""
+        value = _kept(key, value)
+        super().set(key, value, ttl)
+        self._note("set", key, value)
+
+    def delete(self, key: str) -> bool:
+        """Remove `key`; returns whether it was there."""
+        self._note("delete", key, None)
+        return super().delete(key)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        super().clear()
+        self.log.append(("clear", "", None, None))
+
+    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Add a copy of `value` at the end of the list under `key`; returns the new length."""
+        value, kept = self._own(key, value)
+        length = super().append(key, value, ttl)
+        self._note("append", key, kept)
+        return length
+
+    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Add a copy of `value` at the front of the list under `key`; returns the new length."""
+        value, kept = self._own(key, value)
+        length = super().prepend(key, value, ttl)
+        self._note("prepend", key, kept)
+        return length
+
+    def add(self, key: str, amount: int | float) -> int | float:
+        """Add `amount` to the number under `key`; see `atomic_add`."""
+        total = super().add(key, amount)
+        self._note("set", key, total)
+        return total
+
+    def _own(self, key: str, value: Any) -> tuple[Any, Any]:
+        """Return a copy of a value, and what is noted of it."""
+        kept = _kept(key, value)
+        return _opened(key, kept), kept
+
+    def _note(self, operation: str, key: str, value: Any) -> None:
+        expires = None if operation == "delete" else self.ttl_data.get(key)
+        self.log.append((operation, key, value, expires))
+
+
+class RecordedBranch(BranchChannel):
+    """What a branch sees of such a channel, and writes itself: likewise by value."""
+
+    def read(self, key: str, default: Any = None) -> Any:
+        """Return what this branch sees under ``key``, one of the caller's own; ``default`` if there is none."""
+        try:
+            value = super().read(key, default)
+        except (ImportError, AttributeError) as error:
+            raise _unreadable(key, error) from error
+        return value if value is default else _opened(key, _kept(key, value))
+
+    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
+        """Store a copy of `value` under `key`."""
+        super().set(key, _kept(key, value), ttl)
+
+    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Add a copy of `value` at the end of the list under `key`; returns the new length."""
+        return super().append(key, _opened(key, _kept(key, value)), ttl)
+
+    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
+        """Add a copy of `value` at the front of the list under `key`; returns the new length."""
+        return super().prepend(key, _opened(key, _kept(key, value)), ttl)
+
+
+def _kept(key: str, value: Any) -> Any:
+    """Return a value of the channel as it is kept."""
+    if type(value) is Transient:
+        return value
+    return by_value(value, key.removesuffix(".__result__"), f"the channel's value '{key}'")
+
+
+def _opened(key: str, kept: Any) -> Any:
+    """Return a value that is kept as one of the reader's own.
+
+    Raises:
+        GraflowRuntimeError: it can't be loaded any more.
+    """
+    if type(kept) is Transient:
+        return kept.value()
+    if type(kept) is not Packed:
+        return kept
+    try:
+        return kept.value()
+    except Exception as error:
+        raise _unreadable(key, error) from error
+
+
+def _unreadable(key: str, error: Exception) -> GraflowRuntimeError:
+    task = key.removesuffix(".__result__")
+    what = f"the channel's value '{key}'" if task == key else f"the result of task '{task}'"
+    return GraflowRuntimeError(
+        f"This durable run has {what}, but its class can't load it any more: {message_of(error)}. "
+        "Bring back what it names as it was when the task ran, or begin a new run",
+        cause=error,
+    )

@@ -1,0 +1,117 @@
+"""Entries of a journal as bytes: values that any later process can load, and entries longer than a record may be.
+
+Owns the format. Knows neither runs nor what an entry means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import traceback
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from graflow_fast._messages import message_of
+from graflow_fast.channels._packed import Packed
+from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
+
+#: An entry: what it is, then what that kind has.
+Entry = tuple[Any, ...]
+
+#: What stands in an entry for a result that is not written down.
+NOT_KEPT = ()
+
+#: So much of an entry goes into one record; a longer entry is several.
+LONGEST_PART = 512 * 1024
+#: The first byte of a record: whether an entry begins there, and whether it ends there.
+_BEGINS, _ENDS = 1, 2
+
+_SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
+
+
+def load(data: bytes) -> Any:
+    """Return the value of bytes that `dumped` made."""
+    return pickle.loads(data)
+
+
+def dumped(value: Any, task_id: str, what: str) -> bytes:
+    """Return a value as bytes that another process of this program can load.
+
+    What the program defines goes by name where it has one there, so that a resumed run has today's classes.
+
+    Raises:
+        TaskSerializationError: something in it can't be pickled.
+    """
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception:
+        from graflow_fast._wire import by_value
+
+        try:
+            return by_value.dumps(value)
+        except Exception as error:
+            raise TaskSerializationError(task_id, f"{what} (which a durable run keeps)", cause=error) from error
+
+
+def by_value(value: Any, task_id: str, what: str) -> Any:
+    """Return a value as a channel keeps it whose readers shall never share it: as bytes, unless it can't change.
+
+    Raises:
+        TaskSerializationError: something in it can't be pickled.
+    """
+    if type(value) in _SCALARS or (type(value) is Packed and value.load is load):
+        return value
+    return Packed(dumped(value, task_id, what), load)
+
+
+def portable(value: Any) -> Any:
+    """Return what stands in an entry for a value that `by_value` returned."""
+    return (value.data,) if type(value) is Packed else value
+
+
+def restored(value: Any) -> Any:
+    """Return what `portable` stood in for."""
+    return Packed(value[0], load) if type(value) is tuple else value
+
+
+def dumped_error(error: Exception, task_id: str) -> bytes:
+    """Return an exception as bytes that `load_error` can load, whatever becomes of its class."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    told = f"{type(error).__module__}.{type(error).__qualname__}", message_of(error), trace
+    try:
+        data = dumped(error, task_id, "its exception")
+        load(data)
+    except Exception:
+        data = b""
+    return pickle.dumps((data, task_id, told), protocol=5)
+
+
+def load_error(kept: bytes) -> Exception:
+    """Return an exception that `dumped_error` kept, or what stands in for one that can't be loaded here."""
+    data, task_id, (name, message, trace) = pickle.loads(kept)
+    if data:
+        with contextlib.suppress(Exception):
+            error: Exception = load(data)
+            return error
+    return RemoteTaskError(task_id, name, message, trace)
+
+
+def records(entry: Entry) -> Iterator[bytes]:
+    """Return an entry as records."""
+    data = pickle.dumps(entry, protocol=5)
+    last = max(0, len(data) - 1) // LONGEST_PART
+    for part in range(last + 1):
+        mark = (_BEGINS if part == 0 else 0) | (_ENDS if part == last else 0)
+        yield bytes((mark,)) + data[part * LONGEST_PART : (part + 1) * LONGEST_PART]
+
+
+def entries(found: Iterable[bytes]) -> Iterator[Entry]:
+    """Return the entries of records; of one whose writer was killed in between, nothing."""
+    parts: list[bytes] = []
+    for record in found:
+        if record[0] & _BEGINS:
+            parts.clear()
+        parts.append(record[1:])
+        if record[0] & _ENDS:
+            yield pickle.loads(b"".join(parts))
+            parts.clear()

@@ -1,0 +1,240 @@
+"""The journal of a durable run while it is written: one entry for each end of an attempt and each decision of a group.
+
+Owns the keys by which ends are known again (branch, node, how many attempts of it the branch had begun), and that an
+entry is in the store before anything that depends on it starts. What a resumed run makes of entries is `replay`'s,
+which run of which store it is `opening`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._body.packing import unpacked
+from graflow_fast._body.scope import BranchChannel
+from graflow_fast._run.journal.channel import RecordedChannel
+from graflow_fast._run.journal.entries import (
+    NOT_KEPT,
+    Entry,
+    by_value,
+    dumped,
+    dumped_error,
+    portable,
+    records,
+    restored,
+)
+from graflow_fast._run.journal.transient import Transient
+from graflow_fast._store import JOURNAL_STREAM
+from graflow_fast._wire.effects import describe
+from graflow_fast.exceptions import GraflowRuntimeError, TaskSerializationError
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from graflow_fast._body.scope import Operation
+    from graflow_fast._core import RunWriter
+    from graflow_fast._places.attempt import Asked
+    from graflow_fast._run.attempts.attempt import Attempt
+    from graflow_fast._run.branches.branches import Branch, Fork
+    from graflow_fast._run.branches.table import BranchTable
+    from graflow_fast._run.journal.recorded import Recorded
+    from graflow_fast._run.nodes import NodeTable
+    from graflow_fast.core.context import ExecutionContext
+
+    class Parts(Protocol):
+        """What of a run names its attempts."""
+
+        nodes: NodeTable
+        branches: BranchTable
+
+
+#: A branch: for each group around it the group's name, how many of it had begun before, and the member's index.
+BranchKey = tuple[tuple[str, int, int], ...]
+#: An attempt or a group: its branch, its name, and how many of that name had begun in that branch before.
+Key = tuple[BranchKey, str, int]
+
+#: What is asked for that needs no replay, since it has been done.
+_DONE_AT_ONCE = "checkpoint"
+
+
+class Journal:
+    """Writes down what ends in one run.
+
+    Attributes:
+        recorded: what earlier processes wrote down, None of a run that begins.
+        replaying: whether what ends now ended in an earlier process.
+        place: the store's file, and the run's number there.
+    """
+
+    def __init__(
+        self, writer: RunWriter | None, channel: RecordedChannel, recorded: Recorded | None, syncs: bool
+    ) -> None:
+        self.recorded = recorded
+        self.replaying = False
+        self.place = ("", 0)
+        #: Seconds until the next attempt, as an earlier process decided.
+        self.delay: float | None = None
+        #: When what is replayed happened, on this process's monotonic clock; 0 for now.
+        self.time = 0.0
+        #: None: the run has ended, and is only looked at.
+        self.writer = writer
+        self._channel = channel
+        self._syncs = syncs
+        self._begun: dict[tuple[BranchKey, str], int] = {}
+        self._forks: dict[int, Key] = {}
+        self._keys: dict[int, Key] = {}
+        #: By ticket: how much of the branch's log was there when the attempt began.
+        self._marks: dict[int, int] = {}
+        self._run: Parts
+
+    def attach(self, run: Parts) -> None:
+        """Serve this run."""
+        self._run = run
+
+    def now(self) -> float:
+        """Return the time: that of what is replayed, else the present."""
+        return self.time or time.monotonic()
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry down.
+
+        Raises:
+            OSError: the store can't take it. The run fails, and can be resumed when the reason is gone.
+        """
+        if self.writer is None:
+            raise GraflowRuntimeError("Internal error: a durable run that has ended goes on")
+        for record in records(entry):
+            self.writer.append(JOURNAL_STREAM, record)
+        if self._syncs:
+            self.writer.sync()
+
+    # --- names
+
+    def key_of(self, ticket: int, node: int, branch_id: int) -> Key:
+        """Return the key of an attempt, given when it is first asked for, which is when it begins."""
+        found = self._keys.get(ticket)
+        if found is None:
+            found = self._keys[ticket] = self._next_key(self._branch_key(branch_id), self._run.nodes.names[node])
+        return found
+
+    def _next_key(self, branch: BranchKey, name: str) -> Key:
+        count = self._begun.get((branch, name), 0)
+        self._begun[branch, name] = count + 1
+        return branch, name, count
+
+    def _branch_key(self, branch_id: int) -> BranchKey:
+        if not branch_id:
+            return ()
+        fork = self._run.branches.fork_of(branch_id)
+        branch, name, count = self._forks[fork.first]
+        return (*branch, (name, count, branch_id - fork.first))
+
+    def forked(self, fork: Fork) -> None:
+        """Name a group that begins."""
+        self._forks[fork.first] = self._next_key(self._branch_key(fork.parent.id), self._run.nodes.names[fork.node])
+
+    # --- what happens
+
+    def started(self, attempt: Attempt) -> None:
+        """Note that an attempt begins.
+
+        Raises:
+            GraflowRuntimeError: durable runs can't have such a task yet.
+        """
+        if attempt.task.is_map:
+            raise GraflowRuntimeError(
+                f"Task '{attempt.base_id}' is a map, and durable runs can't have maps yet; use a group "
+                "(parallel(*tasks)), or run without durable="
+            )
+        branch = attempt.branch
+        self.key_of(attempt.ticket, attempt.node, branch.id)
+        log = self._log(branch)
+        if log is self._channel.log:
+            log.clear()
+        self._marks[attempt.ticket] = len(log)
+
+    def _log(self, branch: Branch) -> list[Operation]:
+        channel = branch.channel
+        return channel.log if isinstance(channel, BranchChannel) else self._channel.log
+
+    def _written(self, attempt: Attempt) -> list[tuple[Any, ...]]:
+        """Return what an attempt wrote, as an entry has it."""
+        mark = self._marks.get(attempt.ticket, 0)
+        return [
+            (operation, key, portable(by_value(value, attempt.task_id, f"the channel's value '{key}'")), expires)
+            for operation, key, value, expires in self._log(attempt.branch)[mark:]
+        ]
+
+    def packed(self, attempt: Attempt, result: Any, asked: Asked) -> Entry | None:
+        """Return the entry of a body that returned, before anything of it is applied; None if it is there already.
+
+        Raises:
+            TaskSerializationError: the result, a value or a task that it asked for can't be pickled.
+        """
+        if self.replaying:
+            return None
+        task_id = attempt.task_id
+        kept = NOT_KEPT if is_transient(attempt) else portable(by_value(result, task_id, "the result"))
+        wishes = None if asked is None else [self._wish(attempt, wish) for wish in asked if wish[0] != _DONE_AT_ONCE]
+        times = attempt.started, attempt.ended or time.time()
+        key = self._keys[attempt.ticket]
+        return ("returned", key, time.time(), kept, self._written(attempt), wishes, attempt.handled, times)
+
+    def _wish(self, attempt: Attempt, wish: tuple[Any, ...]) -> bytes | tuple[Any, ...]:
+        """Return what a body asked for, as an entry has it: tasks of the program by name, others by value."""
+        if wish[0] == "next":
+            _, executable, goto = wish
+            node = self._run.nodes.find(executable.task_id, attempt.branch)
+            if node is not None and self._run.nodes.tasks[node] is executable:
+                return "known", executable.task_id, goto
+            wish = "next", describe(executable), goto  # with the edges among what it made
+        return dumped(wish, attempt.task_id, "a task that it asked for" if wish[0] == "next" else "what it asked for")
+
+    def returned(self, attempt: Attempt, entry: Entry, result: Any) -> Any:
+        """Write down what a body returned; return the result as it is stored, which nobody shares if it was kept."""
+        self.append(entry)
+        self._ended(attempt)
+        return Transient(unpacked(result)) if entry[3] == NOT_KEPT else restored(entry[3])
+
+    def opened(self, result: Any) -> Any:
+        """Return a result as a value."""
+        return result.value() if type(result) is Transient else unpacked(result)
+
+    def failed(self, attempt: Attempt, error: Exception, delay: float | None, is_final: bool) -> None:
+        """Write down what a body failed with, and in how many seconds it is tried again; None: never."""
+        if not self.replaying:
+            try:
+                written = self._written(attempt)
+            except TaskSerializationError:  # that may be what it failed with
+                written = []
+            key = self._keys[attempt.ticket]
+            kept = dumped_error(error, attempt.task_id)
+            self.append(("failed", key, time.time(), kept, written, delay, is_final, attempt.handled))
+        self._ended(attempt)
+
+    def _ended(self, attempt: Attempt) -> None:
+        self._keys.pop(attempt.ticket, None)
+        self._marks.pop(attempt.ticket, None)
+
+    # --- groups
+
+    def decision(self, fork: Fork) -> Entry | None:
+        """Return what an earlier process decided when a group joined, None if none did."""
+        return None if self.recorded is None else self.recorded.decisions.pop(self._forks[fork.first], None)
+
+    def decided(self, fork: Fork, decision: Entry | None, error: Exception | None, delay: float | None) -> None:
+        """Write down how a group ended, if that is news."""
+        key = self._forks.pop(fork.first)
+        if decision is None:
+            kept = None if error is None else dumped_error(error, fork.group_name)
+            self.append(("joined", key, time.time(), kept, delay))
+
+    def repeated(self, context: ExecutionContext, task_id: str, error: Exception, delay: float) -> float:
+        """Count a failed attempt that an earlier process has repeated; return in how many seconds it was."""
+        context.retry_controller.increment(task_id, error=error)
+        return delay
+
+
+def is_transient(attempt: Attempt) -> bool:
+    """Say whether the result of an attempt is not written down."""
+    return bool(getattr(getattr(attempt.task, "_definition", None), "transient", False))

@@ -1,0 +1,88 @@
+"""What earlier processes wrote down of a run, in order, and which failures a resumed run tries anew.
+
+Owns what belongs together among entries. Applies nothing: that is `replay`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from graflow_fast._run.journal.entries import Entry
+    from graflow_fast._run.journal.journal import BranchKey, Key
+
+
+class Recorded:
+    """The entries of a run.
+
+    Attributes:
+        begin: its first entry; ends: what ended, in order; decisions: how groups joined.
+        finished: whether the run ended, and not by a failure.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.begin: dict[str, object] = {}
+        self.finished = self.failed = False
+        self._entries: list[Entry | None] = list(entries)
+        for entry in list(self._entries):
+            assert entry is not None
+            if entry[0] == "begin":
+                self.begin = entry[1]
+            elif entry[0] == "reopened":
+                self._drop(entry[1])
+            elif entry[0] == "end":
+                self.finished, self.failed = entry[1] != "failed", entry[1] == "failed"
+
+    @property
+    def ends(self) -> list[Entry]:
+        """What ended, in the order in which it was applied."""
+        return [entry for entry in self._entries if entry is not None and entry[0] in ("returned", "failed")]
+
+    @property
+    def decisions(self) -> dict[Key, Entry]:
+        """How groups joined."""
+        if not hasattr(self, "_decisions"):
+            self._decisions: dict[Key, Entry] = {
+                entry[1]: entry for entry in self._entries if entry is not None and entry[0] == "joined"
+            }
+        return self._decisions
+
+    def reopen(self) -> list[int]:
+        """Forget the failures that ended the run, with the attempts before them; return which entries that are."""
+        joins = {entry[1]: entry for entry in self._entries if entry is not None and entry[0] == "joined"}
+
+        def is_open(branch: BranchKey) -> bool:
+            """Say whether what failed in a branch ended the run: no group around it tolerated it, or tries again."""
+            if not branch:
+                return True
+            name, count, _ = branch[-1]
+            join = joins.get((branch[:-1], name, count))
+            return (join is None or (join[3] is not None and join[4] is None)) and is_open(branch[:-1])
+
+        dropped = []
+        trying: set[tuple[BranchKey, str]] = set()
+        for place in range(len(self._entries) - 1, -1, -1):
+            entry = self._entries[place]
+            if entry is None:
+                continue
+            if entry[0] == "returned":
+                trying.discard(entry[1][:2])
+            elif entry[0] == "failed":
+                branch, name, _ = entry[1]
+                if entry[5] is None and is_open(branch):
+                    trying.add((branch, name))
+                if (branch, name) in trying:
+                    dropped.append(place)
+            elif entry[0] == "joined" and entry[3] is not None and entry[4] is None and is_open(entry[1][0]):
+                dropped.append(place)
+        self._drop(dropped)
+        self.failed = False
+        return dropped
+
+    def _drop(self, places: Iterable[int]) -> None:
+        for place in places:
+            self._entries[place] = None
+        self.failed = False
+        self.__dict__.pop("_decisions", None)

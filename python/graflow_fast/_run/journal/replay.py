@@ -1,0 +1,158 @@
+"""What a resumed run does first: everything that ended in earlier processes ends again, without any body.
+
+Owns the order (that of the entries) and the comparison with what the scheduler starts. How effects are applied is the
+same code that applied them the first time.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast._actions import ABANDON, FINISHED, RUN
+from graflow_fast._body.scope import replay as replay_writes
+from graflow_fast._run.journal.entries import NOT_KEPT, load, load_error, restored
+from graflow_fast._run.journal.transient import made_again
+from graflow_fast._wire.effects import restore
+from graflow_fast.exceptions import JournalMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from graflow_fast._actions import Action
+    from graflow_fast._body.scope import LiveStore
+    from graflow_fast._core import Scheduler
+    from graflow_fast._places.bodies import Bodies
+    from graflow_fast._run.attempts.attempt import Attempt
+    from graflow_fast._run.attempts.attempts import Attempts
+    from graflow_fast._run.attempts.failures import Failures
+    from graflow_fast._run.journal.entries import Entry
+    from graflow_fast._run.journal.journal import Journal, Key
+    from graflow_fast._run.nodes import NodeTable
+
+    class Parts(Protocol):
+        """What of a run ends attempts."""
+
+        scheduler: Scheduler
+        nodes: NodeTable
+        attempts: Attempts
+        failures: Failures
+        live: LiveStore
+        bodies: Bodies
+
+
+class Replay:
+    """Lets a run catch up with its journal."""
+
+    def __init__(self, run: Parts, journal: Journal, notice: Callable[[Action], object]) -> None:
+        self._run = run
+        self._journal = journal
+        #: Carries out an action that starts no body.
+        self._notice = notice
+        #: What has begun and not ended, in order.
+        self._begun: dict[Key, Action] = {}
+        #: What to add to the time of day for this process's monotonic clock.
+        self._offset = time.monotonic() - time.time()
+
+    def catch_up(self) -> list[Action]:
+        """End all that has ended before; return the actions whose bodies had begun at most, which are to run now.
+
+        Raises:
+            JournalMismatchError: the journal has something that the program does not start.
+        """
+        journal = self._journal
+        recorded = journal.recorded
+        assert recorded is not None
+        journal.replaying = True
+        try:
+            for place, entry in enumerate(recorded.ends):
+                self._go_to(entry[7][0] if entry[0] == "returned" else 0.0)
+                action = self._begin(entry, place)
+                self._go_to(entry[2])
+                self._end(entry, action)
+        finally:
+            journal.replaying = False
+            journal.time = 0.0
+        return list(self._begun.values())
+
+    def _go_to(self, time_of_day: float) -> None:
+        """Let it be that time, unless it is later already."""
+        self._journal.time = max(self._journal.time, time_of_day + self._offset, 1e-6)
+
+    def start_time(self) -> float:
+        """Return when the run began, on this process's monotonic clock."""
+        recorded = self._journal.recorded
+        assert recorded is not None
+        began: Any = recorded.begin["time"]
+        return max(1e-6, float(began) + self._offset)
+
+    def _begin(self, entry: Entry, place: int) -> Action:
+        """Let the scheduler go on until an attempt has begun; return the action that asked for it."""
+        key: Key = entry[1]
+        scheduler, journal = self._run.scheduler, self._journal
+        while key not in self._begun:
+            action = scheduler.next(journal.time)
+            if action is None:
+                deadline = scheduler.deadline()
+                if deadline is None or deadline <= journal.time:
+                    raise self._mismatch(key, place)
+                journal.time = deadline  # the wall clock was set in between
+                continue
+            kind, ticket, node, branch_id, *_ = action
+            if kind == RUN:
+                self._begun[journal.key_of(ticket, node, branch_id)] = action
+            elif kind == ABANDON and self._gave_up(ticket, node):
+                continue
+            elif kind == FINISHED:
+                raise self._mismatch(key, place)
+            else:
+                self._notice(action)
+        return self._begun.pop(key)
+
+    def _gave_up(self, ticket: int, node: int) -> bool:
+        """Forget what had begun and was given up; False when it was something else."""
+        for key, action in self._begun.items():
+            if action[1] == ticket:
+                del self._begun[key]
+                self._run.failures.given_up.add(node)
+                return True
+        return False
+
+    def _end(self, entry: Entry, action: Action) -> None:
+        """Apply how an attempt ended."""
+        attempt = self._run.attempts.of_action(action)
+        attempt.prepare()
+        if entry[0] == "returned":
+            _, _, _, result, written, wishes, attempt.handled, times = entry
+            attempt.started, attempt.ended = times
+            self._write(attempt, written)
+            asked = None if wishes is None else [self._wish(attempt, wish) for wish in wishes]
+            attempt.returned(made_again(self._run, attempt) if result == NOT_KEPT else restored(result), asked)
+            return
+        _, _, at, error, written, self._journal.delay, is_final, attempt.handled = entry
+        attempt.ended = at
+        self._write(attempt, written)
+        attempt.failed(load_error(error), is_final=is_final)
+
+    def _write(self, attempt: Attempt, written: list[tuple[Any, ...]]) -> None:
+        log = [(operation, key, restored(value), expires) for operation, key, value, expires in written]
+        replay_writes(log, attempt.branch.channel, self._run.live)
+
+    def _wish(self, attempt: Attempt, wish: bytes | tuple[Any, ...]) -> tuple[Any, ...]:
+        if isinstance(wish, bytes):
+            found: tuple[Any, ...] = load(wish)
+            return ("next", restore(found[1]), found[2]) if found[0] == "next" else found
+        _, name, goto = wish
+        node = self._run.nodes.find(name, attempt.branch)
+        if node is None:
+            raise JournalMismatchError(attempt.task_id, f"it asked for task '{name}', which the workflow has no more")
+        return "next", self._run.nodes.tasks[node], goto
+
+    def _mismatch(self, key: Key, place: int) -> JournalMismatchError:
+        branch, name, count = key
+        groups = "".join(f" in member {index} of group '{group}'" for group, _, index in branch)
+        return JournalMismatchError(
+            name,
+            f"its attempt {count + 1}{groups} ended before (entry {place + 1}), but does not begin in this program",
+        )

@@ -1,0 +1,1 @@
+"""What both ends of a link agree on: how values, functions, effects and memory cross between processes."""

@@ -1,0 +1,198 @@
+"""Exceptions as bytes, and back, whatever they are.
+
+Owns how an exception crosses to another process: with its arguments, attributes, notes and the whole chain of
+``__cause__`` and ``__context__``. What can't be restored comes back as a `RemoteTaskError` with its type, message and
+traceback. Must not know pipes, frames or tasks.
+
+An exception is flattened into a list of nodes that name each other by index, so that chains may be long, may share
+links and may even be circular. Each node is pickled on its own: one that fails costs only itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import traceback
+from typing import Any, NamedTuple
+
+from graflow_fast.exceptions import GraflowError, RemoteTaskError
+
+__all__ = ["pack", "unpack"]
+
+#: ``BaseExceptionGroup``, from Python 3.11 on.
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)
+
+
+class _Node(NamedTuple):
+    body: bytes | None
+    """The exception without its links, or None if it can't be pickled."""
+    type_name: str
+    message: str
+    trace: str
+    links: dict[str, int]
+    """Attribute name -> index of the exception it refers to."""
+    suppress_context: bool
+    members: tuple[int, ...] = ()
+    """Indexes of the exceptions that an exception group holds."""
+    type_names: tuple[str, ...] = ()
+    """The names of its class and of all that this derives from."""
+
+
+def pack(error: BaseException) -> bytes:
+    """Turn an exception into bytes for `unpack`. Never raises because of the exception's content."""
+    order: list[BaseException] = [error]
+    index = {id(error): 0}
+    nodes: list[_Node] = []
+    for current in order:  # grows while it is walked
+        links: dict[str, int] = {}
+        for name, other in _links(current).items():
+            if id(other) not in index:
+                index[id(other)] = len(order)
+                order.append(other)
+            links[name] = index[id(other)]
+        members = []
+        for other in _members(current):
+            if id(other) not in index:
+                index[id(other)] = len(order)
+                order.append(other)
+            members.append(index[id(other)])
+        nodes.append(_node(current, links, tuple(members)))
+    return pickle.dumps(nodes, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def unpack(data: bytes) -> BaseException:
+    """The exception that `pack` was given, or a `RemoteTaskError` if it can't be rebuilt in this process."""
+    nodes: list[_Node] = pickle.loads(data)
+    errors: dict[int, BaseException] = {}
+    # Whatever a group holds is older than the group, so the first exceptions of a group are there before it.
+    for position in _inner_first(nodes):
+        node = nodes[position]
+        errors[position] = _restore(node, [errors[member] for member in node.members])
+    for own, node in enumerate(nodes):
+        error = errors[own]
+        for name, position in node.links.items():
+            if isinstance(error, RemoteTaskError) and not name.startswith("__"):
+                continue  # a stand-in doesn't have the original's attributes
+            setattr(error, name, errors[position])
+        error.__suppress_context__ = node.suppress_context
+    return errors[0]
+
+
+def _links(error: BaseException) -> dict[str, BaseException]:
+    found: dict[str, BaseException] = {}
+    if _is_ours(error):
+        found = {name: value for name, value in vars(error).items() if isinstance(value, BaseException)}
+    if error.__cause__ is not None:
+        found["__cause__"] = error.__cause__
+    if error.__context__ is not None:
+        found["__context__"] = error.__context__
+    return found
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions of an exception group that is pickled in the ordinary way."""
+    if (
+        _GROUP is None
+        or not isinstance(error, _GROUP)
+        or getattr(type(error), "__reduce__", None) is not BaseException.__reduce__
+    ):
+        return ()
+    return tuple(error.exceptions)
+
+
+def _inner_first(nodes: list[_Node]) -> list[int]:
+    """The positions of the nodes, those of a group's members before that of the group."""
+    order: list[int] = []
+    todo = [(position, False) for position in range(len(nodes))]
+    seen: set[int] = set()
+    while todo:
+        position, is_ready = todo.pop()
+        if is_ready:
+            order.append(position)
+        elif position not in seen:
+            seen.add(position)
+            todo.append((position, True))
+            todo.extend((member, False) for member in nodes[position].members)
+    return order
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__reduce__ is GraflowError.__reduce__
+
+
+def _node(error: BaseException, links: dict[str, int], members: tuple[int, ...]) -> _Node:
+    kind = type(error)
+    return _Node(
+        body=_body(error, links),
+        type_name=_name_of(kind),
+        message=_safe_text(error),
+        trace=_safe_trace(error),
+        links=links,
+        suppress_context=error.__suppress_context__,
+        members=members,
+        type_names=tuple(map(_name_of, kind.__mro__[:-1])),
+    )
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _body(error: BaseException, links: dict[str, int]) -> bytes | None:
+    from graflow_fast._wire import by_value  # here, since most programs never need cloudpickle for an exception
+
+    # With the ordinary reduction, class, arguments and attributes are stored apart from each other, since pickle's own
+    # way (call the class with .args) breaks classes whose constructor takes something else than .args.
+    content: Any = error
+    if _is_ours(error) or type(error).__reduce__ is BaseException.__reduce__:
+        attributes = {name: value for name, value in vars(error).items() if name not in links}
+        content = (type(error), error.args[:1] if _members(error) else error.args, attributes)
+    try:
+        return by_value.dumps(content)
+    except Exception:
+        return None
+
+
+def _restore(node: _Node, members: list[BaseException]) -> BaseException:
+    stand_in = RemoteTaskError("", node.type_name, node.message, node.trace, node.type_names)
+    if node.body is None:
+        return stand_in
+    try:
+        content = pickle.loads(node.body)
+        if members:
+            kind, args, attributes = content
+            content = (kind, (*args, members), attributes)
+        error = _build(*content) if isinstance(content, tuple) else content
+    except Exception:
+        return stand_in
+    return error if isinstance(error, BaseException) else stand_in
+
+
+def _build(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    error: BaseException
+    if issubclass(kind, GraflowError):
+        error = kind.__new__(kind, *args)
+    else:
+        try:
+            error = kind(*args)  # built-in classes keep state that only their constructor sets
+        except Exception:
+            error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(attributes)
+    return error
+
+
+def _safe_text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "<its message can't be shown>"
+
+
+def _safe_trace(error: BaseException) -> str:
+    if error.__traceback__ is None:
+        return ""
+    try:
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False))
+    except Exception:
+        return ""

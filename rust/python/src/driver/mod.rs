@@ -1,0 +1,20 @@
+//! The coordinator's side: scheduler, pool, and what goes between them.
+pub(crate) mod applying;
+pub(crate) mod branches;
+pub(crate) mod feed;
+pub(crate) mod guarded;
+mod logs;
+pub(crate) mod memory;
+pub(crate) mod next_tasks;
+pub(crate) mod plain_plans;
+pub(crate) mod plain_steps;
+mod plain_tables;
+pub(crate) mod plans;
+pub(crate) mod pool;
+pub(crate) mod root;
+pub(crate) mod scheduler;
+pub(crate) mod starting;
+pub(crate) mod telling;
+mod turns;
+pub(crate) mod value;
+pub(crate) mod versions;

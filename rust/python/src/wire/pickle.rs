@@ -1,0 +1,69 @@
+//! Writing the few pickles that are made of nothing but tuples, lists, dictionaries, texts, numbers and bytes.
+//!
+//! Owns the opcodes. Must not know what is written with them, nor any object that needs more than these.
+
+/// A pickle that is being written. What is opened must be closed, in order.
+#[derive(Default)]
+pub struct Writer {
+    out: Vec<u8>,
+}
+
+const PROTOCOL: &[u8] = b"\x80\x05";
+
+impl Writer {
+    /// Begins a pickle anew, in the same buffer.
+    pub fn restart(&mut self) {
+        self.out.clear();
+        self.out.extend_from_slice(PROTOCOL);
+    }
+
+    /// Ends the pickle, which must hold one object by now; the buffer stays.
+    pub fn end(&mut self) -> &[u8] {
+        self.out.push(b'.');
+        &self.out
+    }
+
+    pub fn none(&mut self) {
+        self.out.push(b'N');
+    }
+
+    pub fn text(&mut self, text: &str) {
+        if let Ok(length) = u8::try_from(text.len()) {
+            self.out.extend_from_slice(&[0x8c, length]); // SHORT_BINUNICODE
+        } else {
+            self.out.push(0x8d); // BINUNICODE8
+            self.out.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        }
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    pub fn number(&mut self, number: i64) {
+        if let Ok(small) = u8::try_from(number) {
+            self.out.extend_from_slice(&[b'K', small]); // BININT1
+        } else if let Ok(small) = i32::try_from(number) {
+            self.out.push(b'J'); // BININT
+            self.out.extend_from_slice(&small.to_le_bytes());
+        } else {
+            self.out.extend_from_slice(&[0x8a, 8]); // LONG1 of eight bytes
+            self.out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    pub fn truth(&mut self, value: bool) {
+        self.out.push(if value { 0x88 } else { 0x89 }); // NEWTRUE, NEWFALSE
+    }
+
+    pub fn float(&mut self, value: f64) {
+        self.out.push(b'G'); // BINFLOAT
+        self.out.extend_from_slice(&value.to_be_bytes());
+    }
+
+    /// Opens a dictionary; its keys and values follow in turns.
+    pub fn open_dict(&mut self) {
+        self.out.extend_from_slice(b"}(");
+    }
+
+    pub fn close_dict(&mut self) {
+        self.out.push(b'u');
+    }
+}

@@ -1,0 +1,83 @@
+"""What bodies do with the log and with ``sys.stdout`` means the same in a worker process as inline."""
+
+import datetime
+import io
+import logging
+import sys
+
+import pytest
+
+from graflow_fast import task, workflow
+
+EXECUTORS = pytest.mark.parametrize("executor", ["inline", "thread", "process"])
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What the root logger writes, with an attribute that is given to it as ``extra``."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s order=%(order)s"))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    return stream
+
+
+@EXECUTORS
+@pytest.mark.parametrize(
+    "order",
+    [{"id": 1, "tags": ["new"]}, (1, None), datetime.date(2024, 1, 2), {1}, b"x", 1.5],
+    ids=lambda o: type(o).__name__,
+)
+def test_extra_attributes_of_log_records(executor, order, log):
+    """Whatever they are."""
+    with workflow("shop") as wf:
+
+        @task
+        def book(order):
+            logging.getLogger("shop").warning("booked", extra={"order": order})
+
+        book(task_id="b", order=order)
+        wf.execute("b", executor=executor)
+    assert log.getvalue() == f"booked order={order}\n"
+
+
+@EXECUTORS
+def test_an_extra_attribute_that_cannot_travel_is_shown_as_its_text(executor, log):
+    with workflow("shop") as wf:
+
+        @task
+        def book():
+            class Local:
+                def __init__(self):
+                    self.sent = lambda: None
+
+                def __repr__(self):
+                    return "a local thing"
+
+            logging.getLogger("shop").warning("booked", extra={"order": Local()})
+
+        book(task_id="b")
+        wf.execute("b", executor=executor)
+    assert log.getvalue() == "booked order=a local thing\n"
+
+
+@EXECUTORS
+def test_stdout_has_the_methods_of_a_text_stream(executor, capsys):
+    """Bytes by its buffer, another encoding, lines."""
+    with workflow("w") as wf:
+
+        @task
+        def body():
+            print("first")
+            if hasattr(sys.stdout, "reconfigure"):  # what stands for it under pytest may have none
+                sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)
+            sys.stdout.flush()
+            sys.stdout.buffer.write("bytes é\n".encode())
+            sys.stdout.buffer.writelines([b"more ", b"bytes\n"])
+            sys.stdout.buffer.flush()
+            sys.stdout.writelines(["last", "\n"])
+            return sys.stdout.writable(), sys.stdout.closed
+
+        body
+        assert wf.execute(executor=executor) == (True, False)
+    assert capsys.readouterr().out == "first\nbytes é\nmore bytes\nlast\n"

@@ -1,0 +1,1 @@
+"""Workflow graphs with known answers, and the tests that run them everywhere."""
