@@ -167,6 +167,7 @@ class Members(Engine):
         self._drain = Drain() if self._kind.prints else None
         if self._kind.prints:
             logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+            logging.getLogger("graflow_fast").setLevel(logging.WARNING)  # only the lines of members are counted
 
     def run(self, size: int) -> Mapping[str, float]:
         tracer = Counting() if self._kind.traced else None

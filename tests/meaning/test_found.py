@@ -28,6 +28,22 @@ FAILS = Map(
 )
 
 FOUND: dict[str, Program] = {
+    "attempts of an item are shown in their order, though the first waited for an earlier item": flow(
+        "m",
+        Map(
+            "m",
+            Task(
+                "of_m",
+                (("length", "l1", 8), ("fail", "x", 0, 1)),
+                max_retries=1,
+                delay=0.001,
+                form="both",
+                parameters=ITEM,
+            ),
+            (1, 2),
+        ),
+        start="m",
+    ),
     "a list that is set and then appended to in a branch is replayed once": flow(
         "g>z", PAIR, T("a", ("set", "l0", (7,)), ("prepend", "l0", 9), ("append", "l0", 8))
     ),

@@ -91,7 +91,10 @@ def test_records_of_bodies_carry_their_task(executor: str, schedule: str, kept: 
     loops = [name for text, name in said if text.startswith("round")]
     assert loops[0] == "loop"
     assert loops[1].startswith("loop"), "another round has a name of its own"  # type: ignore[union-attr]
-    assert [each for each in said if not each[0].startswith("round")] == [
+    rest = [each for each in said if not each[0].startswith("round")]
+    if (executor, schedule) == ("thread", "parallel"):  # members log where they run, which is at once
+        rest[1:4] = sorted(rest[1:4])
+    assert rest == [
         ("plain", "plain"),
         ("member", "m0"),
         ("member", "m1"),

@@ -65,7 +65,10 @@ def test_nothing_more_and_nothing_less_than_inline(outcome):
 
 
 def test_standard_error_logging_and_warnings_in_order(outcome):
-    lines = [line for line in outcome.stderr.splitlines() if "warnings.warn" not in line]
+    every = [line for line in outcome.stderr.splitlines() if "warnings.warn" not in line]
+    runs = [line for line in every if line.startswith("INFO graflow_fast ")]
+    assert [every[0], every[-1]] == runs, "the run itself says when it begins and ends"
+    lines = every[1:-1]
     for n in range(4):
         assert lines[3 * n] == f"error {n}"
         assert lines[3 * n + 1] == f"INFO app.part logged {n}"

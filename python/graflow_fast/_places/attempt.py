@@ -188,6 +188,9 @@ class Chunk(Attempt, Protocol):
     def prior(self) -> list[Operation] | None:
         """What failed attempts of its single item wrote, None for nothing."""
 
+    def show_said(self) -> None:
+        """Show what earlier attempts of its items had to keep, now that nothing before them is left to be shown."""
+
     def measured(self, count: int, seconds: float, size: int) -> None:
         """Learn how long so many of its items took, and how many bytes went in or out."""
 

@@ -102,6 +102,8 @@ class InlineItems(ItemsHere):
 
         try:
             is_first = chunk.is_oldest and owner.attempt.branch.flows()
+            if is_first:
+                chunk.show_said()
             if is_first or self.host.live_output:
                 outcome = run()
             else:  # an earlier item is still to be tried again, or an earlier member runs: what these print comes first

@@ -43,6 +43,7 @@ class Log:
         self._logger = logging.getLogger(NAME)
         self._workflow = workflow
         self._began = time.monotonic()
+        self._begin_was_heard = False
         with _guard:
             log_records.install(logging)
 
@@ -53,7 +54,8 @@ class Log:
         if logging is None or not hasattr(logging, "getLogRecordFactory"):  # another thread is importing it
             return None
         log = cls(logging, workflow)
-        if log._is_heard(INFO):
+        log._begin_was_heard = log._is_heard(INFO)
+        if log._begin_was_heard:
             executor = settings.resolved_executor()
             workers = "" if executor == "inline" else f", {settings.resolved_workers()} workers"
             log._say(INFO, "run of '%s' begins (%s%s)", workflow, executor, workers)
@@ -87,7 +89,8 @@ class Log:
         if isinstance(error, KeyboardInterrupt):
             level, words = WARNING, "was interrupted"
             error = None
-        if self._is_heard(level):
+        # A body may set up `logging` in this process: what went well is not news to who didn't hear of its begin.
+        if self._is_heard(level) and (self._begin_was_heard or level > INFO):
             took = time.monotonic() - self._began
             self._say(level, "run of '%s' %s after %.3g s%s", self._workflow, words, took, _reason(error))
 

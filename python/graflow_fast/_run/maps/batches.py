@@ -159,6 +159,12 @@ class Chunk:
         if pieces:
             self.map.said(self.batch, self.position, pieces)
 
+    def show_said(self) -> None:
+        """Show what earlier attempts of its items had to keep, now that nothing before them is left to be shown."""
+        for _, pieces in sorted(self.batch.pieces, key=lambda entry: entry[0]):
+            self.branch.output.write(pieces)
+        self.batch.pieces.clear()
+
     def returned(self, result: Outcome, asked: Asked) -> None:
         """Take in what became of its items, who say themselves what they ask for."""
         self.map.report(self, result)
