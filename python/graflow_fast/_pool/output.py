@@ -45,6 +45,11 @@ class Stream:
         self._free()
         return data[:end]
 
+    def skip(self) -> None:
+        """Take what was written since the last call for read."""
+        self.read_to = os.fstat(self.fd).st_size
+        self._free()
+
     def tail(self, size: int = _TAIL) -> bytes:
         """The end of all that was written, as far as it is kept."""
         end = os.fstat(self.fd).st_size

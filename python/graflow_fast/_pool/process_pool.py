@@ -253,6 +253,8 @@ class ProcessPool:
             self.refill()
         except (RuntimeError, OSError):
             return False  # workers cannot be started any more
+        for worker in self._workers.values():
+            worker.skip_written()
         return core.backlog() == 0
 
     def _dying(self, core: _core.Pool) -> bool:

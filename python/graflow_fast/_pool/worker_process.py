@@ -62,6 +62,11 @@ class WorkerProcess:
         found = ((STDOUT, self.stdout.drain_lines()), (STDERR, self.stderr.drain_lines()))
         return [(kind, data.decode(errors="replace")) for kind, data in found if data]
 
+    def skip_written(self) -> None:
+        """Let nothing come of what it has written so far: nobody has asked, and the next run is another's."""
+        self.stdout.skip()
+        self.stderr.skip()
+
     def close(self) -> None:
         """Let go of its files."""
         self.stdout.close()

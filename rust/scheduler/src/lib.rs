@@ -35,3 +35,4 @@ pub use history::{End, Entry, What};
 pub use ids::{BranchId, EdgeId, Micros, NodeId, ResourceId, Ticket, ROOT};
 pub use scheduler::{Config, Scheduler};
 pub use story::{Reason, Standing};
+pub use tickets::TicketBlocks;

@@ -14,12 +14,8 @@ use crate::ids::{BranchId, Micros, NodeId, ResourceId, NONE, ROOT};
 use crate::lanes::{Lanes, ROOT_LANE};
 use crate::marks::NodeMark;
 use crate::story::{Reason, Story};
-use crate::tickets::Tickets;
+use crate::tickets::{TicketBlocks, Tickets};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// Schedulers whose tickets differ, and how many tickets each has before it comes into the next one's.
-const SERIALS: u64 = 512;
-const SERIAL_SHIFT: u32 = 28;
 
 /// What a run is bound to.
 #[derive(Clone, Copy, Debug)]
@@ -141,10 +137,11 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// Lets no ticket be one of an earlier scheduler's that was given another `serial` (up to 512): workers that outlive
-    /// a run may still hold a task of it that was taken back, and would run that one if its ticket came again.
-    pub fn set_serial(&mut self, serial: u64) {
-        self.tickets.start_at((serial % SERIALS) << SERIAL_SHIFT);
+    /// Lets no ticket be one of another scheduler's that takes from the same blocks: workers that outlive a run may
+    /// still hold a task of it that was taken back, or what one said, and would take it for the one whose ticket came
+    /// again.
+    pub fn take_ticket_blocks_from(&mut self, blocks: TicketBlocks) {
+        self.tickets.take_blocks_from(blocks);
     }
 
     /// At most `limit` attempts of nodes in this lane at once, in all branches together. Lane 0 has no limit.

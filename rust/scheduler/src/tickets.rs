@@ -6,6 +6,12 @@ use crate::transition::ActivationState;
 
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+/// Numbers are taken in blocks of so many, as a power of two. With the slot they are below 2^61: see `MAP_TICKETS`.
+const BLOCK_BITS: u32 = 12;
+const BLOCKS: u64 = 1 << (61 - SLOT_BITS - BLOCK_BITS);
+
+/// Says which block of numbers a scheduler takes next: each time another one.
+pub type TicketBlocks = fn() -> u64;
 
 /// An attempt under way.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +26,8 @@ pub(crate) struct Attempt {
 /// All attempts under way.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
+    /// Where numbers come from; without it they run on from one.
+    blocks: Option<TicketBlocks>,
     slots: Vec<Option<Attempt>>,
     free: Vec<u32>,
     issued: u64,
@@ -28,9 +36,17 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
-    /// Numbers the attempts from `first` on.
-    pub fn start_at(&mut self, first: u64) {
-        self.issued = first;
+    /// Numbers attempts by blocks from there.
+    pub fn take_blocks_from(&mut self, blocks: TicketBlocks) {
+        self.blocks = Some(blocks);
+        self.begin_block();
+    }
+
+    #[cold]
+    fn begin_block(&mut self) {
+        if let Some(next) = self.blocks {
+            self.issued = (next() % BLOCKS) << BLOCK_BITS;
+        }
     }
 
     /// Whether another attempt can be named.
@@ -47,6 +63,9 @@ impl Tickets {
             self.slots.len() as u32 - 1
         });
         self.issued += 1;
+        if self.issued & ((1 << BLOCK_BITS) - 1) == 0 {
+            self.begin_block();
+        }
         let ticket = self.issued << SLOT_BITS | u64::from(slot);
         self.slots[slot as usize] = Some(Attempt { ticket, branch, fork, activation });
         if fork == 0 {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use crate::locked::Locked;
 
-/// Counts the schedulers of this process, so that no two runs of a warm pool share a ticket.
-static SERIAL: AtomicU64 = AtomicU64::new(0);
+/// Counts the blocks of tickets that the schedulers of this process took, so that no two runs share a ticket.
+static BLOCK: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
 type DirectiveTuple = (u8, i64, i64);
@@ -208,7 +208,7 @@ impl PyScheduler {
     fn new(parallel: bool, max_steps: Option<u64>, execution_limit: u32, cancel_grace: f64) -> Self {
         let config = Config { parallel, max_steps, execution_limit, cancel_grace: micros(cancel_grace) };
         let mut core = Scheduler::new(config);
-        core.set_serial(SERIAL.fetch_add(1, Ordering::Relaxed));
+        core.take_ticket_blocks_from(|| BLOCK.fetch_add(1, Ordering::Relaxed));
         Self {
             core: Locked::new(core),
             is_called: AtomicBool::new(false),
