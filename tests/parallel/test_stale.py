@@ -95,4 +95,5 @@ def test_no_two_schedulers_share_a_ticket():
     lengths = [10_000, *[1] * 1100, 10_000, 10_000]
     tickets = [ticket for length in lengths for ticket in tickets_of_a_chain(length)]
     assert len(set(tickets)) == sum(lengths)
-    assert 0 < min(tickets) and max(tickets) < 1 << 61
+    assert min(tickets) > 0
+    assert max(tickets) < 1 << 61
