@@ -21,7 +21,7 @@ help:
 	@echo "make wheels    what is published, into dist: built against an old glibc, audited, installed where no Rust is"
 	@echo "make release   whether what is checked out can be released: version, changelog, tag, licences, audits"
 	@echo "make notices   THIRD-PARTY-NOTICES.md, after a change of the crates"
-	@echo "make meaning  the part of it that runs 10 000 random workflows, here each of them on every executor"
+	@echo "make meaning  the part of it that runs 10 000 random workflows, here new ones, each of them on every executor"
 	@echo "make check  format, lint, types and stub, both languages"
 	@echo "make test-newest, make check-newest  the same with the newest versions of all that is installed"
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
@@ -94,7 +94,7 @@ test-newest check-newest:
 	$(MAKE) $(@:-newest=) $(NEWEST)
 
 meaning: setup
-	GRAFLOW_FAST_EVERYWHERE=1 $(BIN)/python -m pytest -q tests/meaning
+	GRAFLOW_FAST_EVERYWHERE=1 GRAFLOW_FAST_SEED=random $(BIN)/python -m pytest -q tests/meaning
 
 check: setup
 	cargo fmt --all --check

@@ -191,7 +191,9 @@ class ProcessPool:
                 said = found.said(ticket)[0]
             rest = found.written()
             said, written = rest.fill(said), rest.rest()
-        if reason == _LINK_ENDED:  # and the core has killed what was still there
+        if self._core is not None and self._core.has_closed_its_link(worker):
+            reason = _CLOSED_ITS_LINK
+        elif reason == _LINK_ENDED:  # and the core has killed what was still there
             reason = _PROCESS_ENDED if code is not None else _CLOSED_ITS_LINK
         lost = Lost(ticket, worker, has_begun, reason, signal, code, peak, said, written)
         if lost.could_not_start and found is not None:

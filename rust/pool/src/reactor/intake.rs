@@ -14,7 +14,6 @@ const TURNS: usize = 16;
 /// A task runs again when its worker died between its end and its report; not more often than this, lest a task that
 /// breaks its worker's link does so for ever.
 const MOST_UNHEARD: u8 = 10;
-const CLOSED_ITS_LINK: &str = "it closed its own link";
 const LINK_ENDED: &str = "its link ended";
 
 impl Reactor {
@@ -149,14 +148,20 @@ impl Reactor {
         for ticket in &running {
             self.entries.remove(ticket);
         }
-        let why = if worker.claims.is_link_broken() { CLOSED_ITS_LINK.to_owned() } else { why };
         let has_begun = worker.claims.has_begun();
+        self.lost.insert(index, Arc::clone(&worker.claims));
         let first = (!running.is_empty()).then(|| running.remove(0));
         self.events.push_back(Event::Lost { running: first, worker: index, has_begun, why: why.clone() });
         for ticket in running {
             // Only if the table was overwritten: whatever cannot be shown not to have run counts as running.
             self.events.push_back(Event::Lost { running: Some(ticket), worker: index, has_begun, why: why.clone() });
         }
+    }
+
+    /// Whether a worker that was lost has said that it can't use its link any more. To be asked once, when its process is
+    /// known to have ended: a body that closes the link is heard of before its worker notices.
+    pub fn has_closed_its_link(&mut self, worker: usize) -> bool {
+        self.lost.remove(&worker).is_some_and(|claims| claims.is_link_broken())
     }
 
     /// False once a task has ended too often without being heard of: it counts as what broke its workers.

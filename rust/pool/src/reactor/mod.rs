@@ -18,7 +18,7 @@ pub(crate) mod watch;
 #[cfg(test)]
 mod watch_tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -83,6 +83,7 @@ pub struct Reactor {
     asked: usize,     // workers there should be, as was said
     lone: Lone,
     roster: Arc<Roster>,
+    lost: HashMap<usize, Arc<ClaimTable>>, // until somebody asks how they ended
     #[cfg(test)]
     wakes: u64,
     #[cfg(test)]
@@ -115,6 +116,7 @@ impl Reactor {
             left_at: u64::MAX,
             lone: Lone::new(),
             roster: Arc::default(),
+            lost: HashMap::new(),
             #[cfg(test)]
             wakes: 0,
             #[cfg(test)]
@@ -185,6 +187,7 @@ impl Reactor {
                 worker.standing = Standing::Stopping; // an idle one ends by itself
             }
             self.lose(worker, "it was removed".to_owned());
+            self.lost.remove(&worker);
             self.events.retain({
                 let mut index = 0;
                 move |event| {

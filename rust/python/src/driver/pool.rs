@@ -94,6 +94,10 @@ impl Pool {
         Ok(self.lock()?.kill_worker(worker))
     }
 
+    fn has_closed_its_link(&self, worker: usize) -> PyResult<bool> {
+        Ok(self.lock()?.has_closed_its_link(worker))
+    }
+
     fn define(&self, key: u64, blob: PyBackedBytes) -> PyResult<()> {
         self.lock()?.define(key, Payload::new(blob)).map_err(refused)
     }
