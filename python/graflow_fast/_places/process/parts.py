@@ -130,7 +130,8 @@ class Template(Part):
         return self.namespace.module_globals
 
     def __del__(self) -> None:
-        if crossing is not None:  # modules lose their names when the interpreter ends
+        # Modules lose their names when the interpreter ends, this one's and the other's.
+        if crossing is not None and crossing.known is not None:
             crossing.known.pop(self.number, None)
             super().__del__()
 

@@ -13,7 +13,7 @@ use crate::driver::scheduler::{mistake, PyScheduler};
 use crate::tables::arguments::bind;
 use crate::tables::node_ids::NodeIds;
 use crate::tables::slots::TaskSlots;
-use crate::wire::scalars::scalar_dictionary;
+use crate::wire::scalars::plain_dictionary;
 use graflow_wire::record::Asked;
 
 /// Where new tasks go.
@@ -105,7 +105,7 @@ impl NextTasks {
         };
         let bound = match bound {
             [] => None,
-            bytes => match scalar_dictionary(py, bytes)? {
+            bytes => match plain_dictionary(py, bytes)? {
                 Some(bound) => Some(bound),
                 None => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
                     Ok(bound) => Some(bound.cast_into()?),

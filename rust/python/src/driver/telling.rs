@@ -133,8 +133,8 @@ impl Feed {
         bound: &Bound<'_, PyDict>,
         branch: u64,
     ) -> PyResult<Outgoing> {
-        let mut scalar = ScalarPickle::default();
-        if let Some(packed) = scalar.of_dictionary(bound)? {
+        let mut plain = ScalarPickle::default();
+        if let Some(packed) = plain.of_plain(bound)? {
             return Ok(Outgoing::Own(packed.to_vec()));
         }
         let packed = helper.call_method1(intern!(helper.py(), "pack_bound"), (name, bound, branch == 0))?;

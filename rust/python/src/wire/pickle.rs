@@ -58,6 +58,34 @@ impl Writer {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if let Ok(length) = u8::try_from(bytes.len()) {
+            self.out.extend_from_slice(&[b'C', length]); // SHORT_BINBYTES
+        } else {
+            self.out.push(0x8e); // BINBYTES8
+            self.out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        }
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Opens a list, also an empty one; its items follow.
+    pub fn open_list(&mut self) {
+        self.out.extend_from_slice(b"](");
+    }
+
+    pub fn close_list(&mut self) {
+        self.out.push(b'e');
+    }
+
+    /// Opens a tuple of any length; its items follow.
+    pub fn open_tuple(&mut self) {
+        self.out.push(b'(');
+    }
+
+    pub fn close_tuple(&mut self) {
+        self.out.push(b't');
+    }
+
     /// Opens a dictionary; its keys and values follow in turns.
     pub fn open_dict(&mut self) {
         self.out.extend_from_slice(b"}(");

@@ -18,7 +18,7 @@ pub(crate) struct Packing {
     /// definition -> key.
     keys: Py<PyDict>,
     pub writer: RecordWriter,
-    scalar: ScalarPickle,
+    plain: ScalarPickle,
     pub result: Vec<u8>,
 }
 
@@ -28,7 +28,7 @@ impl Packing {
             keys: side.getattr("keys")?.cast_into()?.unbind(),
             side: side.clone().unbind(),
             writer: RecordWriter::default(),
-            scalar: ScalarPickle::default(),
+            plain: ScalarPickle::default(),
             result: Vec::new(),
         })
     }
@@ -36,7 +36,7 @@ impl Packing {
     /// Packs what a body returned, for `result`.
     pub(crate) fn result(&mut self, task: &Bound<'_, PyString>, result: &Bound<'_, PyAny>) -> PyResult<()> {
         self.result.clear();
-        if let Some(packed) = self.scalar.of(result)? {
+        if let Some(packed) = self.plain.of_plain(result)? {
             self.result.extend_from_slice(packed);
             return Ok(());
         }
@@ -89,7 +89,7 @@ impl Packing {
             self.writer.write(&Write { operation, key: name, value: &[], expires });
             return Ok(());
         }
-        if let Some(value) = self.scalar.of(value)? {
+        if let Some(value) = self.plain.of_plain(value)? {
             self.writer.write(&Write { operation, key: name, value, expires });
             return Ok(());
         }
@@ -183,7 +183,7 @@ impl Packing {
             return Ok(false);
         };
         let bound = bound_of(next)?;
-        let bound = if bound.is_empty() { Some(&[][..]) } else { self.scalar.of_dictionary(&bound)? };
+        let bound = if bound.is_empty() { Some(&[][..]) } else { self.plain.of_plain(&bound)? };
         let Some(bound) = bound else {
             return Ok(false);
         };
