@@ -473,7 +473,13 @@ class Branches:
     def forget_branch(self, branch: int) -> None: ...
     def take_ended(self, first: int) -> list[int]: ...
     def store(
-        self, first: int, count: int, counts: dict[str, int], others: list[int], replay_other: Callable[[int], None]
+        self,
+        first: int,
+        count: int,
+        counts: dict[str, int],
+        others: list[int],
+        replay_other: Callable[[int], None],
+        left: set[str] | None,
     ) -> None: ...
     def done(
         self, first: int

@@ -44,12 +44,13 @@ class Forgetting:
     def _keep_what_is_needed(self) -> None:
         """Note the nodes nothing follows, and those that a body's parameter names."""
         nodes = self.nodes
-        for node, name in enumerate(nodes.names):
-            if not self.context.graph.successors(name):
-                self._kept.add(node)
+        successors = self.context.graph.successors
+        self._kept.update(node for node, name in enumerate(nodes.names) if not successors(name))
+        seen: set[int] = set()  # many tasks may have one definition
         for task in nodes.tasks:
             wrapped = task.task if task.is_map else task  # type: ignore[attr-defined]
-            if isinstance(wrapped, TaskWrapper):
+            if isinstance(wrapped, TaskWrapper) and id(wrapped._definition) not in seen:
+                seen.add(id(wrapped._definition))
                 named = [nodes.ids.get(parameter.name) for parameter in wrapped._definition.parameters]
                 self._named.update(node for node in named if node is not None)
         self._kept |= self._named

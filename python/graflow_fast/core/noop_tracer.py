@@ -26,12 +26,12 @@ class NoopTracer(Tracer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if any(_is_method_of_tracer(name) for name in vars(cls)):
+        if not _METHODS.isdisjoint(vars(cls)):
             cls.silent = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if _is_method_of_tracer(name):
+        if name in _METHODS:
             super().__setattr__("silent", False)
 
     def clone(self, trace_id: str) -> NoopTracer:
@@ -59,5 +59,4 @@ class NoopTracer(Tracer):
         pass
 
 
-def _is_method_of_tracer(name: str) -> bool:
-    return not name.startswith("__") and callable(getattr(Tracer, name, None))
+_METHODS = frozenset(name for name in dir(Tracer) if not name.startswith("__") and callable(getattr(Tracer, name)))

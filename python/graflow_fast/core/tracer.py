@@ -307,10 +307,13 @@ class _Moment:
         self._time = time
         self._previous: datetime | None = None
 
+    # Around each call of a listening tracer: its attribute is set past what a class may do when one is set.
+
     def __enter__(self) -> None:
-        self._previous = self._tracer._event_time
+        state = self._tracer.__dict__
+        self._previous = state.get("_event_time")
         if self._time is not None:
-            self._tracer._event_time = self._time
+            state["_event_time"] = self._time
 
     def __exit__(self, *exc_info: object) -> None:
-        self._tracer._event_time = self._previous
+        self._tracer.__dict__["_event_time"] = self._previous

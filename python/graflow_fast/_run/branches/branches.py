@@ -296,11 +296,10 @@ class Fork:
         counts = self.parent.context.cycle_controller.cycle_counts
         if self.output.streams:
             self.end_kept()
-        outermost = self.parent.fork is None and self.left is None
-        if outermost and type(channel) is MemoryChannel and not channel.ttl_data and not self.live.keys:
+        if self.parent.fork is None and type(channel) is MemoryChannel and not channel.ttl_data and not self.live.keys:
             told = self.logs.keys() | self.cycles.keys() | self.additions.keys()
             others = sorted(index for index in told if index < count)
-            self.core.store(self.first, count, counts, others, self._replay_one)
+            self.core.store(self.first, count, counts, others, self._replay_one, self.left)
             return
         for index, (log, started, added) in self.core.close(self.first):
             self.logs[index] = log

@@ -8,7 +8,7 @@ use graflow_ledger::{Ledger, Names};
 use graflow_scheduler::Outcome;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PySet, PyString};
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::driver::guarded::Guarded;
@@ -125,7 +125,9 @@ impl Branches {
 
     /// Closes a fork whose parent is the workflow's own branch, and replays what its first `count` members did there.
     ///
-    /// `counts` is told how often tasks have started; `replay_other(index)` is called in turn for members that Python has.
+    /// `counts` is told how often tasks have started; `replay_other(index)` is called in turn for members that Python has;
+    /// `left` gets the keys of results, where somebody wants to know.
+    #[allow(clippy::too_many_arguments)] // all that there is to a join
     fn store<'py>(
         &self,
         py: Python<'py>,
@@ -134,6 +136,7 @@ impl Branches {
         counts: &Bound<'py, PyDict>,
         others: Vec<u32>,
         replay_other: &Bound<'py, PyAny>,
+        left: Option<&Bound<'py, PySet>>,
     ) -> PyResult<()> {
         let (members, done) = self.ledger.get().close(first);
         let mut others = others.into_iter().peekable();
@@ -141,7 +144,7 @@ impl Branches {
             while let Some(other) = others.next_if(|other| *other < index) {
                 replay_other.call1((other,))?;
             }
-            self.replay(py, members[index as usize], ended, counts)?;
+            self.replay(py, members[index as usize], ended, counts, left)?;
         }
         others.try_for_each(|other| replay_other.call1((other,)).map(drop))
     }

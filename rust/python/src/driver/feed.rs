@@ -4,6 +4,7 @@
 //! apply reports, each in one step (`applying.rs`); what branches did is given to Python by `logs.rs`. What needs the
 //! user's objects (failures, fragments, tracers that listen) is done by the helper,
 //! `_places/process/processes.py`. Decides neither order (scheduler) nor placement (`plans.rs` has the table).
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use graflow_pool::{Event, Reactor};
@@ -74,6 +75,8 @@ pub struct Feed {
     pub(crate) versions: Option<Py<Versions>>,
     pub(crate) plans: Guarded<Plans>,
     pub(crate) groups: Guarded<Vec<Group>>,
+    /// The key of what workers were told of the channel for the workflow's own branch, 0 before anybody asked.
+    pub(crate) root_view: AtomicU64,
     pub(crate) tracked: Guarded<HashMap<u64, Tracked>>,
     pub(crate) next: Guarded<NextTasks>,
     /// Branches (first, last) whose attempts the driver looks at before they start.
@@ -116,6 +119,7 @@ impl Feed {
             versions: part("versions")?.extract()?,
             plans: Guarded::new(Plans::new(part("defaults")?.extract()?)),
             groups: Guarded::default(),
+            root_view: AtomicU64::new(0),
             tracked: Guarded::default(),
             next: Guarded::new(next),
             watched: Guarded::default(),

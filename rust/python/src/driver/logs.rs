@@ -1,9 +1,9 @@
 //! What branches did, as Python has it, and done on the workflow's own channel.
 //!
 //! Owns the conversion. The logs are the ledger's; must not know when they are asked for.
-use graflow_ledger::{BranchLog, Counts, Ended, Entry};
+use graflow_ledger::{BranchLog, Counts, Ended, Entry, Key};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PySet, PyString};
 
 use crate::driver::branches::{Branches, PythonLog};
 use crate::driver::value::{name_of, Value};
@@ -62,12 +62,15 @@ impl Branches {
         member: u32,
         ended: Ended<Value>,
         counts: &Bound<'_, PyDict>,
+        left: Option<&Bound<'_, PySet>>,
     ) -> PyResult<()> {
+        let note = |name: &Bound<'_, PyString>| left.map_or(Ok(()), |left| left.add(result_key(name)?));
         let names = self.names.bind(py);
         let name = |node: u32| names.get_item(node as usize)?.cast_into::<PyString>().map_err(PyErr::from);
         let log = match ended {
             Ended::Member(value) => {
                 let name = name(member)?;
+                note(&name)?;
                 self.root.result(&name, self.loading.kept(py, &value)?)?;
                 return counts.set_item(name, 1);
             }
@@ -76,8 +79,19 @@ impl Branches {
         for entry in log.entries {
             match entry {
                 Entry::Added(node) => self.adopt(py, node)?,
-                Entry::Result(node, value) => self.root.result(&name(node)?, self.loading.kept(py, &value)?)?,
-                Entry::Write(write) => self.root.write(py, &self.loading, &write)?,
+                Entry::Result(node, value) => {
+                    let name = name(node)?;
+                    note(&name)?;
+                    self.root.result(&name, self.loading.kept(py, &value)?)?;
+                }
+                Entry::Write(write) => {
+                    if let (Some(left), Key::Text(key)) = (left, &write.key) {
+                        if key.ends_with(".__result__") {
+                            left.add(key.as_ref())?;
+                        }
+                    }
+                    self.root.write(py, &self.loading, &write)?;
+                }
             }
         }
         let started: Vec<_> = log.counts.iter().collect();

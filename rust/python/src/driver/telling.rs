@@ -1,4 +1,6 @@
 //! What a worker is told of a task: its arguments, and the values of the channel that it may need.
+use std::sync::atomic::Ordering;
+
 use graflow_ledger::Found;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -151,8 +153,14 @@ impl Feed {
             if let Some(view) = view.filter(|view| *view != 0) {
                 return Ok(view);
             }
+        } else if let known @ 1.. = self.root_view.load(Ordering::Relaxed) {
+            return Ok(known);
         }
-        helper.call_method1(intern!(py, "view"), (branch,))?.extract()
+        let view = helper.call_method1(intern!(py, "view"), (branch,))?.extract()?;
+        if branch == 0 {
+            self.root_view.store(view, Ordering::Relaxed);
+        }
+        Ok(view)
     }
 
     /// The member whose branch this is.
