@@ -11,6 +11,7 @@ __all__ = [
     "Filler",
     "GraphTable",
     "Instances",
+    "Journal",
     "NodeIds",
     "PlainSteps",
     "Pool",
@@ -210,6 +211,13 @@ class Pool:
     def memory_of(self, worker: int, enough: int) -> int: ...
     def set_live_epoch(self, epoch: int) -> None: ...
     def wake_fd(self) -> int: ...
+
+@final
+class Journal:
+    """What the running task of this worker has said, kept in a file that outlives the worker."""
+
+    def __new__(cls, descriptor: int) -> Journal: ...
+    def write(self, ticket: int, kind: int, content: str | bytes) -> None: ...
 
 @final
 class WorkerLink:

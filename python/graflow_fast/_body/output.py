@@ -138,6 +138,9 @@ class ForkOutput:
 
 def show_all(pieces: list[Piece]) -> None:
     """Show pieces in order; texts that follow each other as one, so that no other thread prints between them."""
+    if len(pieces) == 1:
+        show(pieces[0])
+        return
     for kind, same in groupby(pieces, itemgetter(0)):
         if kind in (STDOUT, STDERR):
             show((kind, "".join(content for _, content in same)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from logging import LogRecord
     from typing import Any
 
-    from graflow_fast._core import RunningTask
+    from graflow_fast._core import Journal, RunningTask
 
     #: What a task said at once: (kind, content).
     Piece = tuple[int, Any]
@@ -29,11 +29,10 @@ pieces: list[Piece] = []
 #: Stands among the pieces when the running task has changed its surroundings.
 MARK: Piece = (STDOUT, "")
 
-_JOURNAL = "graflow_fast._wire.journal"
-
 #: The running task, by whose ticket the journal tells its pieces from others.
 _running: RunningTask
-
+#: Where pieces are kept as well: they are there when this process is not any more.
+_journal: Journal | None = None
 
 #: How far descriptors 1 and 2 had been written at the last look.
 _written = [0, 0]
@@ -56,7 +55,14 @@ def keep(kind: int, content: Any) -> None:
 
 def _add(kind: int, content: Any) -> None:
     pieces.append((kind, content))
-    import_late(_JOURNAL).write(_running.ticket, kind, content)
+    if _journal is not None:
+        _journal.write(_running.ticket, kind, content if kind <= STDERR else _pickled(content))
+
+
+def _pickled(content: Any) -> bytes:
+    from pickle import dumps  # slow to import, and most bodies only print
+
+    return dumps(content)
 
 
 def _note_written(kind: int) -> None:
@@ -80,8 +86,11 @@ def _position(index: int) -> int:
 
 
 def use_journal(fd: int) -> None:
-    """Keep in this file, too, what bodies say: it is there when this process is not any more."""
-    when_imported(_JOURNAL, lambda journal: journal.use(fd))
+    """Keep in this file, too, what bodies say."""
+    global _journal
+    from graflow_fast._core import Journal
+
+    _journal = Journal(fd)
 
 
 def install(running: RunningTask) -> None:

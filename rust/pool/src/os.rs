@@ -40,13 +40,28 @@ pub fn memory_file() -> io::Result<OwnedFd> {
 
 /// Maps `length` bytes of a file, shared and writable.
 pub fn map_shared(fd: BorrowedFd<'_>, length: usize) -> io::Result<NonNull<u8>> {
+    map_shared_at(fd, 0, length)
+}
+
+/// Maps `length` bytes of a file from a place on that is a multiple of the page size, shared and writable.
+pub fn map_shared_at(fd: BorrowedFd<'_>, start: u64, length: usize) -> io::Result<NonNull<u8>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let (file, start) = (fd.as_raw_fd(), start as libc::off_t);
     // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-    let base = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
+    let base = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, file, start) };
     if base == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
     NonNull::new(base.cast()).ok_or_else(|| io::Error::other("mapped at address zero"))
+}
+
+/// Takes the memory for a part of a file, which becomes longer if need be.
+pub fn allocate(fd: BorrowedFd<'_>, start: u64, length: usize) -> io::Result<()> {
+    // SAFETY: integers only.
+    match unsafe { libc::posix_fallocate(fd.as_raw_fd(), start as libc::off_t, length as libc::off_t) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
 }
 
 /// Ends a mapping of [`map_shared`]; the caller holds no reference into it.

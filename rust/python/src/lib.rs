@@ -38,6 +38,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     store::add_classes(module)?;
     module.add_class::<driver::pool::Pool>()?;
     module.add_class::<progress::Progress>()?;
+    module.add_class::<worker::journal::Journal>()?;
     module.add_class::<worker::link::WorkerLink>()?;
     module.add_class::<worker::runner::RunningTask>()?;
     module.add_function(wrap_pyfunction!(worker::link::die_with_parent, module)?)?;

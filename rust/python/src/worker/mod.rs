@@ -1,5 +1,6 @@
 //! The worker's side: running bodies, from what it was told to the report.
 pub(crate) mod context;
+pub(crate) mod journal;
 pub(crate) mod known;
 pub(crate) mod link;
 pub(crate) mod notes;
