@@ -1,19 +1,18 @@
 """The state of one run that users see: `ExecutionContext`, one per run and one per branch of it.
 
-Owns what survives a run (channel, completed tasks, counters, stop reason) and what a checkpoint saves. It does not
-decide what runs next (`graflow_fast._run` does); what it forwards to the running task is in `_control`.
+Owns what survives a run: channel, completed tasks, counters, stop reason. It does not decide what runs next
+(`graflow_fast._run` does). What it forwards to the running task is in `_control`, how it gets into files in `_saving`.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast.channels.factory import ChannelFactory
-from graflow_fast.core._by_hand import ByHand
+from graflow_fast.core._saving import Saved
 from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.cycle import CycleController
 from graflow_fast.core.noop_tracer import NoopTracer
@@ -34,11 +33,8 @@ __all__ = ["ExecutionContext", "TaskExecutionContext", "create_execution_context
 
 DEFAULT_MAX_CYCLES = 10
 
-#: What was done by hand, and is not kept.
-_BY_HAND = ("_outer_tasks", "_checkpoint_asked", "_queue")
 
-
-class ExecutionContext(ByHand):
+class ExecutionContext(Saved):
     """One run of a graph, or one branch of it.
 
     Attributes:
@@ -336,58 +332,9 @@ class ExecutionContext(ByHand):
 
         return write_for_body(self, task_id, metadata, path)
 
-    def get_checkpoint_state(self) -> dict[str, Any]:
-        """Return what a checkpoint's state file says of this context."""
-        return {
-            "schema_version": "1.0",
-            "session_id": self.session_id,
-            "trace_id": self.trace_id,
-            "start_node": self.start_node,
-            "steps": self.steps,
-            "completed_tasks": self.completed_tasks,
-            "cycle_counts": dict(self.cycle_controller.cycle_counts),
-            "backend": {"channel": self._channel_backend_type},
-        }
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state["_steps"] = self.steps
-        transients = ("_completed_names", "_run", "_run_steps", "_step_counts", "_workflow")
-        for transient in (*transients, "current_task_context", "parent_context", *_BY_HAND):
-            state[transient] = None
-        return state
-
     def workflow_around(self) -> Any:
         """Return the workflow that is current around the run, where that is another process; else None."""
         return None
-
-    def save(self, path: str = "execution_context.pkl") -> None:
-        """Write this context to a file, functions and closures included: whole, or (when that fails) not at all.
-
-        The file is readable by its owner only.
-        """
-        from graflow_fast.core._files import write_whole
-
-        write_whole({path: self.as_bytes()})
-
-    def as_bytes(self) -> bytes:
-        """Return what `save` writes."""
-        from graflow_fast._wire import by_value
-
-        return by_value.dumps(self)
-
-    @classmethod
-    def load(cls, path: str = "execution_context.pkl") -> ExecutionContext:
-        """Read a context that `save` wrote. Load only files you trust: unpickling runs code.
-
-        Raises:
-            TypeError: the file holds something else.
-        """
-        with open(path, "rb") as file:
-            context = pickle.load(file)
-        if not isinstance(context, cls):
-            raise TypeError(f"{path} holds a {type(context).__name__}, not an ExecutionContext")
-        return context
 
 
 def seed_of(seed: Any, scope_name: str, task_id: str) -> int:

@@ -1,6 +1,7 @@
 """`workflow(...)`: the scope in which tasks are defined, composed and executed.
 
-Running is `graflow_fast.core.engine`'s.
+Owns the settings and the runs of a workflow, and which one is current. Its tasks and edges are `_defined`'s, running is
+`engine`'s.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from graflow_fast._core import learn_workflow
 from graflow_fast._extras import without
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core import registry
+from graflow_fast.core._defined import Defined
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.definition import whole
-from graflow_fast.core.graph import TaskGraph
 from graflow_fast.core.starts import find_starts
 from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from graflow_fast._record.plan import Plan
-    from graflow_fast.core.task import Executable
     from graflow_fast.core.tracer import Tracer
     from graflow_fast.core.workflow_run import WorkflowRun
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _BESIDE = ("start_node", "max_steps", "ret_context", "initial_channel")
 
 
-class WorkflowContext:
+class WorkflowContext(Defined):
     """A workflow under definition: a graph, and how to run it.
 
     Attributes:
@@ -57,8 +57,7 @@ class WorkflowContext:
 
         if prompt_manager is not None:
             raise ConfigError("prompt_manager is not part of graflow_fast; use graflow for prompts")
-        self.name = name
-        self.graph = TaskGraph()
+        super().__init__(name)
         self.settings = Settings.of_workflow(
             executor=executor,
             max_workers=max_workers,
@@ -70,10 +69,7 @@ class WorkflowContext:
         self._tracer = tracer
         #: What tells whether the run that `start` has begun goes on.
         self._started: Future[Any] | None = None
-        self._group_counter = 0
         self._tokens: list[tuple[contextvars.Token[WorkflowContext | None], Any]] = []
-        self._module_globals = registry.calling_globals()
-        self.graph.find_free = self.find_free_task
 
     def __getstate__(self) -> dict[str, Any]:
         # A body may name its workflow; what crosses is the definition, not the place where it is being made.
@@ -89,48 +85,6 @@ class WorkflowContext:
         if self._tokens:
             token, registry.running.task_context = self._tokens.pop()
             registry.current_workflow.reset(token)
-
-    # --- definition
-
-    def add_node(self, name: str, task: Executable, skip_if_exists: bool = False) -> None:
-        """Add a task under a name.
-
-        Raises:
-            DuplicateTaskError: the name is taken, unless ``skip_if_exists`` is true.
-        """
-        self.graph.add_node(task, name, skip_if_exists=skip_if_exists)
-
-    def add_edge(self, from_node: str, to_node: str) -> None:
-        """Let ``to_node`` run after ``from_node``."""
-        self.graph.add_edge(from_node, to_node)
-
-    def rename_node(self, old_task_id: str, new_task_id: str) -> None:
-        """Rename a node in the graph."""
-        self.graph.rename_node(old_task_id, new_task_id)
-
-    def get_next_group_name(self) -> str:
-        """Return the next of ``ParallelGroup_1``, ``ParallelGroup_2``, ..."""
-        self._group_counter += 1
-        return f"ParallelGroup_{self._group_counter}"
-
-    def clear(self) -> None:
-        """Remove all tasks and edges."""
-        self.graph.clear()
-        self._group_counter = 0
-
-    def register_llm_agent(self, name: str, agent_or_factory: Any) -> None:
-        """Refuse: LLM agents belong to ``graflow``."""
-        raise ConfigError(f"register_llm_agent({name!r}) is not part of graflow_fast; use graflow for LLM agents")
-
-    def set_redis_client(self, redis_client: Any) -> None:
-        """Refuse: Redis belongs to ``graflow``."""
-        raise ConfigError("Redis is not part of graflow_fast; executor='process' uses worker processes on this machine")
-
-    def find_free_task(self, name: str) -> Executable | None:
-        """Return the task of that name that the workflow's module defines outside of any workflow, if there is one."""
-        return registry.free_tasks_of(self._module_globals).find(name)
-
-    # --- running
 
     def execute(
         self,
@@ -359,22 +313,6 @@ class WorkflowContext:
         for key, value in (initial_channel or {}).items():
             context.channel.set(key, value)
         return context
-
-    # --- looking at it
-
-    def show_info(self) -> None:
-        """Print the graph as a drawing, and its cycles."""
-        print(f"=== Workflow '{self.name}' Information ===")
-        print(self.graph)
-        cycles = self.graph.detect_cycles()
-        print(f"Cycles detected: {cycles}" if cycles else "No cycles detected")
-
-    def visualize_dependencies(self) -> None:
-        """Print each node with what follows it."""
-        print(f"=== Workflow '{self.name}' Dependencies ===")
-        for node in self.graph.nodes:
-            successors = self.graph.successors(node)
-            print(f"{node} >> {' >> '.join(successors)}" if successors else f"{node} (no dependencies)")
 
 
 learn_workflow(WorkflowContext)

@@ -1,0 +1,78 @@
+"""The tasks and edges of a workflow: added, renamed, removed and looked at.
+
+Owns the graph and the numbers in names of groups. Must not know how a workflow runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graflow_fast.core import registry
+from graflow_fast.core.graph import TaskGraph
+from graflow_fast.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from graflow_fast.core.task import Executable
+
+
+class Defined:
+    """The part of `WorkflowContext` that is defined."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.graph = TaskGraph()
+        self._group_counter = 0
+        self._module_globals = registry.calling_globals()
+        self.graph.find_free = self.find_free_task
+
+    def add_node(self, name: str, task: Executable, skip_if_exists: bool = False) -> None:
+        """Add a task under a name.
+
+        Raises:
+            DuplicateTaskError: the name is taken, unless ``skip_if_exists`` is true.
+        """
+        self.graph.add_node(task, name, skip_if_exists=skip_if_exists)
+
+    def add_edge(self, from_node: str, to_node: str) -> None:
+        """Let ``to_node`` run after ``from_node``."""
+        self.graph.add_edge(from_node, to_node)
+
+    def rename_node(self, old_task_id: str, new_task_id: str) -> None:
+        """Rename a node in the graph."""
+        self.graph.rename_node(old_task_id, new_task_id)
+
+    def get_next_group_name(self) -> str:
+        """Return the next of ``ParallelGroup_1``, ``ParallelGroup_2``, ..."""
+        self._group_counter += 1
+        return f"ParallelGroup_{self._group_counter}"
+
+    def clear(self) -> None:
+        """Remove all tasks and edges."""
+        self.graph.clear()
+        self._group_counter = 0
+
+    def register_llm_agent(self, name: str, agent_or_factory: Any) -> None:
+        """Refuse: LLM agents belong to ``graflow``."""
+        raise ConfigError(f"register_llm_agent({name!r}) is not part of graflow_fast; use graflow for LLM agents")
+
+    def set_redis_client(self, redis_client: Any) -> None:
+        """Refuse: Redis belongs to ``graflow``."""
+        raise ConfigError("Redis is not part of graflow_fast; executor='process' uses worker processes on this machine")
+
+    def find_free_task(self, name: str) -> Executable | None:
+        """Return the task of that name that the workflow's module defines outside of any workflow, if there is one."""
+        return registry.free_tasks_of(self._module_globals).find(name)
+
+    def show_info(self) -> None:
+        """Print the graph as a drawing, and its cycles."""
+        print(f"=== Workflow '{self.name}' Information ===")
+        print(self.graph)
+        cycles = self.graph.detect_cycles()
+        print(f"Cycles detected: {cycles}" if cycles else "No cycles detected")
+
+    def visualize_dependencies(self) -> None:
+        """Print each node with what follows it."""
+        print(f"=== Workflow '{self.name}' Dependencies ===")
+        for node in self.graph.nodes:
+            successors = self.graph.successors(node)
+            print(f"{node} >> {' >> '.join(successors)}" if successors else f"{node} (no dependencies)")
