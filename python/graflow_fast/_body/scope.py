@@ -107,34 +107,6 @@ class _Extended:
         self.after: list[Any] = []
 
 
-class ReadOnlyChannel(Channel):
-    """What lies below the writes of a branch or of a task: it is read, and never written through this."""
-
-    def set(self, key: str, value: Any, ttl: int | None = None) -> None:
-        """Refuse: writes go to what lies above."""
-        raise NotImplementedError
-
-    def delete(self, key: str) -> bool:
-        """Refuse: writes go to what lies above."""
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        """Refuse: writes go to what lies above."""
-        raise NotImplementedError
-
-    def append(self, key: str, value: Any, ttl: int | None = None) -> int:
-        """Refuse: writes go to what lies above."""
-        raise NotImplementedError
-
-    def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
-        """Refuse: writes go to what lies above."""
-        raise NotImplementedError
-
-    def atomic_add(self, key: str, amount: int | float = 1) -> int | float:
-        """Refuse: live operations go to the live store."""
-        raise NotImplementedError
-
-
 class BranchChannel(Channel):
     """The channel as a branch sees it."""
 

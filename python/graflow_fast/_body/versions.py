@@ -10,7 +10,8 @@ import threading
 from typing import Any
 
 from graflow_fast import _core
-from graflow_fast._body.scope import LiveStore, Operation, ReadOnlyChannel, replay
+from graflow_fast._body.read_only import ReadOnlyChannel
+from graflow_fast._body.scope import LiveStore, Operation, replay
 from graflow_fast.channels._packed import Packed
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._core import NodeIds, load_edges, load_members, load_tasks
 from graflow_fast._hints import did_you_mean
 from graflow_fast._run.branches.additions import Additions
+from graflow_fast._run.lanes import Lanes, is_limited
 from graflow_fast.core import registry
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import DuplicateTaskError, GraflowRuntimeError
@@ -35,7 +36,6 @@ class NodeTable:
 
     def __init__(self, scheduler: Scheduler, graph: TaskGraph, root: Branch, resources: Resources) -> None:
         self.scheduler = scheduler
-        self._resources = resources
         self.graph = graph
         self.root = root
         self.names: list[str] = []
@@ -47,10 +47,8 @@ class NodeTable:
         #: Executables that were loaded and have no definition of their own: groups, maps and others.
         self.others: list[Executable] = []
         self.group_count = 0
-        self._lanes: dict[tuple[int, bool], int] = {}
-        #: Priority and lane of the nodes that have any; limit and demand of each lane.
-        self.options: dict[int, tuple[int, int]] = {}
-        self.lanes: list[tuple[int, int | None, list[tuple[int, int]]]] = []
+        #: Which of them may have to wait for others, and for what.
+        self.lanes = Lanes(scheduler, resources)
         #: Ids of forgotten tasks, for new ones.
         self._free: list[int] = []
         self._load()
@@ -263,9 +261,11 @@ class NodeTable:
         others = load_tasks(self.scheduler, graph._table, TaskWrapper, ids, names, tasks, found)
         #: So many nodes, the first ones, are plain tasks of the graph: their names stand for them.
         self.plain = len(names)
-        if any(definition.priority or _is_limited(definition) for definition in found):
+        if any(definition.priority or is_limited(definition) for definition in found):
             for node, task in enumerate(tasks):
-                self.scheduler.set_options(node, *self._noted(node, self._options(task)))
+                options = self.lanes.options_of(task)
+                self.lanes.note(node, options)
+                self.scheduler.set_options(node, *options)
         for name, task in others:
             self.others.append(task)
             self.add(task, name)
@@ -300,7 +300,7 @@ class NodeTable:
             ids: where its name is kept; None if the name stands for another node.
             placed: the fragment that it belongs to; None for a task of the graph.
         """
-        priority, lane = self._options(task)
+        priority, lane = self.lanes.options_of(task)
         if self._free and not task.is_group and not priority and not lane:
             node = self._free.pop()
             self.names[node], self.tasks[node] = name, task
@@ -308,7 +308,7 @@ class NodeTable:
             node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
             self.names.append(name)
             self.tasks.append(task)
-            self._noted(node, (priority, lane))
+            self.lanes.note(node, (priority, lane))
         if ids is not None:
             ids[name] = node
         if task.is_group:
@@ -328,25 +328,6 @@ class NodeTable:
         self.members[group] = ids
         self.scheduler.set_members(group, ids)
 
-    def totals(self) -> list[tuple[int, int]]:
-        """Return how many of the scheduler's units there are of each resource that somebody takes."""
-        return self._resources.totals()
-
-    def _noted(self, node: int, options: tuple[int, int]) -> tuple[int, int]:
-        if options != (0, 0):
-            self.options[node] = options
-        return options
-
-    def _options(self, task: Executable) -> tuple[int, int]:
-        """Return the priority and the lane of a task."""
-        if task.is_map:
-            definition = task.task._definition  # type: ignore[attr-defined]
-            return definition.priority, 0 if definition.resources is None else self._lane(definition, task)
-        definition = getattr(task, "_definition", None)
-        if definition is None:
-            return 0, 0
-        return definition.priority, self._lane(definition, task) if _is_limited(definition) else 0
-
     def _edge(self, source: str, target: str) -> None:
         self.scheduler.add_edge(self._known(source), self._known(target))
 
@@ -358,27 +339,6 @@ class NodeTable:
             hint = did_you_mean(name, self.graph.nodes if branch is None else branch.graph.nodes)
             raise GraflowRuntimeError(f"An edge names task '{name}', which is not in the graph. {hint}".rstrip())
         return found
-
-    def _lane(self, definition: Any, task: Executable) -> int:
-        """Return the lane of tasks of a definition; a map's attempt takes what its items take together."""
-        known = id(definition), task.is_map
-        lane = self._lanes.get(known)
-        if lane is None:
-            times = self._resources.at_once(definition) if task.is_map else 1
-            demand = self._resources.demand(definition, task.task_id, times)
-            lane = self._lanes[known] = len(self._lanes) + 1
-            limit = None if definition.max_concurrency is None or task.is_map else int(definition.max_concurrency)
-            if limit is not None:
-                self.scheduler.set_lane_limit(lane, limit)
-            if demand:
-                self.scheduler.set_lane_demand(lane, demand)
-            self.lanes.append((lane, limit, demand))
-        return lane
-
-
-def _is_limited(definition: Definition) -> bool:
-    """Say whether attempts of a definition may have to wait for each other or for others."""
-    return definition.max_concurrency is not None or definition.resources is not None
 
 
 class _Known:

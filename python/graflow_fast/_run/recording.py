@@ -195,12 +195,12 @@ class Recording:
 
     def _write_limits(self) -> None:
         """Write which nodes have a priority or must wait for others, and what for, as far as it is new."""
-        nodes = self._nodes
-        known = len(nodes.options)
+        lanes = self._nodes.lanes
+        known = len(lanes.options)
         while self._limits < known:
             last = min(self._limits + _MOST_NODES, known)
-            options = [[node, *some] for node, some in list(nodes.options.items())[self._limits : last]]
-            part = {"options": options, "lanes": list(nodes.lanes), "totals": nodes.totals()}
+            options = [[node, *some] for node, some in list(lanes.options.items())[self._limits : last]]
+            part = {"options": options, "lanes": list(lanes.made), "totals": lanes.totals()}
             self._limits = last
             self._writer.append(RECORD_STREAM, LIMITS + _json(part))
 

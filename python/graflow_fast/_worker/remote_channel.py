@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._body.scope import BranchChannel, ReadOnlyChannel
+from graflow_fast._body.read_only import ReadOnlyChannel
+from graflow_fast._body.scope import BranchChannel
 from graflow_fast._wire import crossing
 from graflow_fast.channels.base import Channel
 
