@@ -8,8 +8,9 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::driver::actions::micros;
 use crate::driver::pool::Pool;
-use crate::driver::scheduler::{micros, PyScheduler};
+use crate::driver::scheduler::PyScheduler;
 
 /// The display of one run.
 #[pyclass(frozen, module = "graflow_fast._core")]

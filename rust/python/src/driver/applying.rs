@@ -9,9 +9,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
+use crate::driver::actions::mistake;
 use crate::driver::feed::{Feed, Tracked};
 use crate::driver::root::{now, write_to};
-use crate::driver::scheduler::mistake;
 use crate::driver::value::Value;
 use crate::tables::values::result_key;
 use crate::worker::packing::TEXT_KINDS;

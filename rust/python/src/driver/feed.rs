@@ -14,12 +14,13 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyList, PySet, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::driver::actions::{micros, to_tuple, ActionTuple};
 use crate::driver::branches::Branches;
 use crate::driver::guarded::Guarded;
 use crate::driver::next_tasks::NextTasks;
 use crate::driver::plans::Plans;
 use crate::driver::pool::{convert, nanoseconds, Pool};
-use crate::driver::scheduler::{micros, to_tuple, ActionTuple, PyScheduler};
+use crate::driver::scheduler::PyScheduler;
 use crate::driver::versions::Versions;
 
 /// An attempt that is in the pool.

@@ -1,4 +1,5 @@
 //! The coordinator's side: scheduler, pool, and what goes between them.
+pub(crate) mod actions;
 pub(crate) mod applying;
 pub(crate) mod branches;
 pub(crate) mod feed;
@@ -6,6 +7,7 @@ pub(crate) mod guarded;
 mod logs;
 pub(crate) mod memory;
 pub(crate) mod next_tasks;
+mod plain_calls;
 pub(crate) mod plain_plans;
 pub(crate) mod plain_steps;
 mod plain_tables;

@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PySet, PyString, PyType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use crate::driver::scheduler::{mistake, PyScheduler};
+use crate::driver::actions::mistake;
+use crate::driver::scheduler::PyScheduler;
 use crate::tables::arguments::bind;
 use crate::tables::node_ids::NodeIds;
 use crate::tables::slots::TaskSlots;

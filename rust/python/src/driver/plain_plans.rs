@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PyString, PyType};
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::driver::actions::{ActionTuple, RUN};
 use crate::driver::plain_tables::Tables;
-use crate::driver::scheduler::{ActionTuple, RUN};
 use crate::locked::Locked;
 use crate::tables::values::ValuesMethods;
 

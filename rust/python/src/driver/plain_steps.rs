@@ -3,25 +3,25 @@
 //! Does exactly what the driver does for such a step, with nothing in between: whole streaks of them in the calling thread;
 //! of others it does what comes before and after the call. What is not plain (an iteration, a repeated
 //! attempt, a directive, an exception, another placement) goes back to the driver. Which steps are plain is
-//! `plain_plans.rs`'s; must not know pools.
+//! `plain_plans.rs`'s, how a body is called `plain_calls.rs`'s; must not know pools.
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::OnceLock;
 
 use graflow_ledger::Effects;
 use graflow_pool::Reactor;
 use graflow_scheduler::Action;
-use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
 
-use crate::body::awaited::awaited;
+use crate::driver::actions::{micros, mistake, to_tuple, ActionTuple};
 use crate::driver::branches::Branches;
+use crate::driver::plain_calls::Ended;
 use crate::driver::plain_plans::{Filled, Plans, Step};
 use crate::driver::plain_tables::Tables;
 use crate::driver::root::now;
-use crate::driver::scheduler::{micros, mistake, to_tuple, ActionTuple, PyScheduler};
+use crate::driver::scheduler::PyScheduler;
 use crate::driver::value::Value;
 use crate::tables::arguments::bound_of;
 
@@ -36,24 +36,14 @@ pub struct PlainSteps {
     names: Py<PyList>,
     plain: Py<PyType>,
     /// What the driver answers and does.
-    driver: Py<PyAny>,
+    pub(super) driver: Py<PyAny>,
     plans: Plans,
     /// What members have done; asked for when the first one runs.
     branches: OnceLock<Py<Branches>>,
     /// The node and the branch whose body is running, and since when, in seconds since the epoch, as bits.
     node: AtomicU32,
     branch: AtomicU64,
-    started: AtomicU64,
-}
-
-/// How a step ended.
-enum Ended<'py> {
-    /// Well, and nothing was asked for.
-    Returned(Bound<'py, PyAny>),
-    /// In a way that the driver completes: (its context, the result).
-    Asked(Bound<'py, PyAny>, Bound<'py, PyAny>),
-    /// With an exception: (its context, the exception).
-    Raised(Bound<'py, PyAny>, PyErr),
+    pub(super) started: AtomicU64,
 }
 
 #[pymethods]
@@ -259,7 +249,7 @@ impl PlainSteps {
         Ok(step.filter(|step| step.plan.in_thread == in_thread))
     }
 
-    fn branches<'a, 'py: 'a>(&'a self, driver: &Bound<'py, PyAny>) -> PyResult<&'a Branches> {
+    pub(super) fn branches<'a, 'py: 'a>(&'a self, driver: &Bound<'py, PyAny>) -> PyResult<&'a Branches> {
         if self.branches.get().is_none() {
             let found: Py<Branches> = driver.call_method0(intern!(driver.py(), "branches"))?.extract()?;
             let _ = self.branches.set(found); // else another one has done so meanwhile
@@ -311,7 +301,13 @@ impl PlainSteps {
     }
 
     /// Counts the start of a step, as somebody may ask for.
-    fn count(&self, py: Python<'_>, step: &Step<'_>, name: &Bound<'_, PyString>, tables: &Tables<'_>) -> PyResult<()> {
+    pub(super) fn count(
+        &self,
+        py: Python<'_>,
+        step: &Step<'_>,
+        name: &Bound<'_, PyString>,
+        tables: &Tables<'_>,
+    ) -> PyResult<()> {
         if let Some(branches) = self.branches.get().filter(|_| step.branch != 0) {
             branches.get().ledger.get().begin(step.branch, step.node);
             let failed = branches.get().root.failed.bind(py);
@@ -328,75 +324,5 @@ impl PlainSteps {
             tables.retry_counts.del_item(name)?;
         }
         Ok(())
-    }
-
-    /// Runs one body.
-    fn step<'py>(
-        &self,
-        py: Python<'py>,
-        step: &Step<'py>,
-        name: &Bound<'py, PyString>,
-        tables: &Tables<'py>,
-    ) -> PyResult<Ended<'py>> {
-        self.count(py, step, name, tables)?;
-        self.started.store(now().to_bits(), Ordering::Relaxed);
-        let driver = self.driver.bind(py);
-        let context = if step.plan.inject { Some(driver.call_method0(intern!(py, "new_context"))?) } else { None };
-        let called = self.call(py, step, name, tables, context.as_ref());
-        match called {
-            Ok(result) => {
-                // What takes no context may have asked for something through the run's.
-                let made = tables.marker.getattr(intern!(py, "_made"))?;
-                let has_record = step.branch != 0 && self.branches(driver)?.records.get().contains_key(&step.branch);
-                if made.is_none() && !has_record {
-                    return Ok(Ended::Returned(result));
-                }
-                if step.branch == 0 && made.getattr(intern!(py, "directives"))?.is_none() {
-                    driver.call_method0(intern!(py, "renew"))?;
-                    return Ok(Ended::Returned(result));
-                }
-                Ok(Ended::Asked(driver.call_method0(intern!(py, "context"))?, result))
-            }
-            Err(error) if error.is_instance_of::<PyException>(py) => {
-                Ok(Ended::Raised(driver.call_method0(intern!(py, "context"))?, error))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn call<'py>(
-        &self,
-        py: Python<'py>,
-        step: &Step<'py>,
-        name: &Bound<'py, PyString>,
-        tables: &Tables<'py>,
-        context: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let filled = match &step.arguments {
-            Some(filled) => filled.clone(),
-            None => {
-                let bound = bound_of(&step.task)?;
-                if step.plan.parameters.is_empty() && bound.is_empty() {
-                    Filled::Nothing
-                } else {
-                    step.plan.fill(&bound, tables, true)?
-                }
-            }
-        };
-        let arguments = match filled {
-            Filled::Nothing => None,
-            Filled::With(arguments) => Some(arguments),
-            Filled::Unsure => {
-                let fill = intern!(py, "fill_arguments");
-                let arguments = self.driver.bind(py).call_method1(fill, (&step.task, name, step.cause))?;
-                Some(arguments.cast_into::<PyDict>()?)
-            }
-        };
-        let function = step.plan.function.bind(py);
-        let result = match context {
-            Some(context) => function.call((context,), arguments.as_ref()),
-            None => function.call((), arguments.as_ref()),
-        };
-        result.and_then(awaited)
     }
 }

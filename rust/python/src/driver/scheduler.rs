@@ -1,92 +1,21 @@
 //! `graflow_fast._core.Scheduler`: numbers in, numbers out. Decides nothing.
 use graflow_progress::Display;
 use graflow_record::Recorder;
-use graflow_scheduler::{
-    Action, CallError, Config, Directive, End, Event, Micros, Scheduler, Standing, StopReason, Work,
-};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use graflow_scheduler::{Config, End, Event, Micros, Scheduler, Standing, StopReason, Work};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
+use crate::driver::actions::{
+    micros, mistake, optional, seconds, to_directives, to_tuple, ActionTuple, DirectiveTuple, ABANDON, BRANCH_ENDED,
+    CANCEL, ENQUEUE, FINISHED, FORK, GOTO, ITERATE, JOIN, OVERRUN, RUN, TERMINATE,
+};
 use crate::locked::Locked;
 
 /// Counts the blocks of tickets that the schedulers of this process took, so that no two runs share a ticket.
 static BLOCK: AtomicU64 = AtomicU64::new(0);
-
-pub(crate) type ActionTuple = (i64, i64, i64, i64, i64, i64, i64);
-type DirectiveTuple = (u8, i64, i64);
-
-pub(crate) const RUN: i64 = 0;
-const FORK: i64 = 1;
-const BRANCH_ENDED: i64 = 2;
-const JOIN: i64 = 3;
-const ABANDON: i64 = 4;
-const FINISHED: i64 = 5;
-const OVERRUN: i64 = 6;
-
-const ENQUEUE: u8 = 0;
-const GOTO: u8 = 1;
-const ITERATE: u8 = 2;
-const TERMINATE: u8 = 3;
-const CANCEL: u8 = 4;
-
-pub(crate) fn mistake(error: CallError) -> PyErr {
-    PyValueError::new_err(error.to_string())
-}
-
-pub(crate) fn micros(seconds: f64) -> Micros {
-    (seconds * 1e6).round() as Micros
-}
-
-fn seconds(micros: Micros) -> f64 {
-    micros as f64 / 1e6
-}
-
-fn optional(node: Option<u32>) -> i64 {
-    node.map_or(-1, i64::from)
-}
-
-pub(crate) fn to_tuple(action: Action) -> ActionTuple {
-    match action {
-        Action::Run { ticket, node, branch, attempt, tag, cause } => {
-            (RUN, ticket as i64, node.into(), branch as i64, attempt.into(), tag, optional(cause))
-        }
-        Action::Fork { ticket, node, branch, members, first, cause } => {
-            (FORK, ticket as i64, node.into(), branch as i64, members.into(), first as i64, optional(cause))
-        }
-        Action::BranchEnded { ticket, node, branch, index, outcome } => {
-            (BRANCH_ENDED, ticket as i64, node.into(), branch as i64, index.into(), outcome as i64, -1)
-        }
-        Action::Join { ticket, node, branch, members, first, stopped } => {
-            (JOIN, ticket as i64, node.into(), branch as i64, members.into(), first as i64, stopped.into())
-        }
-        Action::Abandon { ticket, node, branch, attempt } => {
-            (ABANDON, ticket as i64, node.into(), branch as i64, attempt.into(), 0, -1)
-        }
-        Action::Finished { reason, node, branch, ticket } => {
-            (FINISHED, -1, optional(node), branch as i64, reason as i64, ticket as i64, -1)
-        }
-        Action::Overrun { node, branch } => (OVERRUN, -1, node.into(), branch as i64, 0, 0, -1),
-    }
-}
-
-fn to_node(node: i64) -> PyResult<u32> {
-    u32::try_from(node).map_err(|_| PyValueError::new_err(format!("there is no node {node}")))
-}
-
-fn to_directives(directives: Option<Vec<DirectiveTuple>>) -> PyResult<Vec<Directive>> {
-    let convert = |(kind, node, tag): DirectiveTuple| match kind {
-        ENQUEUE => Ok(Directive::Enqueue { node: to_node(node)?, tag }),
-        GOTO => Ok(Directive::Goto { node: to_node(node)?, tag }),
-        ITERATE => Ok(Directive::Iterate { tag }),
-        TERMINATE => Ok(Directive::Terminate),
-        CANCEL => Ok(Directive::Cancel),
-        other => Err(PyValueError::new_err(format!("there is no directive {other}"))),
-    };
-    directives.unwrap_or_default().into_iter().map(convert).collect()
-}
 
 /// The pure workflow scheduler; see `docs/design.md`, section 1.
 #[pyclass(frozen, name = "Scheduler", module = "graflow_fast._core")]

@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyString};
 
+use crate::driver::actions::mistake;
 use crate::driver::branches::NodeNames;
 use crate::driver::feed::Feed;
-use crate::driver::scheduler::mistake;
 use crate::driver::value::{Outgoing, SHARED_MARK};
 use crate::tables::slots::TaskSlots;
 use crate::tables::values::result_key;

@@ -7,7 +7,8 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
 use rustc_hash::FxHashSet;
 
-use crate::driver::scheduler::{mistake, PyScheduler};
+use crate::driver::actions::mistake;
+use crate::driver::scheduler::PyScheduler;
 use crate::tables::graph::table::GraphTable;
 use crate::tables::node_ids::{Ids, NodeIds};
 use crate::tables::slots::TaskSlots;
