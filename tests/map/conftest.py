@@ -1,4 +1,4 @@
-"""Nothing of a module's worker processes is left to the next one."""
+"""Each place that items can run in; nothing of a module's worker processes is left to the next one."""
 
 import pytest
 
@@ -9,3 +9,8 @@ from graflow_fast._pool.registry import shutdown_all
 def no_warm_pools():
     yield
     shutdown_all()
+
+
+@pytest.fixture(params=["inline", "thread", "process"])
+def executor(request):
+    return request.param

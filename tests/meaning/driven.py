@@ -10,6 +10,7 @@ import random
 from typing import Any
 
 from .model import RAISED, Model
+from .policies import judge
 from .program import Group, Map, Program, Task
 from .state import NOTHING, Activation, Branch, Context, Failure, Returned, Scope
 
@@ -211,7 +212,7 @@ class Driven(Model):
             parent.cycles.update(member.cycles)
         try:
             if not stopped:
-                self.judge(group, errors, len(group.members))
+                judge(group, errors, len(group.members))
         except Failure as failure:
             self.failures[parent_id] = failure
             self.scheduler.fail(ticket, None, self.now)

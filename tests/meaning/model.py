@@ -11,6 +11,7 @@ from typing import Any
 
 from .filling import fill, items_of
 from .graph import Graph, roots
+from .policies import judge
 from .program import Group, Map, Outcome, Program, Task, mask
 from .scripts import make_player
 from .state import (
@@ -202,7 +203,7 @@ class Model(Graph):
         for log in logs:
             ctx.branch.scope.replay(log)
         try:
-            self.judge(node, errors, len(results))
+            judge(node, errors, len(results))
         except Failure:
             self.tell("failed", ctx.activation.name)
             raise
@@ -351,7 +352,7 @@ class Model(Graph):
             self.join(branch, member)
         try:
             if not stopped:
-                self.judge(group, errors, len(group.members))
+                judge(group, errors, len(group.members))
         except Failure:
             self.tell("failed", group.id)
             raise
@@ -373,23 +374,6 @@ class Model(Graph):
         for name, key in member.names.items():
             if self.known(branch, name) is None:
                 branch.names[name] = key
-
-    def judge(self, group: Group | Map, errors: dict[str, Failure], size: int) -> None:
-        """Ask the policy whether a group, or a map, with these failed members failed."""
-        if group.policy[0] == "at_least" and size < group.policy[1]:
-            raise Unsuitable
-        good, message, first = size - len(errors), "", next(iter(errors.values()), None)
-        if group.policy == "strict" and errors:
-            message = f"Parallel group {group.id} failed: {len(errors)} task(s) failed"
-            message = f"Map {group.id} failed" if isinstance(group, Map) else message
-        elif group.policy[0] == "at_least" and good < group.policy[1]:
-            message = f"Only {good}/{group.policy[1]} tasks succeeded in group {group.id}"
-        elif group.policy[0] == "critical":
-            errors = {head: errors[head] for head in group.policy[1] if head in errors}
-            message = f"Critical tasks failed: {list(errors)}" if errors else ""
-        if message and first:
-            failed = tuple((head, failure.error[1]) for head, failure in errors.items())
-            raise Failure("ParallelGroupError", message, f"{first.error[0]}: {first.error[1]}", failed)
 
 
 def spawn(ctx: Context, target: Any, goto: bool, prefix: str) -> None:
