@@ -7,49 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kept import Kept, task_of
 
 from graflow_fast import parallel, task, workflow
 from graflow_fast.exceptions import GraflowRuntimeError
 
 EXECUTORS = ["inline", "thread", "process", "auto"]
-
-
-class Kept(logging.Handler):
-    """Keeps records."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    def of_bodies(self) -> list[tuple[str, str | None]]:
-        """Return what bodies have said, each with its task."""
-        return [(r.getMessage(), _task(r)) for r in self.records if r.name != "graflow_fast"]
-
-    def of_runs(self) -> list[tuple[str, str, str | None]]:
-        """Return what runs have said."""
-        return [(r.levelname, r.getMessage(), _task(r)) for r in self.records if r.name == "graflow_fast"]
-
-
-def _task(record: logging.LogRecord) -> str | None:
-    return getattr(record, "graflow_task", None)
-
-
-@pytest.fixture
-def kept() -> Iterator[Kept]:
-    """A handler of the root logger, which hears of all from INFO on."""
-    handler, level = Kept(), logging.root.level
-    logging.root.addHandler(handler)
-    logging.root.setLevel(logging.INFO)
-    yield handler
-    logging.root.removeHandler(handler)
-    logging.root.setLevel(level)
 
 
 def application() -> Any:
@@ -222,7 +188,7 @@ def test_the_factory_of_records_is_the_program_s_again_behind_a_run(kept: Kept) 
         assert logging.getLogRecordFactory() is numbered
         assert {getattr(record, "number", None) for record in kept.records} == {7}
         logging.info("outside")
-        assert _task(kept.records[-1]) is None
+        assert task_of(kept.records[-1]) is None
     finally:
         logging.setLogRecordFactory(usual)
 

@@ -47,6 +47,19 @@ class Watcher(Protocol):
         """Show what the workers of a pool do, too."""
 
 
+class Teller(Protocol):
+    """What tells `logging` of a run."""
+
+    def hears_warnings(self) -> bool:
+        """Say whether somebody listens to what should not be."""
+
+    def slow(self, task_id: str, more: int, seconds: float, others: float, pid: int) -> None:
+        """Say that a body runs much longer than others of its function."""
+
+    def lost_worker(self, pid: int, how: str, then: str) -> None:
+        """Say that a worker is gone, of which no task will tell."""
+
+
 class Nodes(Protocol):
     """The nodes of a run: names and tasks by number."""
 
@@ -176,6 +189,10 @@ class Host(Protocol):
     @property
     def shown(self) -> Watcher | None:
         """What shows the run while it goes, None when nobody looks."""
+
+    @property
+    def log(self) -> Teller | None:
+        """What tells `logging` of it, None in a program that does not log."""
 
     @property
     def settings(self) -> Settings:

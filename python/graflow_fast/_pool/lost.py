@@ -20,6 +20,7 @@ class Lost(NamedTuple):
     Attributes:
         ticket: the task, -1 when it was running none.
         worker: its number in the pool.
+        pid: its process; 0 when nobody could tell.
         has_begun: whether it had ever begun a task. One that ends by itself before that can't work at all.
         reason: how its end was noticed.
         signal: the signal that killed it; None when none did, or nobody could tell.
@@ -32,6 +33,7 @@ class Lost(NamedTuple):
 
     ticket: int
     worker: int
+    pid: int
     has_begun: bool
     reason: str
     signal: int | None

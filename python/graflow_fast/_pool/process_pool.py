@@ -195,7 +195,8 @@ class ProcessPool:
             reason = _CLOSED_ITS_LINK
         elif reason == _LINK_ENDED:  # and the core has killed what was still there
             reason = _PROCESS_ENDED if code is not None else _CLOSED_ITS_LINK
-        lost = Lost(ticket, worker, has_begun, reason, signal, code, peak, said, written)
+        pid = 0 if found is None else found.pid
+        lost = Lost(ticket, worker, pid, has_begun, reason, signal, code, peak, said, written)
         if lost.could_not_start and found is not None:
             text = found.stderr.tail().decode(errors="replace")
             self._failure = f"workers cannot start:\n{text}"

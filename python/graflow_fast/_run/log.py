@@ -1,4 +1,5 @@
-"""What a run tells the logger ``graflow_fast``: that it begins and ends, which attempts failed, which tasks.
+"""What a run tells the logger ``graflow_fast``: that it begins and ends, which attempts failed, which tasks,
+which bodies are slow and which workers were lost.
 
 Owns the levels and the words. A program that doesn't use `logging`, or has no handler, is told nothing, and pays
 nothing: `logging` is never imported here.
@@ -80,6 +81,30 @@ class Log:
         when = f" in {delay:.3g} s" if delay > 0 else ""
         words = "task '%s' failed in attempt %d, and is tried again%s: %s"
         self._say(level, words, task_id, number + 1, when, one_line(error), task=task_id)
+
+    def hears_warnings(self) -> bool:
+        """Say whether somebody listens to what should not be."""
+        return self._is_heard(WARNING)
+
+    def slow(self, task_id: str, more: int, seconds: float, others: float, pid: int) -> None:
+        """Say that a body runs much longer than others of its function.
+
+        Args:
+            task_id: the task's name, or that of an item of a map.
+            more: how many items run behind it in the same call.
+            seconds: how long it has been running.
+            others: how long others took on average.
+            pid: the process of its worker.
+        """
+        if self._is_heard(WARNING):
+            items = f" (with {more} more items)" if more else ""
+            words = "task '%s'%s has been running for %.3g s, others took %.3g s (worker process %d)"
+            self._say(WARNING, words, task_id, items, seconds, others, pid, task=task_id)
+
+    def lost_worker(self, pid: int, how: str, then: str) -> None:
+        """Say that a worker is gone, of which no task will tell; ``then``: what follows."""
+        if self._is_heard(WARNING):
+            self._say(WARNING, "worker process %d was lost (%s): %s", pid, how, then)
 
     def end(self, outcome: str, error: BaseException | None) -> None:
         """Say how the run ended."""

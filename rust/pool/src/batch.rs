@@ -39,6 +39,11 @@ impl Durations {
         (average.nanoseconds as u64).max(trusted).max(1)
     }
 
+    /// How long tasks of this function have taken, in nanoseconds; `None` before one has ended.
+    pub fn average(&self, key: u64) -> Option<u64> {
+        self.averages.get(&key).map(|average| average.nanoseconds as u64)
+    }
+
     /// Takes a measured duration into the average.
     pub fn record(&mut self, key: u64, nanoseconds: u64) {
         let average = self.averages.entry(key).or_insert(Average { nanoseconds: 0.0, seen: 0 });
@@ -107,6 +112,14 @@ mod tests {
         let mut durations = Durations::default();
         durations.record(1, 1);
         durations.forget(1);
-        assert_eq!(durations.estimate(1), HIGH);
+        assert_eq!((durations.estimate(1), durations.average(1)), (HIGH, None));
+    }
+
+    #[test]
+    fn an_average_is_known_from_the_first_task_on() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.average(1), None);
+        durations.record(1, 5_000);
+        assert_eq!(durations.average(1), Some(5_000));
     }
 }

@@ -38,6 +38,6 @@ pub use limits::Limits;
 pub use os::die_with_parent;
 pub use output::DESCRIPTORS;
 pub use payload::{Payload, Shared};
-pub use reactor::{Cancelled, Event, PoolError, Reactor, Woken};
+pub use reactor::{Cancelled, Event, LongBody, PoolError, Reactor, Woken};
 pub use roster::{said_words, Roster, RunningBody};
 pub use worker_end::{Blocked, Task, WorkerEnd};

@@ -74,6 +74,8 @@ class Losses:
         if not is_ours:
             self.deaths.noted(lost)
         if ticket < 0:
+            if not is_ours and (lost.signal is not None or lost.code):
+                self._tell(lost, "it was running nothing, and another one takes its place")
             self.refill()
             return
         pieces = lost.said
@@ -99,6 +101,9 @@ class Losses:
             return
         self.attempts.take(attempt.ticket)
         if is_chunk(attempt) and attempt.size > 1:  # it is not known which of its items was running
+            if error is None:
+                more = f"'{attempt.task_id}' and {attempt.size - 1} more items"
+                self._tell(lost, f"{more}, which it was running, run again one by one")
             self._run_uncharged(attempt)
             return
         attempt.said(pieces)
@@ -107,6 +112,12 @@ class Losses:
             return
         crash, streak = self._charge(attempt, lost, pieces)
         attempt.failed(crash, 0.0 if streak.is_poison else _quarantine(streak), streak.is_poison)
+
+    def _tell(self, lost: Lost, then: str) -> None:
+        """Tell the log of a death that costs no task."""
+        if self.host.log is not None:
+            how = str(lost) if lost.reason == "its process ended" else lost.reason
+            self.host.log.lost_worker(lost.pid, how, then)
 
     def refill(self) -> None:
         """Begin starting workers in the place of those that are gone.
@@ -139,6 +150,7 @@ class Losses:
         lost = self.pool.lost(attempt.ticket, worker, True, "with its result")
         error, streak = self._charge(attempt, lost, [])
         if not streak.is_poison and streak.length < MOST_KILLS:
+            self._tell(lost, f"task '{attempt.task_id}' runs again, since its result was lost, too")
             self._run_uncharged(attempt)
         else:
             self.fail(attempt, error, is_final=True)

@@ -25,6 +25,7 @@ from graflow_fast._places.process.losses import Losses
 from graflow_fast._places.process.program.modules import generation
 from graflow_fast._places.process.requests import Requests
 from graflow_fast._places.process.sending import Sending
+from graflow_fast._places.process.slow import SlowBodies
 from graflow_fast._places.tickets import MAP_TICKETS, is_chunk
 from graflow_fast._pool.process_pool import LOST, OVERMEMORY, OVERTIME, REPORT, REQUEST, ProcessPool
 from graflow_fast._pool.registry import checkin, checkout, discard
@@ -81,6 +82,10 @@ class Processes:
         self.sending = Sending(host, self.core, self.table)
         #: What shows output while bodies run, None when it comes in order.
         self.live_output = LiveOutput(self.pool, self.core) if host.live_output else None
+        #: What tells of bodies that take too long, None when nobody listens.
+        self.slow = None
+        if host.log is not None and host.log.hears_warnings():
+            self.slow = SlowBodies(host.log, host.attempts, self.core)
         self.losses = Losses(self)
         self.growth = Growth(self.pool)
         self._feeding = Feeding(self)
@@ -177,6 +182,8 @@ class Processes:
         timeout = self.requests.earliest_deadline(self.losses.look_around(timeout))
         if self.live_output is not None:
             timeout = INTERVAL if timeout is None else min(timeout, INTERVAL)
+        if self.slow is not None:
+            timeout = self.slow.patience(timeout)
         if alone:
             self._renew()
             events, self._met = self.feed.drive(self.growth.patience(timeout))
@@ -186,6 +193,8 @@ class Processes:
         self.requests.expire()
         if self.live_output is not None:
             self.live_output.look()
+        if self.slow is not None:
+            self.slow.look()
         if self.losses.given_up:
             self.losses.kill_given_up(time.monotonic())
         self.growth.sometimes()

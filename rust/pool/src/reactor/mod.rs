@@ -11,6 +11,7 @@ mod intake;
 mod lone;
 #[cfg(test)]
 mod lone_tests;
+mod slow;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 pub use events::{Cancelled, Event, PoolError, Woken};
+pub use slow::LongBody;
 
 use self::lone::Lone;
 use crate::batch::{Durations, HIGH};

@@ -1,7 +1,7 @@
 //! `_core.Pool`: the reactor for Python.
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use graflow_pool::{Cancelled, Event, Limits, Payload, PoolError, Reactor, Woken};
+use graflow_pool::{Cancelled, Event, Limits, LongBody, Payload, PoolError, Reactor, Woken};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -13,6 +13,9 @@ const LOST: u8 = 2;
 const OVERTIME: u8 = 3;
 const OVERMEMORY: u8 = 4;
 const WANTED: u8 = 5;
+
+/// Ticket, process, for how long, and how long others took.
+type LongBodyTuple = (u64, i32, f64, Option<f64>);
 
 /// The coordinator's side of all worker links.
 #[pyclass(frozen, module = "graflow_fast._core")]
@@ -177,6 +180,13 @@ impl Pool {
 
     fn memory_of(&self, worker: usize, enough: u64) -> PyResult<u64> {
         Ok(self.lock()?.memory_of(worker, enough))
+    }
+
+    /// The bodies that have been running for at least so many seconds.
+    fn long_bodies(&self, least: f64) -> PyResult<Vec<LongBodyTuple>> {
+        let bodies = self.lock()?.long_bodies(nanoseconds(least));
+        let told = |body: LongBody| (body.ticket, body.pid, seconds(body.running), body.others.map(seconds));
+        Ok(bodies.into_iter().map(told).collect())
     }
 
     fn set_live_epoch(&self, epoch: u64) -> PyResult<()> {
