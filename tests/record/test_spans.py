@@ -146,6 +146,53 @@ def test_a_run_without_rows_is_a_span(collector: Collector) -> None:
     assert (span.end_time or 0) >= (span.start_time or 0)
 
 
+@pytest.mark.parametrize("executor", ["inline", "thread", "process", "auto"])
+def test_spans_of_bodies_lie_below_the_one_around_the_run(executor: str, collector: Collector) -> None:
+    with workflow("traced") as wf:
+
+        @task
+        def member(n: int) -> tuple[str, str]:
+            from opentelemetry.sdk.trace import TracerProvider
+
+            with TracerProvider().get_tracer("body").start_as_current_span("own") as span:
+                parent = span.parent
+            return f"{span.get_span_context().trace_id:032x}", "" if parent is None else f"{parent.span_id:016x}"
+
+        @task
+        def after() -> Any:
+            return member.run(n=0)
+
+        @task(inject_context=True)
+        def collect(ctx: Any) -> Any:
+            return [ctx.get_result(name) for name in ("a", "b", "after")]
+
+        (member(task_id="a", n=1) | member(task_id="b", n=2)) >> after >> collect
+    tracer = collector.provider.get_tracer("test")
+    for name in ("first", "second"):
+        with tracer.start_as_current_span(name) as around:
+            found = wf.execute(executor=executor, max_workers=2)
+        here = around.get_span_context()
+        assert found == [(f"{here.trace_id:032x}", f"{here.span_id:016x}")] * 3
+    parents = {parent for _, parent in wf.execute(executor=executor, max_workers=2)}
+    assert parents == {""}, "outside of the span there is none"
+
+
+def test_a_body_that_does_not_trace_imports_nothing_for_it(tmp_path: Any) -> None:
+    program = tmp_path / "plain.py"
+    program.write_text(
+        "import sys\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "from graflow_fast import task, workflow\n"
+        "def body(): return 'opentelemetry' in sys.modules\n"
+        "with workflow('plain') as wf:\n"
+        "    task('body')(body)\n"
+        "    with TracerProvider().get_tracer('t').start_as_current_span('around'):\n"
+        "        print(wf.execute(executor='process'), wf.execute(executor='inline'))"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"
+
+
 def test_without_opentelemetry_it_is_said_what_to_install() -> None:
     program = (
         "import sys; sys.modules['opentelemetry'] = None; sys.path.insert(0, 'tests/record')\n"

@@ -143,6 +143,18 @@ def _put_variable(name: str, data: bytes, module: Any) -> None:
         _tokens.append((variable, variable.set(crossing.loads(data))))
 
 
+def _put_span(carrier: Any) -> None:
+    """Let spans of bodies lie below the one around the run, once a body has imported the library."""
+
+    def put(_trace: Any) -> None:
+        with suppress(Exception):  # an older library, or half of one
+            from opentelemetry import context, propagate
+
+            context.attach(propagate.extract(carrier or {}, context=context.Context()))
+
+    when_imported("opentelemetry.trace", put)
+
+
 def _first(kind: str, now: Any) -> Any:
     if kind not in _fresh:
         _fresh[kind] = now()
@@ -160,5 +172,6 @@ _KINDS: dict[str, Any] = {
     "socket timeout": _put_socket_timeout,
     "variables": variables.put,
     "context": _put_context,
+    "span": _put_span,
 }
 surroundings.set_again = set_again

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from graflow_fast._places.process.program.context import context_values
@@ -116,6 +117,15 @@ def _socket_timeout() -> float | None:
     return timeout
 
 
+def _span_around() -> dict[str, str]:
+    """Return what OpenTelemetry tells others of the span that this thread is in, such as ``traceparent``."""
+    trace = sys.modules.get("opentelemetry.trace")
+    carrier: dict[str, str] = {}
+    if trace is not None and trace.get_current_span().get_span_context().is_valid:
+        import_module("opentelemetry.propagate").inject(carrier)
+    return carrier
+
+
 #: What a fresh interpreter has without options (`-W`, `-X dev`); with them the filters are told as they are.
 _FRESH_FILTERS: list[Any] = [
     ("default", None, DeprecationWarning, "__main__", 0),
@@ -148,6 +158,7 @@ _KINDS = {
     "socket timeout": _socket_timeout,
     "variables": variables_state,
     "context": context_values,
+    "span": _span_around,
 }
 
 #: One for all pools of this process.
