@@ -62,9 +62,8 @@ class Task(Executable):
 class TaskReference(Task):
     """A task of the running graph, seen from a worker: its name stands for it in ``next_task`` and edges."""
 
-    def __init__(self, task_id: str, graph: Any = None) -> None:
+    def __init__(self, task_id: str) -> None:
         super().__init__(task_id, register_to_context=False)
-        self.is_reference = True
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: the body lives in the process that runs the workflow."""
