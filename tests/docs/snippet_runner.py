@@ -26,6 +26,8 @@ def run(program: Path) -> dict[str, str]:
         except BaseException:
             traceback.print_exc()
     logging.disable(logging.NOTSET)  # some programs silence what is logged
+    logging.root.handlers.clear()  # and some show it
+    logging.root.setLevel(logging.WARNING)
     return {"output": output.getvalue(), "errors": errors.getvalue()}
 
 

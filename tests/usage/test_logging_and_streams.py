@@ -1,5 +1,6 @@
 """What bodies do with the log and with ``sys.stdout`` means the same in a worker process as inline."""
 
+import copy
 import datetime
 import io
 import logging
@@ -39,6 +40,36 @@ def test_extra_attributes_of_log_records(executor, order, log):
         book(task_id="b", order=order)
         wf.execute("b", executor=executor)
     assert log.getvalue() == f"booked order={order}\n"
+
+
+@EXECUTORS
+@pytest.mark.parametrize("can_travel", [True, False])
+def test_a_message_that_is_a_dictionary_stays_one(executor, can_travel, monkeypatch):
+    """As structlog's do, whose formatters want what was said by name; and as it was when it was said."""
+    seen = []
+
+    class Keeps(logging.Handler):
+        def emit(self, record):
+            seen.append((copy.copy(record.msg), record.args, record.getMessage()))
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [Keeps()])
+    with workflow("shop") as wf:
+
+        @task
+        def book(can_travel):
+            event = {"event": "booked", "by": "ada" if can_travel else print.__self__}
+            logging.getLogger("shop").warning(event)
+            if can_travel:
+                event["by"] = "nobody"
+
+        book(task_id="b", can_travel=can_travel)
+        wf.execute("b", executor=executor)
+    ((said, arguments, text),) = seen
+    assert arguments is None or arguments == ()
+    if can_travel:
+        assert (said, text) == ({"event": "booked", "by": "ada"}, "{'event': 'booked', 'by': 'ada'}")
+    assert type(said) is dict
+    assert said["event"] == "booked"
 
 
 @EXECUTORS

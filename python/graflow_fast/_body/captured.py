@@ -11,6 +11,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._body import log_records
 from graflow_fast._body.children import ChildOutput, redirect
 from graflow_fast._body.output import RECORD, STDERR, STDOUT, WARNED, Piece, show
 
@@ -309,7 +310,7 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
         later.append(logging.lastResort)
     if later:
         try:
-            record.msg, record.args = record.getMessage(), None  # what it names may change before it is shown
+            record.msg, record.args = log_records.said(record), None
         except Exception:  # its arguments can't be shown, which is the handler's to say, not the body's to fail of
             later[0].handleError(record)
             return

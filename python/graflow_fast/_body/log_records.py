@@ -1,7 +1,7 @@
 """Log records that say which task they come from, as ``record.graflow_task``.
 
-Owns the attribute and who sets it: a factory of records in front of the one that there is. Must not import `logging`:
-who has no records has no need of it.
+Owns the attribute and who sets it: a factory of records in front of the one that there is. Owns also how a record is
+kept that is shown later. Must not import `logging`: who has no records has no need of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ATTRIBUTE", "install", "remove", "running_task"]
+__all__ = ["ATTRIBUTE", "install", "remove", "running_task", "said"]
 
 #: What a record of a body has more than others.
 ATTRIBUTE = "graflow_task"
@@ -26,6 +26,14 @@ def running_task() -> str | None:
     """Return the name of the task whose body this thread is in, None outside of bodies."""
     context = running.task_context
     return None if context is None else str(context.task_id)
+
+
+def said(record: Any) -> Any:
+    """Return what a record says, for what it names may change before it is shown: a text, or a dictionary as it was.
+
+    Formatters of structlog, and others that write what was said by name, need their dictionaries.
+    """
+    return dict(record.msg) if type(record.msg) is dict and not record.args else record.getMessage()
 
 
 def install(logging: Any) -> None:

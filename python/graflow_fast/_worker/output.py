@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 
+from graflow_fast._body.log_records import said
 from graflow_fast._wire.crossing import LOG, STDERR, STDOUT, WARNING, WRITTEN_STDERR, WRITTEN_STDOUT
 from graflow_fast._wire.imports import import_late, when_imported
 
@@ -126,12 +127,6 @@ def _write_now(kind: int, content: Any) -> None:
         data = data[os.write(1 if kind == STDOUT else 2, data) :]
 
 
-def put_back(taken: list[Piece] | None) -> None:
-    """Keep again what was taken for a record that could not be made."""
-    if taken:
-        pieces[:0] = taken
-
-
 def take() -> list[Piece] | None:
     """Return what was kept since the last call, None when it is nothing."""
     if not pieces:
@@ -227,6 +222,8 @@ def _travelling(value: Any) -> Any:
     try:
         return pickle.loads(pickle.dumps(value))
     except Exception:
+        if type(value) is dict:
+            return {name: _travelling(each) for name, each in value.items()}
         from graflow_fast.core._texts import text_of
 
         return text_of(value)
@@ -257,7 +254,7 @@ def _log_keeper(logging: Any) -> Any:
             _last_record = record
             content = dict(record.__dict__)
             try:
-                content["msg"] = record.getMessage()
+                content["msg"] = said(record)
             except Exception:  # its arguments can't be shown: said as any handler says it, and the body goes on
                 logging.raiseExceptions = True
                 self.handleError(record)
