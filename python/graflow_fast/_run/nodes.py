@@ -341,6 +341,12 @@ class NodeTable:
         return found
 
 
+def function_name(task: Executable) -> str:
+    """Return what a task's function is called, "" for a group, which has none."""
+    definition = getattr(task, "_definition", None) or getattr(getattr(task, "task", None), "_definition", None)
+    return "" if definition is None else str(getattr(definition.func, "__name__", type(definition.func).__name__))
+
+
 class _Known:
     """The names that a branch knows, for asking whether one is taken."""
 

@@ -13,8 +13,7 @@ from graflow_fast._places.placement import INLINE, Placement, of_backend
 from graflow_fast._record.plan import Drawn, Plan, plan_of
 from graflow_fast._record.simulation import Model
 from graflow_fast._run.branches.branches import RootBranch
-from graflow_fast._run.nodes import NodeTable
-from graflow_fast._run.recording import function_of
+from graflow_fast._run.nodes import NodeTable, function_name
 from graflow_fast._run.resources import Resources
 from graflow_fast.exceptions import GraflowError, GraflowRuntimeError
 
@@ -62,7 +61,7 @@ def plan(context: ExecutionContext, handlers: dict[str, TaskHandler]) -> Plan:
     )
     drawn = Drawn(
         model,
-        [function_of(task) for task in nodes.tasks],
+        [function_name(task) for task in nodes.tasks],
         _Where(nodes, placement, parallel),
         _growing(nodes),
         [node for node, task in enumerate(nodes.tasks) if task.is_template],

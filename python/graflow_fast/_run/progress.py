@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Progress
 from graflow_fast._messages import message_of
+from graflow_fast._run.nodes import function_name
 from graflow_fast.core.running import Process
 
 if TYPE_CHECKING:
@@ -237,8 +238,7 @@ def _is_shown_at(raw: Any) -> bool:
 def _number_of(task: Any, functions: dict[str, int]) -> int:
     if task.is_group:
         return _GROUP
-    definition = getattr(task, "_definition", None) or getattr(getattr(task, "task", None), "_definition", None)
-    name = "" if definition is None else str(getattr(definition.func, "__name__", type(definition.func).__name__))
+    name = function_name(task)
     number = functions.setdefault(name, len(functions))
     if number >= _MOST_FUNCTIONS:
         del functions[name]

@@ -16,6 +16,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._messages import message_of
+from graflow_fast._run.nodes import function_name
 from graflow_fast._store import RECORD_STREAM
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Recording:
             first, last = self._known, min(self._known + _MOST_NODES, count)
             self._known = last
             tasks = nodes.tasks[first:last]
-            functions = [function_of(task) for task in tasks]
+            functions = [function_name(task) for task in tasks]
             known = {name: number for number, name in enumerate(dict.fromkeys(functions))}
             part = {
                 "first": first,
@@ -203,14 +204,6 @@ class Recording:
             part = {"options": options, "lanes": list(lanes.made), "totals": lanes.totals()}
             self._limits = last
             self._writer.append(RECORD_STREAM, LIMITS + _json(part))
-
-
-def function_of(task: Any) -> str:
-    """Return what a task's function is called, "" for a group."""
-    definition = getattr(task, "_definition", None) or getattr(getattr(task, "task", None), "_definition", None)
-    if definition is None:
-        return ""
-    return str(getattr(definition.func, "__name__", type(definition.func).__name__))
 
 
 def _working_directory() -> str | None:

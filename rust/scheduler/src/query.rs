@@ -80,19 +80,6 @@ impl Scheduler {
         Ok(self.graph.successors(node))
     }
 
-    /// The one node that a node's completion surely activates, if it has one successor that waits for nobody else.
-    pub fn only_successor(&self, node: NodeId) -> Option<NodeId> {
-        self.graph.require(node).ok()?;
-        let first = self.graph.first_out(node);
-        let edge = (first != NONE).then(|| self.graph.edge(first))?;
-        (edge.next_out == NONE && self.graph.in_degree(edge.target) == 1).then_some(edge.target)
-    }
-
-    /// Says whether anything follows a node.
-    pub fn has_successors(&self, node: NodeId) -> bool {
-        node < self.graph.node_count() && self.graph.first_out(node) != NONE
-    }
-
     /// All edges as (source, target), in the order in which they were added.
     pub fn edges(&self) -> Vec<(NodeId, NodeId)> {
         self.graph.all_edges()

@@ -76,11 +76,6 @@ impl Records {
         })
     }
 
-    /// The number of the next record.
-    pub fn next_number(&self) -> u64 {
-        self.record - self.batch.len() as u64
-    }
-
     /// The next records that lie together, checked; nothing at the end. Those that were taken one by one are not in it.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
         let begun: Vec<(usize, usize)> = std::mem::take(&mut self.batch).collect();

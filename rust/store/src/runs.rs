@@ -125,15 +125,6 @@ pub fn named(connection: &Connection, name: &str) -> rusqlite::Result<Option<Run
     connection.query_row(&query, [name], read).optional()
 }
 
-/// The newest run of a workflow that has not ended; with `failed`, or that has failed.
-pub fn unfinished(connection: &Connection, workflow: &str, failed: bool) -> rusqlite::Result<Option<Run>> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM runs WHERE workflow = ? AND (state = 'running' OR (? AND state = 'failed'))
-         ORDER BY id DESC LIMIT 1"
-    );
-    connection.query_row(&query, params![workflow, failed], read).optional()
-}
-
 /// Adds a run, and gives its number.
 pub fn insert(connection: &Connection, begin: &Begin) -> rusqlite::Result<RunId> {
     connection.execute(

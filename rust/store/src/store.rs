@@ -146,12 +146,6 @@ impl Store {
         self.looked(found)
     }
 
-    /// The newest run of a workflow that has not ended; with `failed`, or that has failed.
-    pub fn latest_unfinished(&self, workflow: &str, failed: bool) -> Result<Option<Run>> {
-        let found = runs::unfinished(&*self.inner.connection()?, workflow, failed);
-        self.looked(found)
-    }
-
     /// The records of one stream of a run, from a number on: those that are there now.
     pub fn read(&self, run: RunId, stream: u8, first: u64) -> Result<Records> {
         Records::begin(&self.inner, run, stream, first)

@@ -92,28 +92,6 @@ fn a_name_is_given_once() {
 }
 
 #[test]
-fn the_latest_unfinished_run_of_a_workflow_is_found() {
-    let place = Place::new();
-    let store = open(&place, small());
-    let end = |workflow: &str, state: Option<State>| {
-        let writer = store.begin(&begin(workflow)).unwrap();
-        let run = writer.run();
-        if let Some(state) = state {
-            writer.finish(state, String::new()).unwrap();
-        }
-        run
-    };
-    let left = end("flow", None);
-    end("other", None);
-    let failed = end("flow", Some(State::Failed));
-    end("flow", Some(State::Finished));
-    let latest = |failed: bool| store.latest_unfinished("flow", failed).unwrap().map(|run| run.id);
-    assert_eq!(latest(false), Some(left));
-    assert_eq!(latest(true), Some(failed));
-    assert_eq!(store.latest_unfinished("none", true).unwrap(), None);
-}
-
-#[test]
 fn a_run_goes_on_where_its_last_writer_stopped_as_often_as_wanted() {
     let place = Place::new();
     let store = open(&place, lazy());

@@ -343,8 +343,4 @@ impl PyScheduler {
     fn check(&self) -> PyResult<()> {
         self.core.get().check().map_err(|broken| PyRuntimeError::new_err(broken.to_string()))
     }
-
-    fn memory_bytes(&self) -> usize {
-        self.core.get().memory_bytes()
-    }
 }

@@ -35,11 +35,6 @@ impl RunReader {
         Ok(record.map(|record| PyBytes::new(py, &record)))
     }
 
-    #[getter]
-    fn next_number(&self, py: Python<'_>) -> u64 {
-        self.ask(py, |records| records.next_number())
-    }
-
     fn batch<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyBytes>>>> {
         let Some((bytes, places)) = self.ask(py, Records::next_batch).map_err(raised)? else { return Ok(None) };
         Ok(Some(places.into_iter().map(|(begin, end)| PyBytes::new(py, &bytes[begin..end])).collect()))

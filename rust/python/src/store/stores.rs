@@ -83,17 +83,6 @@ impl Store {
         self.row(py, found)
     }
 
-    #[pyo3(signature = (workflow, *, failed = false))]
-    fn latest_unfinished<'py>(
-        &self,
-        py: Python<'py>,
-        workflow: &str,
-        failed: bool,
-    ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let found = self.ask(py, |store| store.latest_unfinished(workflow, failed))?;
-        self.row(py, found)
-    }
-
     #[pyo3(signature = (run, stream, first = 0))]
     fn read(&self, py: Python<'_>, run: u64, stream: u8, first: u64) -> PyResult<RunReader> {
         self.ask(py, |store| store.read(run, stream, first)).map(RunReader::new)
