@@ -137,16 +137,7 @@ class DefinitionTable:
         found = crossing.known[key]
         assert isinstance(found, Entry)
         with store.lock:
-            parts, entries = reach((found,))
-            for part in parts:
-                if part.shared:
-                    self._share(part)
-                else:
-                    self._share_content(part.number, part.version, part.blob)
-            for entry in entries:
-                self._share_content(entry.key, 0, entry.blob)
-                if entry.pattern is not None:
-                    self._share_content(entry.pattern.key, 0, entry.pattern.blob)
+            self._share_all(*reach((found,)))
         return key
 
     # --- definitions whose own values are plain: most
@@ -322,19 +313,22 @@ class DefinitionTable:
         if self._shared.get(part.number) == version:
             return
         self._shared[part.number] = version
-        for each in parts:
-            if each.shared and each is not part:
-                self._share(each)
-            elif not each.shared:
-                self._share_content(each.number, each.version, each.blob)
-        for entry in entries:
-            self._share_content(entry.key, 0, entry.blob)
-            if entry.pattern is not None:
-                self._share_content(entry.pattern.key, 0, entry.pattern.blob)
+        self._share_all((each for each in parts if each is not part), entries)
         assert isinstance(part, Class)
         content = (*part.content, numbers_of(parts), current_keys(entries))
         self.told[part.number] = version
         self._tell("share", part.number, crossing.marshalled_plain(content))
+
+    def _share_all(self, parts: Iterable[Part], entries: Iterable[Entry]) -> None:
+        for part in parts:
+            if part.shared:
+                self._share(part)
+            else:
+                self._share_content(part.number, part.version, part.blob)
+        for entry in entries:
+            self._share_content(entry.key, 0, entry.blob)
+            if entry.pattern is not None:
+                self._share_content(entry.pattern.key, 0, entry.pattern.blob)
 
     def _share_content(self, number: int, version: int, blob: bytes) -> None:
         if self._shared.get(number) != version:

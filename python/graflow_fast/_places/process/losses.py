@@ -7,7 +7,7 @@ Owns whom a death is charged to, and which workers are killed for a task's sake.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.output import Piece
 from graflow_fast._places.process.crashes import crash_report, without_own_frames
@@ -181,22 +181,23 @@ class Losses:
     def timed_out(self, ticket: int, worker: int, seconds: float) -> None:
         """Stop an attempt that has been running for too long."""
         attempt = self._to_be_stopped(ticket)
-        if attempt is None:
-            return
-        definition = attempt.task._definition  # type: ignore[attr-defined]
-        limit = definition.timeout if definition.timeout is not None else self.host.settings.timeout
-        assert limit is not None, "only what has a limit is watched"
-        self._stop(ticket, worker, TaskTimeoutError(attempt.task_id, attempt.number + 1, limit), _GRACE)
+        if attempt is not None:
+            limit = self._limit(attempt, "timeout")
+            self._stop(ticket, worker, TaskTimeoutError(attempt.task_id, attempt.number + 1, limit), _GRACE)
 
     def over_memory(self, ticket: int, worker: int, used: int) -> None:
         """Stop an attempt whose worker has more memory than it may: ``used`` bytes."""
         attempt = self._to_be_stopped(ticket)
-        if attempt is None:
-            return
-        definition = attempt.task._definition  # type: ignore[attr-defined]
-        limit = definition.memory_limit if definition.memory_limit is not None else self.host.settings.memory_limit
+        if attempt is not None:
+            limit = self._limit(attempt, "memory_limit")
+            self._stop(ticket, worker, TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used), 0.0)
+
+    def _limit(self, attempt: Attempt, name: str) -> Any:
+        """Return what an attempt must keep within: its task's limit, else the run's."""
+        own = getattr(attempt.task._definition, name)  # type: ignore[attr-defined]
+        limit = getattr(self.host.settings, name) if own is None else own
         assert limit is not None, "only what has a limit is watched"
-        self._stop(ticket, worker, TaskMemoryError(attempt.task_id, attempt.number + 1, limit, used), 0.0)
+        return limit
 
     def _to_be_stopped(self, ticket: int) -> Attempt | None:
         return None if ticket in self._killed_for else self.attempts.find(ticket)
