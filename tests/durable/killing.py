@@ -20,7 +20,9 @@ from typing import Any
 
 import graflow_fast._run.driver
 import graflow_fast._run.journal.opening
-import graflow_fast._run.journal.replay  # noqa: F401 - once for all children
+import graflow_fast._run.journal.replay
+import graflow_fast._run.maps.kept
+import graflow_fast._run.maps.restored  # noqa: F401 - once for all children
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.decorators import task
 from graflow_fast.core.retry import RetryPolicy
@@ -176,7 +178,55 @@ def graph(note: Note) -> WorkflowContext:
     return made
 
 
-SHAPES = {made.__name__: made for made in (chain, group, control, retries, graph)}
+def maps(note: Note) -> WorkflowContext:
+    """Maps over a task's result and in a group, whose items fail, are tried again, write, and ask for tasks."""
+    with workflow("maps") as made:
+        policy = RetryPolicy(max_retries=2, initial_interval=0.001, jitter=False)
+
+        @task
+        def load() -> list[list[int]]:
+            note("load")
+            return [[n] for n in range(5)]
+
+        @task(inject_context=True, retry_policy=policy)
+        def shaky(ctx: TaskExecutionContext, item: list[int]) -> list[int]:
+            note(f"{ctx.task_id} {ctx.retry_count}")
+            ctx.get_channel().append("tries", item[0])
+            if item[0] % 2 and ctx.retry_count < 2:
+                raise ValueError(f"try {ctx.retry_count}")
+            return [item[0], ctx.retry_count]
+
+        @task
+        def fails(a: int, b: int) -> int:
+            note(f"fails {a}")
+            if a == 2:
+                raise ValueError("two")
+            return a * b
+
+        @task(inject_context=True)
+        def asks(ctx: TaskExecutionContext, n: int) -> int:
+            note(ctx.task_id)
+            if n == 1:
+
+                @task(id="made")
+                def closure() -> int:
+                    note("made")
+                    return n
+
+                ctx.next_task(closure)
+            return n
+
+        @task(inject_context=True)
+        def behind(ctx: TaskExecutionContext) -> list[Any]:
+            note("behind")
+            return [repr(ctx.get_result(name)) for name in ("shaky_map", "kept", "asking", "made")]
+
+        kept = fails.map(range(4), (n * 10 for n in range(4)), on_error="keep", task_id="kept")
+        load >> shaky.map(load) >> (kept | asks.map(range(3), task_id="asking", chunk=2)) >> behind
+    return made
+
+
+SHAPES = {made.__name__: made for made in (chain, group, control, retries, graph, maps)}
 
 
 def outcome_of(context: ExecutionContext, result: Any) -> dict[str, Any]:

@@ -234,19 +234,6 @@ def test_what_a_durable_run_can_not_have_is_refused_at_its_beginning(store: Path
         bodies.workflow().execute(run="without durable")
 
 
-def test_maps_are_refused(store: Path) -> None:
-    """They are not written down yet."""
-    with workflow("mapped") as made:
-
-        @task
-        def double(n: int) -> int:
-            return 2 * n
-
-        double.map(range(3))
-    with pytest.raises(ConfigError, match="maps yet"):
-        made.execute(durable=store)
-
-
 def test_a_value_larger_than_a_record_is_kept(store: Path) -> None:
     """Entries may be several records."""
     bodies = Bodies()

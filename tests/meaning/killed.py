@@ -55,7 +55,7 @@ class Survivor:
 
 def suits(program: Program) -> bool:
     """Whether a durable run can have all that a program has."""
-    return not any(isinstance(node, Map) for node in program.nodes) and not program.option("keep_results")
+    return not program.option("keep_results")
 
 
 def without_live(program: Program) -> Program:

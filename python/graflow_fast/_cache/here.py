@@ -13,8 +13,8 @@ from typing import Any
 
 from graflow_fast._body import captured, log_records, origins
 from graflow_fast._body.captured import CapturedThreads, Pieces, capture
-from graflow_fast._body.output import RECORD, WARNED, show
-from graflow_fast._cache.said import described
+from graflow_fast._body.output import show
+from graflow_fast._cache.said import as_crossing
 from graflow_fast._wire.crossing import LOG, STDERR, STDOUT, WARNING
 from graflow_fast.core.running import running
 
@@ -86,11 +86,5 @@ class _Passing(Pieces):
             self._pass(piece)
 
     def _pass(self, piece: tuple[int, Any]) -> None:
-        kind, content = piece
-        self._said.append((LOG, described(content[0])) if kind == RECORD else
-                          (WARNING, _as_crossing(*content)) if kind == WARNED else piece)  # fmt: skip
+        self._said.append(as_crossing(piece))
         captured.pass_on(piece, self._outer)
-
-
-def _as_crossing(message: Any, category: type[Warning], filename: str, lineno: int, *_: Any) -> tuple[Any, ...]:
-    return str(message), category, filename, lineno, None

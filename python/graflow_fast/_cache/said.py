@@ -1,11 +1,24 @@
-"""Log records as plain values, which can be kept and shown in another process."""
+"""What bodies of this process log and warn of as plain values, which can be kept and shown in another process."""
 
 from __future__ import annotations
 
 import pickle
 from typing import Any
 
-__all__ = ["described"]
+from graflow_fast._body.output import LOG, RECORD, WARNED, WARNING
+
+__all__ = ["as_crossing"]
+
+
+def as_crossing(piece: tuple[int, Any]) -> tuple[int, Any]:
+    """Return a piece of output in the form in which those of workers cross."""
+    kind, content = piece
+    if kind == RECORD:
+        return LOG, described(content[0])
+    if kind == WARNED:
+        message, category, filename, lineno, *_ = content
+        return WARNING, (str(message), category, filename, lineno, None)
+    return piece
 
 
 def described(record: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._body.arguments import NOTHING
 from graflow_fast._body.captured import CapturedThreads, Pieces, capture
 from graflow_fast._body.items import Body, Outcome, run_items
-from graflow_fast._body.scope import BranchChannel, Operation, replay
+from graflow_fast._body.scope import Operation, replay
 
 if TYPE_CHECKING:
     from graflow_fast._places.attempt import Chunk, Map
@@ -24,6 +24,7 @@ class ItemsHere:
 
     workers = 1
     in_caller = False
+    crosses = False
 
     def __init__(self, host: Host, owner: Map) -> None:
         self.host = host
@@ -49,7 +50,7 @@ class ItemsHere:
         prior = chunk.prior
 
         def context_of(item_id: str) -> Any:
-            own = BranchChannel(f"{channel.name}_{item_id}", channel, host.live)
+            own = host.live.branch_channel(f"{channel.name}_{item_id}", channel, host.live)
             if prior:
                 replay(prior, own, host.live)
                 own.log.clear()

@@ -52,10 +52,12 @@ class ItemPlace(Place[Chunk], Protocol):
     Attributes:
         workers: how many run at once.
         in_caller: whether they run in the calling thread, which does nothing else meanwhile.
+        crosses: whether they run in other processes, of which the program hears when a whole chunk has ended.
     """
 
     workers: int
     in_caller: bool
+    crosses: bool
 
     def has_room(self, under_way: int) -> bool:
         """Say whether another chunk could start now, beside so many."""

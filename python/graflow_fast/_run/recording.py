@@ -102,9 +102,11 @@ class Recording:
         self._thread = threading.Thread(target=self._write_now_and_then, name="record", daemon=True)
         self._thread.start()
 
-    def chunk_ran(self, ticket: int, node: int, branch: int, failed: bool, seconds: float) -> None:
-        """Note that items of a map have run together, for so long if they ran in this process."""
-        self._scheduler.chunk_ran(ticket, node, branch, failed, seconds, time.monotonic())
+    def chunk_ran(
+        self, ticket: int, node: int, branch: int, failed: bool, seconds: float, ended: float | None = None
+    ) -> None:
+        """Note that items of a map have run together, for so long if they ran in this process; until now, or then."""
+        self._scheduler.chunk_ran(ticket, node, branch, failed, seconds, time.monotonic() if ended is None else ended)
 
     def failed(self, node: int, branch: int, number: int, error: BaseException) -> None:
         """Keep what an attempt failed with; ``number`` is 0 for the first one."""

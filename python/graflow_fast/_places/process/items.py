@@ -72,6 +72,7 @@ class PoolItems:
     """The chunks of one map in worker processes."""
 
     in_caller = False
+    crosses = True
 
     def __init__(self, processes: Processes, owner: Map) -> None:
         self.map = owner

@@ -26,7 +26,8 @@ LONGEST_PART = 512 * 1024
 #: The first byte of a record: whether an entry begins there, and whether it ends there.
 _BEGINS, _ENDS = 1, 2
 
-_SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
+#: Types of values that can't change.
+SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
 
 
 def load(data: bytes) -> Any:
@@ -59,7 +60,7 @@ def by_value(value: Any, task_id: str, what: str) -> Any:
     Raises:
         TaskSerializationError: something in it can't be pickled.
     """
-    if type(value) in _SCALARS or (type(value) is Packed and value.load is load):
+    if type(value) in SCALARS or (type(value) is Packed and value.load is load):
         return value
     return Packed(dumped(value, task_id, what), load)
 

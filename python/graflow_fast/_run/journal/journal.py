@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.packing import unpacked
 from graflow_fast._body.scope import BranchChannel
+from graflow_fast._run.journal import wishes
 from graflow_fast._run.journal.channel import RecordedChannel
 from graflow_fast._run.journal.entries import (
     NOT_KEPT,
     Entry,
     by_value,
-    dumped,
     dumped_error,
     portable,
     records,
@@ -25,8 +25,7 @@ from graflow_fast._run.journal.entries import (
 )
 from graflow_fast._run.journal.transient import Transient
 from graflow_fast._store import JOURNAL_STREAM
-from graflow_fast._wire.effects import describe
-from graflow_fast.exceptions import GraflowRuntimeError, TaskSerializationError
+from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, TaskSerializationError
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -52,9 +51,6 @@ if TYPE_CHECKING:
 BranchKey = tuple[tuple[str, int, int], ...]
 #: An attempt or a group: its branch, its name, and how many of that name had begun in that branch before.
 Key = tuple[BranchKey, str, int]
-
-#: What is asked for that needs no replay, since it has been done.
-_DONE_AT_ONCE = "checkpoint"
 
 
 class Journal:
@@ -139,13 +135,10 @@ class Journal:
         """Note that an attempt begins.
 
         Raises:
-            GraflowRuntimeError: durable runs can't have such a task yet.
+            ConfigError: durable runs can't have such a task.
         """
         if attempt.task.is_map:
-            raise GraflowRuntimeError(
-                f"Task '{attempt.base_id}' is a map, and durable runs can't have maps yet; use a group "
-                "(parallel(*tasks)), or run without durable="
-            )
+            check_map(attempt.task)
         branch = attempt.branch
         self.key_of(attempt.ticket, attempt.node, branch.id)
         log = self._log(branch)
@@ -175,20 +168,10 @@ class Journal:
             return None
         task_id = attempt.task_id
         kept = NOT_KEPT if is_transient(attempt) else portable(by_value(result, task_id, "the result"))
-        wishes = None if asked is None else [self._wish(attempt, wish) for wish in asked if wish[0] != _DONE_AT_ONCE]
+        wanted = None if asked is None else wishes.packed(self._run.nodes, attempt, asked, task_id)
         times = attempt.started, attempt.ended or time.time()
         key = self._keys[attempt.ticket]
-        return ("returned", key, time.time(), kept, self._written(attempt), wishes, attempt.handled, times)
-
-    def _wish(self, attempt: Attempt, wish: tuple[Any, ...]) -> bytes | tuple[Any, ...]:
-        """Return what a body asked for, as an entry has it: tasks of the program by name, others by value."""
-        if wish[0] == "next":
-            _, executable, goto = wish
-            node = self._run.nodes.find(executable.task_id, attempt.branch)
-            if node is not None and self._run.nodes.tasks[node] is executable:
-                return "known", executable.task_id, goto
-            wish = "next", describe(executable), goto  # with the edges among what it made
-        return dumped(wish, attempt.task_id, "a task that it asked for" if wish[0] == "next" else "what it asked for")
+        return ("returned", key, time.time(), kept, self._written(attempt), wanted, attempt.handled, times)
 
     def returned(self, attempt: Attempt, entry: Entry, result: Any) -> Any:
         """Write down what a body returned; return the result as it is stored, which nobody shares if it was kept."""
@@ -238,3 +221,16 @@ class Journal:
 def is_transient(attempt: Attempt) -> bool:
     """Say whether the result of an attempt is not written down."""
     return bool(getattr(getattr(attempt.task, "_definition", None), "transient", False))
+
+
+def check_map(task: Any) -> None:
+    """Refuse a map whose results would not be written down.
+
+    Raises:
+        ConfigError: its task is transient.
+    """
+    if task.task._definition.transient:
+        raise ConfigError(
+            f"Task '{task.task_id}' is a map of a transient task, which a durable run can't have: it writes down what "
+            "items return. Leave out transient=True, or run without durable="
+        )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.journal.channel import RecordedChannel
 from graflow_fast._run.journal.entries import dumped, entries, load
-from graflow_fast._run.journal.journal import Journal
+from graflow_fast._run.journal.journal import Journal, check_map
 from graflow_fast._run.journal.recorded import Recorded
 from graflow_fast._run.stop import user_stack_level
 from graflow_fast._store import JOURNAL_STREAM, open_store
@@ -130,7 +130,7 @@ def _go_on(store: Store, row: dict[str, Any], channel: RecordedChannel, syncs: b
         writer.finish("finished")
         journal.writer = None
     elif recorded.failed:
-        journal.append(("reopened", recorded.reopen()))
+        journal.append(("reopened", *recorded.reopen()))
     if not recorded.begin:  # killed before its first entry
         journal.recorded = None
     return recorded, journal
@@ -173,9 +173,9 @@ def begin(run: Parts, journal: Journal, changed: str) -> None:
     names = list(nodes.names)
     edges = [(names[source], names[target]) for source, target in run.scheduler.edges()]
     codes = {name: code_of(task) for name, task in zip(names, nodes.tasks, strict=True)}
-    for name, task in zip(names, nodes.tasks, strict=True):
+    for task in nodes.tasks:
         if task.is_map:
-            raise ConfigError(f"Task '{name}' is a map, and durable runs can't have maps yet; run without durable=")
+            check_map(task)
     recorded = journal.recorded
     if recorded is not None:
         _compare_program(recorded.begin, names, edges, codes, _done(recorded), changed)
@@ -202,7 +202,7 @@ def begin(run: Parts, journal: Journal, changed: str) -> None:
 
 
 def _done(recorded: Recorded) -> set[str]:
-    return {entry[1][1] for entry in recorded.ends if entry[0] == "returned"}
+    return {entry[1][1] for entry in recorded.ends if entry[0] == "returned"} | recorded.begun_maps()
 
 
 def _compare_program(
@@ -242,7 +242,8 @@ def _listed(sign: str, names: list[str]) -> str:
 
 def code_of(task: Any) -> str:
     """Return a fingerprint of a task's own function: the same when only comments or lines have changed."""
-    function = getattr(getattr(task, "_definition", None), "func", None)
+    of = task.task if task.is_map else task
+    function = getattr(getattr(of, "_definition", None), "func", None)
     code = getattr(function, "__code__", None)
     if code is None:
         return ""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from graflow_fast._run.journal.items import by_map, without_failed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -26,12 +28,12 @@ class Recorded:
         self.begin: dict[str, object] = {}
         self.finished = self.failed = False
         self._entries: list[Entry | None] = list(entries)
-        for entry in list(self._entries):
+        for place, entry in enumerate(list(self._entries)):
             assert entry is not None
             if entry[0] == "begin":
                 self.begin = entry[1]
             elif entry[0] == "reopened":
-                self._drop(entry[1])
+                self._drop(entry[1], entry[2] if len(entry) > 2 else (), place)
             elif entry[0] == "end":
                 self.finished, self.failed = entry[1] != "failed", entry[1] == "failed"
 
@@ -49,8 +51,22 @@ class Recorded:
             }
         return self._decisions
 
-    def reopen(self) -> list[int]:
-        """Forget the failures that ended the run, with the attempts before them; return which entries that are."""
+    def items(self, key: Key) -> list[Entry]:
+        """What was written down of a map's items, in order."""
+        if not hasattr(self, "_maps"):
+            self._maps: dict[Key, list[int]] = by_map(self._entries)
+        return [entry for place in self._maps.pop(key, ()) if (entry := self._entries[place]) is not None]
+
+    def begun_maps(self) -> set[str]:
+        """The names of maps of which items have ended."""
+        return {key[1] for key in by_map(self._entries)}
+
+    def reopen(self) -> tuple[list[int], list[Key]]:
+        """Forget the failures that ended the run, with the attempts before them.
+
+        Returns:
+            Which entries that are, and of which maps the items that failed for good are forgotten.
+        """
         joins = {entry[1]: entry for entry in self._entries if entry is not None and entry[0] == "joined"}
 
         def is_open(branch: BranchKey) -> bool:
@@ -77,12 +93,21 @@ class Recorded:
                     dropped.append(place)
             elif entry[0] == "joined" and entry[3] is not None and entry[4] is None and is_open(entry[1][0]):
                 dropped.append(place)
-        self._drop(dropped)
-        self.failed = False
-        return dropped
+        for place in dropped:
+            self._entries[place] = None
+        ended = {entry[1] for entry in self.ends}
+        maps = [key for key in by_map(self._entries) if key not in ended]
+        self._drop((), maps, len(self._entries))
+        return dropped, maps
 
-    def _drop(self, places: Iterable[int]) -> None:
+    def _drop(self, places: Iterable[int], maps: Iterable[Key], until: int) -> None:
+        """Forget entries, and in those before a place the items of some maps that failed for good."""
         for place in places:
             self._entries[place] = None
+        found = by_map(self._entries[:until])
+        for key in maps:
+            entries = [entry for place in found[key] if (entry := self._entries[place]) is not None]
+            for place, entry in zip(found[key], without_failed(entries), strict=True):
+                self._entries[place] = entry
         self.failed = False
         self.__dict__.pop("_decisions", None)

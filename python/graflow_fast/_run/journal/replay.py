@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._actions import ABANDON, FINISHED, RUN
 from graflow_fast._body.scope import replay as replay_writes
-from graflow_fast._run.journal.entries import NOT_KEPT, load, load_error, restored
+from graflow_fast._run.journal import wishes
+from graflow_fast._run.journal.entries import NOT_KEPT, load_error, restored
 from graflow_fast._run.journal.transient import made_again
-from graflow_fast._wire.effects import restore
 from graflow_fast.exceptions import JournalMismatchError
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ class Replay:
         attempt = self._run.attempts.of_action(action)
         attempt.prepare()
         if entry[0] == "returned":
-            _, _, _, result, written, wishes, attempt.handled, times = entry
+            _, _, _, result, written, wanted, attempt.handled, times = entry
             attempt.started, attempt.ended = times
             self._write(attempt, written)
-            asked = None if wishes is None else [self._wish(attempt, wish) for wish in wishes]
+            asked = None if wanted is None else wishes.restored(self._run.nodes, attempt, wanted)
             attempt.returned(made_again(self._run, attempt) if result == NOT_KEPT else restored(result), asked)
             return
         _, _, at, error, written, self._journal.delay, is_final, attempt.handled = entry
@@ -138,16 +138,6 @@ class Replay:
     def _write(self, attempt: Attempt, written: list[tuple[Any, ...]]) -> None:
         log = [(operation, key, restored(value), expires) for operation, key, value, expires in written]
         replay_writes(log, attempt.branch.channel, self._run.live)
-
-    def _wish(self, attempt: Attempt, wish: bytes | tuple[Any, ...]) -> tuple[Any, ...]:
-        if isinstance(wish, bytes):
-            found: tuple[Any, ...] = load(wish)
-            return ("next", restore(found[1]), found[2]) if found[0] == "next" else found
-        _, name, goto = wish
-        node = self._run.nodes.find(name, attempt.branch)
-        if node is None:
-            raise JournalMismatchError(attempt.task_id, f"it asked for task '{name}', which the workflow has no more")
-        return "next", self._run.nodes.tasks[node], goto
 
     def _mismatch(self, key: Key, place: int) -> JournalMismatchError:
         branch, name, count = key

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 _tickets = count(MAP_TICKETS)
 
 
+def next_ticket() -> int:
+    """Return the ticket of a chunk, which no other has."""
+    return next(_tickets)
+
+
 class Batch:
     """Consecutive items that were read together, and what became of them; positions count from the first."""
 
     __slots__ = (
+        "digests",
         "directives",
         "failed",
         "first",
@@ -44,6 +50,8 @@ class Batch:
     def __init__(self, first: int, items: list[Any]) -> None:
         self.first = first
         self.items: list[Any] = items
+        #: What the items were when they were read, in a durable run.
+        self.digests = b""
         self.results: list[Any] = []
         #: How many items are not settled yet.
         self.open = len(items)
@@ -104,6 +112,7 @@ class Chunk:
         "position",
         "seconds",
         "size",
+        "spoken",
         "started",
         "task",
         "task_id",
@@ -112,7 +121,7 @@ class Chunk:
 
     def __init__(self, owner: MapRun, batch: Batch, position: int, size: int, number: int) -> None:
         self.map = owner
-        self.ticket = next(_tickets)
+        self.ticket = next_ticket()
         self.batch = batch
         self.position = position
         self.size = size
@@ -126,6 +135,8 @@ class Chunk:
         self.started = self.ended = 0.0
         #: How long its items took, once that was measured.
         self.seconds = 0.0
+        #: What its single item had said when it was lost.
+        self.spoken: list[Piece] = []
 
     @property
     def first(self) -> int:
@@ -142,7 +153,9 @@ class Chunk:
     @property
     def is_oldest(self) -> bool:
         """Whether no item before it is under way or waits to be tried again."""
-        return self.map.results.batches[0] is self.batch
+        if self.map.results.batches[0] is not self.batch:
+            return False
+        return not self.position or not self.map.waits_before(self.batch, self.position)
 
     @property
     def prior(self) -> list[Operation] | None:
@@ -156,14 +169,18 @@ class Chunk:
 
     def said(self, pieces: list[Piece]) -> None:
         """Take what its single item had said when it was lost."""
-        if pieces:
-            self.map.said(self.batch, self.position, pieces)
+        self.spoken = pieces
 
     def show_said(self) -> None:
         """Show what earlier attempts of its items had to keep, now that nothing before them is left to be shown."""
-        for _, pieces in sorted(self.batch.pieces, key=lambda entry: entry[0]):
+        batch, behind = self.batch, self.position + self.size
+        said = [entry for entry in batch.pieces if entry[0] < behind]
+        if not said:
+            return
+        for _, pieces in sorted(said, key=lambda entry: entry[0]):
             self.branch.output.write(pieces)
-        self.batch.pieces.clear()
+        batch.pieces = [entry for entry in batch.pieces if entry[0] >= behind]
+        self.map.shown(batch.first + behind)
 
     def returned(self, result: Outcome, asked: Asked) -> None:
         """Take in what became of its items, who say themselves what they ask for."""

@@ -10,9 +10,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._run.maps.map_run import MapRun
+from graflow_fast.exceptions import JournalMismatchError
 
 if TYPE_CHECKING:
     from graflow_fast._run.attempts.attempt import Attempt
+    from graflow_fast._run.maps.kept import KeptItems
     from graflow_fast._run.maps.map_run import Parts
     from graflow_fast.core.mapping import MapTask
 
@@ -41,6 +43,25 @@ class Maps:
         if self.streamed is not None and self.streamed[0] is attempt.task:
             found.results.sink, found.results.keeps = self.streamed[1:]
         self.active.append(found)
+        if found.kept is not None:
+            self._go_on(found, found.kept)
+
+    def _go_on(self, found: MapRun, kept: KeptItems) -> None:
+        """Let a map of a durable run be where earlier processes had brought it.
+
+        Raises:
+            JournalMismatchError: its items are others than they were.
+        """
+        from graflow_fast._run.maps.restored import take_up
+
+        try:
+            take_up(found, kept)
+        except JournalMismatchError:  # which is no failure of the task, that somebody may tolerate
+            raise
+        except Exception as error:
+            self.ended(found)
+            self.run.attempts.running.pop(found.attempt.ticket, None)
+            found.attempt.failed(error, is_final=True)
 
     def pump(self, timeout: float | None) -> float | None:
         """Hand out what there is room for; return how long to wait at most."""

@@ -30,6 +30,7 @@ class Results:
         failed: (index, error, what the caller sees of it) of the items that failed for good.
         log, directives: what the items wrote and asked for.
         total: how many items have counted.
+        said_until: the index up to which something that items said was given to the branch's output.
     """
 
     def __init__(self, attempt: Attempt) -> None:
@@ -45,6 +46,7 @@ class Results:
         self.log: list[Operation] = []
         self.directives: list[tuple[Any, ...]] = []
         self.total = 0
+        self.said_until = 0
 
     def counts(self, index: int) -> bool:
         """Say whether the item with that index counts."""
@@ -76,9 +78,11 @@ class Results:
         if self.stop_at is not None:
             size = min(size, self.stop_at - batch.first)
         output = self._attempt.branch.output
-        for position, pieces in sorted(batch.pieces, key=lambda entry: entry[0]):
-            if position < size:
-                output.write(pieces)
+        if batch.pieces:
+            self.said_until = batch.first + size
+            for position, pieces in sorted(batch.pieces, key=lambda entry: entry[0]):
+                if position < size:
+                    output.write(pieces)
         for position, log in sorted(batch.logs, key=lambda entry: entry[0]):
             if position < size:
                 self.log.extend(log)

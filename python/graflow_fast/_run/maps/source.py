@@ -69,6 +69,12 @@ class Source:
         self.next_index += len(items)
         return batch
 
+    def skip(self, count: int) -> list[Any]:
+        """Return the next items, or as many as there are, of which no batch is made: they have been read before."""
+        items = list(islice(self._items, count))
+        self.next_index += len(items)
+        return items
+
     def push_back(self, batch: Batch, count: int) -> None:
         """Give back the last items of the newest batch, which were not run."""
         self._pushed_back.extend(batch.items[-count:])
