@@ -276,6 +276,30 @@ def test_items_that_leave_the_program_are_run_by_who_goes_on(store: Path, bodies
     assert bodies.ran() == ["1", "2"]
 
 
+def test_a_stream_begins_anew_in_the_process_that_goes_on(store: Path, bodies: Bodies) -> None:
+    """It yields all results, also those of items that were done, whether the map was under way or had ended."""
+    for failing in ({2, "last"}, {"last"}):
+        found = []
+        with pytest.raises(GraflowRuntimeError):
+            for result in bodies.workflow(range(4), failing).stream(durable=store, run="s", executor="inline"):
+                found.append(result)
+        assert found == [10 * n for n in range(4) if n not in failing]
+    assert bodies.ran() == ["0", "1", "2", "2", "3", "first", "last"]
+    for again in (["last"], []):
+        assert list(bodies.workflow(range(4)).stream(durable=store, run="s", executor="inline")) == [0, 10, 20, 30]
+        assert bodies.ran() == again
+
+
+def test_who_leaves_a_stream_can_go_on_with_it(store: Path, bodies: Bodies) -> None:
+    """What was done by then stays done."""
+    results = bodies.workflow(range(4)).stream(durable=store, run="s", executor="inline")
+    assert [next(results), next(results)] == [0, 10]
+    results.close()
+    ran = bodies.ran()
+    assert list(bodies.workflow(range(4)).stream(durable=store, run="s", executor="inline")) == [0, 10, 20, 30]
+    assert sorted([*ran, *bodies.ran()]) == ["0", "1", "2", "3", "first", "last"]
+
+
 GENERATED = """
 sys.stdout.reconfigure(line_buffering=True)
 

@@ -100,8 +100,8 @@ class WorkflowEngine:
 
         run = Run(context, self._handlers)
         results: deque[Any] = deque()
-        # Without anything behind it, nobody could read the list, so it is not made.
-        keeps = bool(context.graph.successors(last.task_id))
+        # Without anything behind it, nobody could read the list, so it is not made; but for who goes on with the run.
+        keeps = bool(context.graph.successors(last.task_id)) or run.is_durable
         run.map_side().streamed = (last, results, keeps)
         steps = run.steps()
         try:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._actions import ABANDON, FINISHED, RUN
+from graflow_fast._body.packing import unpacked
 from graflow_fast._body.scope import replay as replay_writes
 from graflow_fast._run.journal import wishes
 from graflow_fast._run.journal.entries import NOT_KEPT, load_error, restored
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from graflow_fast._run.journal.journal import Journal, Key
     from graflow_fast._run.nodes import NodeTable
 
+    class Maps(Protocol):
+        """What hands out the results of a map as they come."""
+
+        def returned_before(self, attempt: Attempt, values: list[Any]) -> None:
+            """Hand out those of one that ended before."""
+
     class Parts(Protocol):
         """What of a run ends attempts."""
 
@@ -40,6 +47,9 @@ if TYPE_CHECKING:
         failures: Failures
         live: LiveStore
         bodies: Bodies
+
+        def map_side(self) -> Maps:
+            """Return what runs its maps."""
 
 
 class Replay:
@@ -128,6 +138,8 @@ class Replay:
             attempt.started, attempt.ended = times
             self._write(attempt, written)
             asked = None if wanted is None else wishes.restored(self._run.nodes, attempt, wanted)
+            if attempt.task.is_map:
+                self._run.map_side().returned_before(attempt, unpacked(restored(result)))
             attempt.returned(made_again(self._run, attempt) if result == NOT_KEPT else restored(result), asked)
             return
         _, _, at, error, written, self._journal.delay, is_final, attempt.handled = entry

@@ -63,6 +63,14 @@ class Maps:
             self.run.attempts.running.pop(found.attempt.ticket, None)
             found.attempt.failed(error, is_final=True)
 
+    def returned_before(self, attempt: Attempt, values: list[Any]) -> None:
+        """Stream the results of a map that ended in an earlier process, if they are wanted."""
+        if self.streamed is None or self.streamed[0] is not attempt.task:
+            return
+        if self.streamed[0].on_error == "raise":  # failed items yield nothing, and stand in the list
+            values = [value for value in values if not isinstance(value, Exception)]
+        self.streamed[1].extend(values)
+
     def pump(self, timeout: float | None) -> float | None:
         """Hand out what there is room for; return how long to wait at most."""
         done = False
