@@ -212,6 +212,22 @@ def test_results_belong_to_nobody_but_their_reader(store: Path) -> None:
     assert made.execute(durable=store, executor="inline") == [[0], [0, 1], [0, 1, 2]]
 
 
+def test_what_an_item_wrote_is_what_it_was_then(store: Path) -> None:
+    """As of any body in a durable run."""
+    with workflow("changing") as made:
+
+        @task(inject_context=True)
+        def keep(ctx: Any, n: int) -> Any:
+            value = [n]
+            ctx.get_channel().set("kept", value)
+            value.append(-1)
+            return ctx.get_channel().get("kept")
+
+        keep.map(range(3))
+    result, context = made.execute(durable=store, executor="inline", ret_context=True)
+    assert (result, context.channel.get("kept")) == ([[0], [1], [2]], [2])
+
+
 def test_an_attempt_of_an_item_sees_and_keeps_what_those_before_it_wrote(store: Path, tmp_path: Path) -> None:
     """Also when these ran in an earlier process; the retries of a failed item are fresh."""
     fails = [True]
