@@ -223,7 +223,7 @@ def test_a_new_run_beside_an_unfinished_one_is_told_how_to_go_on(store: Path) ->
         made.execute(durable=store)
 
 
-@pytest.mark.parametrize("options", [{"keep_results": "none"}, {"run": ""}, {"sync": "never"}])
+@pytest.mark.parametrize("options", [{"run": ""}, {"sync": "never"}])
 def test_what_a_durable_run_can_not_have_is_refused_at_its_beginning(store: Path, options: dict[str, Any]) -> None:
     """Nothing is lost silently."""
     bodies = Bodies()
@@ -232,6 +232,44 @@ def test_what_a_durable_run_can_not_have_is_refused_at_its_beginning(store: Path
     assert not bodies.ran
     with pytest.raises((ConfigError, UnknownOptionError)):
         bodies.workflow().execute(run="without durable")
+
+
+@pytest.mark.parametrize("keep", ["needed", "none"])
+@pytest.mark.parametrize("schedule", ["sequential", "parallel"])
+def test_results_that_a_run_drops_are_dropped_by_who_goes_on(store: Path, keep: str, schedule: str) -> None:
+    """Those that a failed task reads are still there; what is written down can't be seen in the channel."""
+
+    def made(fails: bool) -> WorkflowContext:
+        with workflow("dropping", schedule=schedule) as flow:
+
+            @task(inject_context=True)
+            def first(ctx: Any) -> list[int]:
+                ctx.get_channel().set("seen", 1)
+                return [1]
+
+            @task
+            def second(value: list[int]) -> list[int]:
+                return [*value, 2]
+
+            @task
+            def third(value: list[int]) -> list[int]:
+                if fails:
+                    raise ValueError
+                return [*value, 3]
+
+            first >> second >> third
+        return flow
+
+    for fails in (True, True):
+        with pytest.raises(GraflowRuntimeError):
+            made(fails).execute(durable=store, run="r", keep_results=keep)
+    for _ in range(2):
+        result, context = made(False).execute(durable=store, run="r", keep_results=keep, ret_context=True)
+        left = ["third.__result__"] if keep == "needed" else []
+        assert (result, sorted(context.channel.keys())) == ([1, 2, 3], sorted(["seen", *left]))
+    store.unlink()
+    result, context = made(False).execute(durable=store, run="r", keep_results=keep, ret_context=True)
+    assert (result, sorted(context.channel.keys())) == ([1, 2, 3], sorted(["seen", *left]))
 
 
 def test_a_value_larger_than_a_record_is_kept(store: Path) -> None:

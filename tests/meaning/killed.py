@@ -53,11 +53,6 @@ class Survivor:
     one_at_a_time: bool
 
 
-def suits(program: Program) -> bool:
-    """Whether a durable run can have all that a program has."""
-    return not program.option("keep_results")
-
-
 def without_live(program: Program) -> Program:
     """The program without the steps that durable runs don't have."""
     return with_steps(program, lambda _, steps: tuple(step for step in steps if step[0] not in LIVE))

@@ -100,7 +100,7 @@ def agree_killed(program: Program) -> str | None:
     """A run that is killed and resumed gives what the model predicts, and no body runs again that was done."""
     program = killed.without_live(program)
     expected = predict(program)
-    if not killed.suits(program) or waits(expected.notes, "inline"):
+    if waits(expected.notes, "inline"):
         return None
     with tempfile.TemporaryDirectory() as folder:
         predict(killed.noting(program, Path(folder)))

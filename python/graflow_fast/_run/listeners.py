@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from graflow_fast._run.attempts.failures import Failures
     from graflow_fast._run.branches.table import BranchTable
     from graflow_fast._run.journal.journal import Journal
-    from graflow_fast._run.journal.replay import Replay
+    from graflow_fast._run.journal.replay import Maps, Replay
     from graflow_fast._run.log import Log
     from graflow_fast._run.nodes import NodeTable
     from graflow_fast._run.outside import Outside
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
         journal: Journal | None
         replay: Replay | None
         clock: Callable[[], float]
+
+        def map_side(self) -> Maps:
+            """Return what runs its maps."""
 
 
 def open_journal(run: Parts) -> None:

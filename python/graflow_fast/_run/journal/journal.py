@@ -141,10 +141,9 @@ class Journal:
             check_map(attempt.task)
         branch = attempt.branch
         self.key_of(attempt.ticket, attempt.node, branch.id)
-        log = self._log(branch)
-        if log is self._channel.log:
-            log.clear()
-        self._marks[attempt.ticket] = len(log)
+        if branch.fork is None:  # of those one runs at a time, or each has a log of its own
+            self._channel.log.clear()
+        self._marks[attempt.ticket] = len(self._log(branch))
 
     def _log(self, branch: Branch) -> list[Operation]:
         channel = branch.channel

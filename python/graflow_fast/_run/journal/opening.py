@@ -52,7 +52,7 @@ def open_journal(context: ExecutionContext, settings: Settings) -> Journal:
         GraflowRuntimeError: there is no such run, another process has it, or it began with other values.
         OSError: the store can't be opened.
     """
-    _check_options(context, settings)
+    _check_channel(context)
     given = {key: context.channel.get(key) for key in context.channel.keys()}  # noqa: SIM118 - a channel is no mapping
     channel = context.channel = RecordedChannel(context.channel.name)
     store = open_store(None if isinstance(settings.durable, bool) else settings.durable)
@@ -263,9 +263,7 @@ def _feed(digest: Any, code: types.CodeType) -> None:
             digest.update(f"{type(constant).__name__} {constant!r};".encode())
 
 
-def _check_options(context: ExecutionContext, settings: Settings) -> None:
-    if settings.keep_results != "all":
-        raise ConfigError(f"A durable run can't have keep_results={settings.keep_results!r} yet; leave it out")
+def _check_channel(context: ExecutionContext) -> None:
     if type(context.channel) is not MemoryChannel:
         name = type(context.channel).__name__
         raise ConfigError(f"A durable run keeps the channel itself, so it can't use a {name}; use the default one")

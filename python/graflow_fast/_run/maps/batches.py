@@ -121,7 +121,7 @@ class Chunk:
 
     def __init__(self, owner: MapRun, batch: Batch, position: int, size: int, number: int) -> None:
         self.map = owner
-        self.ticket = next_ticket()
+        self.ticket = next(_tickets)
         self.batch = batch
         self.position = position
         self.size = size
@@ -136,7 +136,7 @@ class Chunk:
         #: How long its items took, once that was measured.
         self.seconds = 0.0
         #: What its single item had said when it was lost.
-        self.spoken: list[Piece] = []
+        self.spoken: list[Piece] | None = None
 
     @property
     def first(self) -> int:

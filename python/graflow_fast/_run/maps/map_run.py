@@ -179,14 +179,15 @@ class MapRun:
         for position, asked in outcome.directives:
             if position not in failed and ends_the_map(asked):
                 self._stop(chunk.first + position + 1)
-        delays = {
-            position: self._item_failed(batch, offset + position, failed[position], chunk.number, least_delay)
-            for position in sorted(failed)
-        }
-        if self.kept is not None and packed is not None:
-            self.kept.append(chunk, outcome, packed, delays, self._hopeless)
+        delays = {}
+        for position in sorted(failed):
+            delays[position] = self._item_failed(batch, offset + position, failed[position], chunk.number, least_delay)
+        if self.kept is None or packed is None:
+            self.results.release()
+            return
+        self.kept.append(chunk, outcome, packed, delays, self._hopeless)
         self.results.release()
-        self.shown(self.results.said_until)
+        self.kept.shown(self.results.said_until)
 
     def shown(self, index: int) -> None:
         """Note that what items before that one have said so far is shown."""
