@@ -35,8 +35,6 @@ MOST_POINTS = (12, 6, 3)
 EXECUTORS = ("inline",) * 12 + ("thread", "auto", "process(2)")
 #: What children tell that they have imported.
 OURS = "graflow_fast"
-#: Steps whose effect is live, which durable runs don't have everywhere.
-LIVE = ("add", "locked")
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,6 @@ class Survivor:
     bodies: Counter[str]
     #: Whether only one body was under way at any time, so that no more can have run again than it was killed.
     one_at_a_time: bool
-
-
-def without_live(program: Program) -> Program:
-    """The program without the steps that durable runs don't have."""
-    return with_steps(program, lambda _, steps: tuple(step for step in steps if step[0] not in LIVE))
 
 
 def noting(program: Program, folder: Path) -> Program:

@@ -98,7 +98,6 @@ def agree_in_two(program: Program) -> str | None:
 
 def agree_killed(program: Program) -> str | None:
     """A run that is killed and resumed gives what the model predicts, and no body runs again that was done."""
-    program = killed.without_live(program)
     expected = predict(program)
     if waits(expected.notes, "inline"):
         return None

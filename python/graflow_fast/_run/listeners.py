@@ -10,8 +10,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from graflow_fast.exceptions import GraflowRuntimeError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
@@ -67,12 +65,8 @@ def open_journal(run: Parts) -> None:
 
 def attach_journal(run: Parts, journal: Journal) -> None:
     """Let the parts of a run tell its journal of what they do."""
-    from graflow_fast._run.journal.channel import RecordedBranch
-
-    run.live.branch_channel = RecordedBranch
     run.attempts.journal = journal
     journal.attach(run)
-    run.live.listeners.append(_refuse_live)
 
 
 def begin(run: Parts, notice: Callable[[Action], object]) -> None:
@@ -188,10 +182,3 @@ def _outcome(run: Parts, error: BaseException | None) -> str:
 def _name(context: ExecutionContext) -> str:
     workflow = context._workflow
     return f"workflow_{context.session_id[:8]}" if workflow is None else str(workflow.name)
-
-
-def _refuse_live() -> None:
-    raise GraflowRuntimeError(
-        "Durable runs can't have live operations (atomic_add, lock) of members of a group or of worker processes yet. "
-        "Return what is to be added, and add it in a task behind the group"
-    )

@@ -187,6 +187,7 @@ class Requests:
         def perform() -> Any:
             return self._do_live(operation, key, arguments)
 
+        perform = self._done_for(attempt.ticket, part, perform)
         return self.journal.answer(attempt.ticket, part, turn, (operation, key, arguments), perform)
 
     def _answer_add(self, ticket: int, worker: int, part: Part, turn: int, key: str, amount: int | float) -> None:
@@ -199,14 +200,24 @@ class Requests:
             with self.host.live.guard:
                 return self.host.live.add(key, amount)
 
+        perform = self._done_for(ticket, part, perform)
         total: int | float = self.journal.answer(ticket, part, turn, ("atomic_add", key, amount), perform)
         return total
+
+    def _done_for(self, ticket: int, part: Part, perform: Callable[[], Any]) -> Callable[[], Any]:
+        """Return what does something for a body; in a durable run it is written down for whom."""
+        asked_by: Any = getattr(self.host.live.root, "asked_by", None)
+        if asked_by is None:
+            return perform
+        attempt = self.host.attempts.find(ticket)
+        return lambda: asked_by(attempt, part[1], perform)
 
     def _do_live(self, operation: str, key: str, arguments: tuple[Any, ...]) -> Any:
         root = self.host.live.root
         with self.host.live.guard:
             if operation == "get":
-                return packed_value(root, key)
+                packed: Any = getattr(root, "packed", None)
+                return packed_value(root, key) if packed is None else packed(key)
             if operation in ("set", "append", "prepend"):
                 data, ttl = arguments
                 return getattr(root, operation)(key, crossing.loads(data), ttl)

@@ -17,6 +17,7 @@ from graflow_fast.exceptions import GraflowRuntimeError
 
 if TYPE_CHECKING:
     from graflow_fast._body.scope import Operation
+    from graflow_fast._run.journal.journal import Key
 
 
 class RecordedChannel(MemoryChannel):
@@ -28,6 +29,8 @@ class RecordedChannel(MemoryChannel):
 
     #: Whether values may come as bytes.
     keeps_bytes = True
+    #: The key of the attempt of the workflow's own branch that began last.
+    begun: Key | None = None
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -38,11 +41,11 @@ class RecordedChannel(MemoryChannel):
         if self.ttl_data:
             self._drop_if_expired(key)
         value = self.data.get(key, default)
-        return value if value is default else _opened(key, _kept(key, value))
+        return value if value is default else opened(key, kept(key, value))
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> None:
         """Store a copy of `value` under `key`."""
-        value = _kept(key, value)
+        value = kept(key, value)
         super().set(key, value, ttl)
         self._note("set", key, value)
 
@@ -58,16 +61,16 @@ class RecordedChannel(MemoryChannel):
 
     def append(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Add a copy of `value` at the end of the list under `key`; returns the new length."""
-        value, kept = self._own(key, value)
+        value, packed = self._own(key, value)
         length = super().append(key, value, ttl)
-        self._note("append", key, kept)
+        self._note("append", key, packed)
         return length
 
     def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Add a copy of `value` at the front of the list under `key`; returns the new length."""
-        value, kept = self._own(key, value)
+        value, packed = self._own(key, value)
         length = super().prepend(key, value, ttl)
-        self._note("prepend", key, kept)
+        self._note("prepend", key, packed)
         return length
 
     def add(self, key: str, amount: int | float) -> int | float:
@@ -78,8 +81,8 @@ class RecordedChannel(MemoryChannel):
 
     def _own(self, key: str, value: Any) -> tuple[Any, Any]:
         """Return a copy of a value, and what is noted of it."""
-        kept = _kept(key, value)
-        return _opened(key, kept), kept
+        packed = kept(key, value)
+        return opened(key, packed), packed
 
     def _note(self, operation: str, key: str, value: Any) -> None:
         expires = None if operation == "delete" else self.ttl_data.get(key)
@@ -87,7 +90,13 @@ class RecordedChannel(MemoryChannel):
 
 
 class RecordedBranch(BranchChannel):
-    """What a branch sees of such a channel, and writes itself: likewise by value."""
+    """What a branch sees of such a channel, and writes itself: likewise by value.
+
+    Attributes:
+        begun: the key of the attempt that began in this branch last.
+    """
+
+    begun: Key | None = None
 
     def read(self, key: str, default: Any = None) -> Any:
         """Return what this branch sees under ``key``, one of the caller's own; ``default`` if there is none."""
@@ -95,40 +104,40 @@ class RecordedBranch(BranchChannel):
             value = super().read(key, default)
         except (ImportError, AttributeError) as error:
             raise _unreadable(key, error) from error
-        return value if value is default else _opened(key, _kept(key, value))
+        return value if value is default else opened(key, kept(key, value))
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> None:
         """Store a copy of `value` under `key`."""
-        super().set(key, _kept(key, value), ttl)
+        super().set(key, kept(key, value), ttl)
 
     def append(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Add a copy of `value` at the end of the list under `key`; returns the new length."""
-        return super().append(key, _opened(key, _kept(key, value)), ttl)
+        return super().append(key, opened(key, kept(key, value)), ttl)
 
     def prepend(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Add a copy of `value` at the front of the list under `key`; returns the new length."""
-        return super().prepend(key, _opened(key, _kept(key, value)), ttl)
+        return super().prepend(key, opened(key, kept(key, value)), ttl)
 
 
-def _kept(key: str, value: Any) -> Any:
+def kept(key: str, value: Any) -> Any:
     """Return a value of the channel as it is kept."""
     if type(value) is Transient:
         return value
     return by_value(value, key.removesuffix(".__result__"), f"the channel's value '{key}'")
 
 
-def _opened(key: str, kept: Any) -> Any:
+def opened(key: str, packed: Any) -> Any:
     """Return a value that is kept as one of the reader's own.
 
     Raises:
         GraflowRuntimeError: it can't be loaded any more.
     """
-    if type(kept) is Transient:
-        return kept.value()
-    if type(kept) is not Packed:
-        return kept
+    if type(packed) is Transient:
+        return packed.value()
+    if type(packed) is not Packed:
+        return packed
     try:
-        return kept.value()
+        return packed.value()
     except Exception as error:
         raise _unreadable(key, error) from error
 

@@ -21,6 +21,9 @@ Entry = tuple[Any, ...]
 #: What stands in an entry for a result that is not written down.
 NOT_KEPT = ()
 
+#: Kinds of entries: something was done to a live key; a key became live.
+DONE, TOUCHED = "live", "touched"
+
 #: So much of an entry goes into one record; a longer entry is several.
 LONGEST_PART = 512 * 1024
 #: The first byte of a record: whether an entry begins there, and whether it ends there.

@@ -7,13 +7,14 @@ which run of which store it is `opening`'s.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.packing import unpacked
 from graflow_fast._body.scope import BranchChannel
 from graflow_fast._run.journal import wishes
-from graflow_fast._run.journal.channel import RecordedChannel
+from graflow_fast._run.journal.channel import RecordedBranch, RecordedChannel
 from graflow_fast._run.journal.entries import (
     NOT_KEPT,
     Entry,
@@ -30,12 +31,13 @@ from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, TaskSerial
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from graflow_fast._body.scope import Operation
+    from graflow_fast._body.scope import LiveStore, Operation
     from graflow_fast._core import RunWriter
     from graflow_fast._places.attempt import Asked
     from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.branches.branches import Branch, Fork
     from graflow_fast._run.branches.table import BranchTable
+    from graflow_fast._run.journal.live import RecordedLive
     from graflow_fast._run.journal.recorded import Recorded
     from graflow_fast._run.nodes import NodeTable
     from graflow_fast.core.context import ExecutionContext
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
         nodes: NodeTable
         branches: BranchTable
+        live: LiveStore
 
 
 #: A branch: for each group around it the group's name, how many of it had begun before, and the member's index.
@@ -76,6 +79,9 @@ class Journal:
         self.writer = writer
         self._channel = channel
         self._syncs = syncs
+        #: What is done to live keys.
+        self.live: RecordedLive
+        self._guard = threading.Lock()
         self._begun: dict[tuple[BranchKey, str], int] = {}
         self._forks: dict[int, Key] = {}
         self._keys: dict[int, Key] = {}
@@ -85,7 +91,11 @@ class Journal:
 
     def attach(self, run: Parts) -> None:
         """Serve this run."""
+        from graflow_fast._run.journal.live import RecordedLive
+
         self._run = run
+        run.live.branch_channel = RecordedBranch
+        self.live = run.live.root = RecordedLive(self._channel, run.live, self)
 
     def now(self) -> float:
         """Return the time: that of what is replayed, else the present."""
@@ -99,10 +109,11 @@ class Journal:
         """
         if self.writer is None:
             raise GraflowRuntimeError("Internal error: a durable run that has ended goes on")
-        for record in records(entry):
-            self.writer.append(JOURNAL_STREAM, record)
-        if self._syncs:
-            self.writer.sync()
+        with self._guard:  # bodies in threads write down what they do to live keys
+            for record in records(entry):
+                self.writer.append(JOURNAL_STREAM, record)
+            if self._syncs:
+                self.writer.sync()
 
     # --- names
 
@@ -140,7 +151,9 @@ class Journal:
         if attempt.task.is_map:
             check_map(attempt.task)
         branch = attempt.branch
-        self.key_of(attempt.ticket, attempt.node, branch.id)
+        key = self.key_of(attempt.ticket, attempt.node, branch.id)
+        seen = branch.channel if isinstance(branch.channel, RecordedBranch) else self._channel
+        seen.begun = key
         if branch.fork is None:  # of those one runs at a time, or each has a log of its own
             self._channel.log.clear()
         self._marks[attempt.ticket] = len(self._log(branch))
@@ -195,7 +208,9 @@ class Journal:
         self._ended(attempt)
 
     def _ended(self, attempt: Attempt) -> None:
-        self._keys.pop(attempt.ticket, None)
+        key = self._keys.pop(attempt.ticket, None)
+        if key is not None:
+            self.live.ended(key)
         self._marks.pop(attempt.ticket, None)
 
     # --- groups

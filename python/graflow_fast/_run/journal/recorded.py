@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from graflow_fast._run.journal.entries import DONE, TOUCHED
 from graflow_fast._run.journal.items import by_map, without_failed
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from graflow_fast._run.journal.entries import Entry
     from graflow_fast._run.journal.journal import BranchKey, Key
+
+
+_STEPS = ("returned", "failed", DONE, TOUCHED)
 
 
 class Recorded:
@@ -40,7 +44,12 @@ class Recorded:
     @property
     def ends(self) -> list[Entry]:
         """What ended, in the order in which it was applied."""
-        return [entry for entry in self._entries if entry is not None and entry[0] in ("returned", "failed")]
+        return [entry for entry in self.steps if entry[0] not in (DONE, TOUCHED)]
+
+    @property
+    def steps(self) -> list[Entry]:
+        """What ended, and what was done to live keys, in order."""
+        return [entry for entry in self._entries if entry is not None and entry[0] in _STEPS]
 
     @property
     def decisions(self) -> dict[Key, Entry]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._actions import ABANDON, FINISHED, RUN
 from graflow_fast._body.packing import unpacked
+from graflow_fast._body.scope import BranchChannel, LiveStore
 from graflow_fast._body.scope import replay as replay_writes
 from graflow_fast._run.journal import wishes
-from graflow_fast._run.journal.entries import NOT_KEPT, load_error, restored
+from graflow_fast._run.journal.entries import DONE, NOT_KEPT, TOUCHED, load_error, restored
 from graflow_fast._run.journal.transient import made_again
 from graflow_fast.exceptions import JournalMismatchError
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from graflow_fast._actions import Action
-    from graflow_fast._body.scope import LiveStore
     from graflow_fast._core import Scheduler
     from graflow_fast._places.bodies import Bodies
     from graflow_fast._run.attempts.attempt import Attempt
@@ -64,6 +64,7 @@ class Replay:
         self._begun: dict[Key, Action] = {}
         #: What to add to the time of day for this process's monotonic clock.
         self._offset = time.monotonic() - time.time()
+        self._nothing_live = LiveStore(run.live.root)
 
     def catch_up(self) -> list[Action]:
         """End all that has ended before; return the actions whose bodies had begun at most, which are to run now.
@@ -76,7 +77,10 @@ class Replay:
         assert recorded is not None
         journal.replaying = True
         try:
-            for place, entry in enumerate(recorded.ends):
+            for place, entry in enumerate(recorded.steps):
+                if entry[0] in (DONE, TOUCHED):
+                    journal.live.again(entry)
+                    continue
                 self._go_to(entry[7][0] if entry[0] == "returned" else 0.0)
                 action = self._begin(entry, place)
                 self._go_to(entry[2])
@@ -149,7 +153,9 @@ class Replay:
 
     def _write(self, attempt: Attempt, written: list[tuple[Any, ...]]) -> None:
         log = [(operation, key, restored(value), expires) for operation, key, value, expires in written]
-        replay_writes(log, attempt.branch.channel, self._run.live)
+        channel = attempt.branch.channel
+        # What the workflow's own tasks write to a live key in this process is no live operation.
+        replay_writes(log, channel, self._run.live if isinstance(channel, BranchChannel) else self._nothing_live)
 
     def _mismatch(self, key: Key, place: int) -> JournalMismatchError:
         branch, name, count = key
