@@ -330,20 +330,6 @@ def test_power_syncs_each_entry(store: Path) -> None:
         assert Bodies().workflow().execute(durable=store, sync="power") == 3
 
 
-def test_live_operations_of_members_are_refused_until_they_are_written_down(store: Path) -> None:
-    """They would be done again by a body that runs again."""
-    with workflow("counting") as made:
-
-        @task(inject_context=True)
-        def count(ctx: Any, n: int) -> None:
-            ctx.get_channel().atomic_add("count", n)
-
-        count(task_id="one", n=1) | count(task_id="two", n=2)
-    for executor in ("inline", "process"):
-        with pytest.raises(GraflowRuntimeError, match="live operations"):
-            made.execute(durable=store, executor=executor)
-
-
 @pytest.mark.parametrize("place", ["alone", "member", "parallel"])
 @pytest.mark.parametrize("executor", ["inline", "thread"])
 def test_what_a_body_changes_in_a_value_that_it_read_is_nobody_elses(store: Path, place: str, executor: str) -> None:
