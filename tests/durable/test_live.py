@@ -1,4 +1,4 @@
-"""Live operations in durable runs: each is done once, whoever is killed, and a body that runs again is answered alike."""
+"""Live operations in durable runs: each is done once, and a body that runs again gets the answers that it got."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ print(wf.execute(durable=store, run="r", executor=sys.argv[3], max_workers=2))
 
 @EXECUTORS
 def test_what_was_added_before_the_program_died_is_added_once(tmp_path: Path, executor: str) -> None:
-    """The program is killed at the first to the fourth operation, again and again; the failed attempt counts as well."""
+    """The program is killed at one of the first operations, again and again; the failed attempt counts as well."""
     for kills in (1, 2, 3, 4, 2, 1):
         code, said, errors = run(tmp_path, COUNTING, str(kills), executor)
         assert (code, said) == (KILLED, ""), errors

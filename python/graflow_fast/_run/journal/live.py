@@ -33,6 +33,9 @@ Who = tuple["Key", tuple[str, int]]
 Question = tuple[str, str, bytes]
 
 
+_READS = ("get", "exists")
+
+
 class _Values(RecordedChannel):
     """The values of a channel, without a note of what is written."""
 
@@ -160,9 +163,11 @@ class RecordedLive(_Values):
                 return answer
             question = operation, key, _digest(arguments)
             before = self._before.get(who)
+            if before and not is_write and before[0][0] != question:
+                return perform()  # the key was not live when this was read the last time
+            if before and _skip_to(before, question, is_write):
+                return before.popleft()[1]
             if before:
-                if before[0][0] == question:
-                    return before.popleft()[1]
                 self._turns[who] -= len(before)
                 before.clear()  # from here on it does something else
             answer = perform()
@@ -198,9 +203,10 @@ class RecordedLive(_Values):
 
     def ended(self, key: Key) -> None:
         """Forget what an attempt, or items of a map, have done: they are over."""
-        for table in (self._before, self._read, self._turns):
-            for who in [who for who in table if who[0] == key]:
-                del table[who]
+        with self._live.guard:
+            for table in (self._before, self._read, self._turns):
+                for who in [who for who in table if who[0] == key]:
+                    del table[who]
 
     # --- what earlier processes did
 
@@ -221,6 +227,18 @@ class RecordedLive(_Values):
             before = list(self._before.get(who, ()))[:turn]
             self._before[who] = deque([*before, *asked])
             self._turns[who] = turn + len(asked)
+
+
+def _skip_to(before: deque[tuple[Question, Any]], question: Question, is_write: bool) -> bool:
+    """Skip what was read before the next write, if this is that one; say whether what was asked comes next."""
+    place = 0
+    while is_write and before[place][0][0] in _READS:
+        place += 1
+    if before[place][0] != question:
+        return False
+    for _ in range(place):
+        before.popleft()
+    return True
 
 
 def _begun_around(channel: Any) -> Key | None:
