@@ -138,6 +138,9 @@ class Scheduler:
     def next(self, now: float) -> tuple[int, int, int, int, int, int, int] | None: ...
     def complete(self, ticket: int, directives: list[tuple[int, int, int]] | None, now: float) -> bool: ...
     def fail(self, ticket: int, retry_delay: float | None, now: float) -> bool: ...
+    def knows(self, ticket: int) -> bool:
+        """Say whether a report on this ticket would count: it has not ended, and was not given up."""
+
     def begin_record(self, now: float) -> None:
         """Make rows of attempts from now on."""
 

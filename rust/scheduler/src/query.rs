@@ -5,7 +5,7 @@ use crate::branch::Branch;
 use crate::error::CallError;
 use crate::event::Work;
 use crate::graph::Graph;
-use crate::ids::{BranchId, EdgeId, Micros, NodeId, NONE};
+use crate::ids::{BranchId, EdgeId, Micros, NodeId, Ticket, NONE};
 use crate::marks::Marks;
 use crate::scheduler::Scheduler;
 use crate::story::{Reason, Standing};
@@ -25,6 +25,11 @@ impl Scheduler {
     /// Attempts that the driver owes a report on: running tasks and joins to answer.
     pub fn in_flight(&self) -> usize {
         self.tickets.owed()
+    }
+
+    /// Whether a report on this ticket would count: it has not ended, and was not given up.
+    pub fn knows(&self, ticket: Ticket) -> bool {
+        self.tickets.get(ticket).is_some()
     }
 
     /// Whether `Finished` has been handed out.

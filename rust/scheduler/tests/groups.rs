@@ -125,7 +125,10 @@ fn terminate_in_a_member_abandons_later_ones_and_waits_for_earlier_ones() {
         assert_eq!(run.next(), expected);
     }
     let late = run.ticket("c in g2");
-    run.says("b in g1", "terminates").gives("abandon c in g2, end g1 stopped");
+    assert!(run.scheduler.knows(late));
+    run.says("b in g1", "terminates");
+    assert!(!run.scheduler.knows(late), "as soon as it is given up, before the driver hears of it");
+    run.gives("abandon c in g2, end g1 stopped");
     assert_eq!(run.scheduler.handle(Event::Completed { ticket: late, directives: &[] }, 0), Ok(false));
     run.finishes("a in g0").gives("end g0 ok, join g of 2 stopped").finishes("g").gives("finished terminated by b");
     assert_eq!(run.scheduler.steps(), 3);

@@ -276,6 +276,11 @@ impl PyScheduler {
         self.core.get().deadline().map(seconds)
     }
 
+    /// Whether a report on this ticket would count.
+    fn knows(&self, ticket: i64) -> bool {
+        self.core.get().knows(ticket as u64)
+    }
+
     fn in_flight(&self) -> usize {
         self.core.get().in_flight()
     }
