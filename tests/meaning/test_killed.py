@@ -6,7 +6,7 @@ import pytest
 
 from .killed import Point, run_killed
 from .model import predict
-from .program import Program
+from .program import Map, Program
 from .suite import differs, unsaid
 from .test_model import PAIR, T, flow
 
@@ -23,6 +23,21 @@ FOUND: dict[str, tuple[Program, str, tuple[Point, ...]]] = {
         flow("g; a>c", PAIR, T("a", CHAIN), T("b"), T("c"), start="g"),
         "inline",
         (("entry", 3),),
+    ),
+    "a key that a body looked at before it was live is looked at again": (
+        flow("g", PAIR, T("a", ("keys",), ("add", "+0", 2)), T("b"), start="g"),
+        "inline",
+        (("entry", 5), ("entry", 0)),
+    ),
+    "items that were done are done, what they wrote and asked for included": (
+        flow("m>c", Map("m", T("of_m", ("append", "l0", 1), CHAIN), items=(1, 2, 3))),
+        "inline",
+        (("entry", 5), ("entry", 1), ("body", 0)),
+    ),
+    "items that failed for good have failed in the next process": (
+        flow("m>c", Map("m", T("of_m", ("add", "+0", 1), ("fail", "x", 0, 99), max_retries=1), items=(1, 2))),
+        "process(1)",
+        (("entry", 4), ("entry", 4)),
     ),
 }
 
