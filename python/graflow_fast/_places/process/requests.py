@@ -42,6 +42,8 @@ class Requests:
         self.processes = processes
         self.locks = WorkerLocks(host.live.locks, self._reply, self._refuse)
         self.journal = LiveJournal()
+        #: What does something for a body, in a durable run, which writes down for whom.
+        self._asked_by: Any = getattr(host.live.root, "asked_by", None)
         self._epoch = 0
         #: Whether the workers are still to be told that a key became live: a thread that can't use the pool made it so.
         self._is_behind = False
@@ -187,8 +189,8 @@ class Requests:
         def perform() -> Any:
             return self._do_live(operation, key, arguments)
 
-        perform = self._done_for(attempt.ticket, part, perform)
-        return self.journal.answer(attempt.ticket, part, turn, (operation, key, arguments), perform)
+        done = perform if self._asked_by is None else self._done_for(attempt.ticket, part, perform)
+        return self.journal.answer(attempt.ticket, part, turn, (operation, key, arguments), done)
 
     def _answer_add(self, ticket: int, worker: int, part: Part, turn: int, key: str, amount: int | float) -> None:
         self.locks.hold_during(ticket, worker, key, lambda: self._add(ticket, part, turn, key, amount))
@@ -200,17 +202,14 @@ class Requests:
             with self.host.live.guard:
                 return self.host.live.add(key, amount)
 
-        perform = self._done_for(ticket, part, perform)
-        total: int | float = self.journal.answer(ticket, part, turn, ("atomic_add", key, amount), perform)
+        done = perform if self._asked_by is None else self._done_for(ticket, part, perform)
+        total: int | float = self.journal.answer(ticket, part, turn, ("atomic_add", key, amount), done)
         return total
 
     def _done_for(self, ticket: int, part: Part, perform: Callable[[], Any]) -> Callable[[], Any]:
-        """Return what does something for a body; in a durable run it is written down for whom."""
-        asked_by: Any = getattr(self.host.live.root, "asked_by", None)
-        if asked_by is None:
-            return perform
+        """Return what does something for a body, and has it written down for whom."""
         attempt = self.host.attempts.find(ticket)
-        return lambda: asked_by(attempt, part[1], perform)
+        return lambda: self._asked_by(attempt, part[1], perform)
 
     def _do_live(self, operation: str, key: str, arguments: tuple[Any, ...]) -> Any:
         root = self.host.live.root
