@@ -63,8 +63,6 @@ class Outcomes:
     def returned(self, attempt: Attempt, result: Any, asked: Asked) -> None:
         """Apply what a body returned and asked for; its writes have been applied already."""
         run, journal = self.run, self.run.journal
-        if journal is not None and not run.scheduler.knows(attempt.ticket):
-            journal = None  # it was given up, so a run that catches up would not come by here
         try:
             entry = None if journal is None else journal.packed(attempt, result, asked)
             directives = None if asked is None else run.requested.apply(attempt, asked)
@@ -143,7 +141,7 @@ class Outcomes:
             run.concurrency.failed(branch, attempt.node, attempt.tag, attempt.number, delay is not None)
             if delay is None:
                 store_result(run.context.channel, attempt.task_id, error)
-        if run.journal is not None and run.scheduler.knows(attempt.ticket):
+        if run.journal is not None:
             run.journal.failed(attempt, error, delay, is_final)
         if run.shown is not None:
             run.shown.failed(attempt.node, attempt.number, error, is_final=delay is None)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from graflow_fast._body.scope import LiveStore, Operation
-    from graflow_fast._core import RunWriter
+    from graflow_fast._core import RunWriter, Scheduler
     from graflow_fast._places.attempt import Asked
     from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.branches.branches import Branch, Fork
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         nodes: NodeTable
         branches: BranchTable
         live: LiveStore
+        scheduler: Scheduler
 
 
 #: A branch: for each group around it the group's name, how many of it had begun before, and the member's index.
@@ -171,12 +172,12 @@ class Journal:
         ]
 
     def packed(self, attempt: Attempt, result: Any, asked: Asked) -> Entry | None:
-        """Return the entry of a body that returned, before anything of it is applied; None if it is there already.
+        """Return the entry of a body that returned, before anything of it is applied; None if there is to be none.
 
         Raises:
             TaskSerializationError: the result, a value or a task that it asked for can't be pickled.
         """
-        if self.replaying:
+        if not self._is_news(attempt):
             return None
         task_id = attempt.task_id
         kept = NOT_KEPT if is_transient(attempt) else portable(by_value(result, task_id, "the result"))
@@ -184,6 +185,13 @@ class Journal:
         times = attempt.started, attempt.ended or time.time()
         key = self._keys[attempt.ticket]
         return ("returned", key, time.time(), kept, self._written(attempt), wanted, attempt.handled, times)
+
+    def _is_news(self, attempt: Attempt) -> bool:
+        """Say whether an end is to be written down: it has not been, and nobody has given the attempt up.
+
+        What was given up ends in no process that catches up.
+        """
+        return not self.replaying and self._run.scheduler.knows(attempt.ticket)
 
     def returned(self, attempt: Attempt, entry: Entry, result: Any) -> Any:
         """Write down what a body returned; return the result as it is stored, which nobody shares if it was kept."""
@@ -197,7 +205,7 @@ class Journal:
 
     def failed(self, attempt: Attempt, error: Exception, delay: float | None, is_final: bool) -> None:
         """Write down what a body failed with, and in how many seconds it is tried again; None: never."""
-        if not self.replaying:
+        if self._is_news(attempt):
             try:
                 written = self._written(attempt)
             except TaskSerializationError:  # that may be what it failed with
