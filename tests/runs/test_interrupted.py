@@ -13,8 +13,15 @@ import pytest
 
 PROGRAM = textwrap.dedent(
     """
-    import pathlib, sys, time
+    import pathlib, sys, threading, time
     from graflow_fast import task, workflow
+
+    def watch():
+        while threading.main_thread().is_alive():
+            time.sleep(0.001)
+        pathlib.Path("over").touch()
+
+    threading.Thread(target=watch, daemon=True).start()
 
     @task
     def work():
@@ -51,7 +58,8 @@ def begin(folder: Path, executor: str, then: str, seconds: float, fails: str = "
 def test_ctrl_c_ends_everything(executor: str, then: str, tmp_path: Path) -> None:
     program = begin(tmp_path, executor, then, 60)
     deadline = time.monotonic() + 30
-    while not (tmp_path / "begun").exists():
+    signs = ["begun", "over"] if then == "pass" else ["begun"]
+    while not all((tmp_path / sign).exists() for sign in signs):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     program.send_signal(signal.SIGINT)
