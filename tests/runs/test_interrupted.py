@@ -16,13 +16,6 @@ PROGRAM = textwrap.dedent(
     import pathlib, sys, threading, time
     from graflow_fast import task, workflow
 
-    def watch():
-        while threading.main_thread().is_alive():
-            time.sleep(0.001)
-        pathlib.Path("over").touch()
-
-    threading.Thread(target=watch, daemon=True).start()
-
     @task
     def work():
         print("begun", flush=True)
@@ -43,6 +36,8 @@ PROGRAM = textwrap.dedent(
 
 
 def begin(folder: Path, executor: str, then: str, seconds: float, fails: str = "pass") -> subprocess.Popen[str]:
+    if then == "pass":  # called first when the program waits for its threads at its end
+        then = "threading._register_atexit(pathlib.Path('over').touch)"
     code = PROGRAM.replace("SECONDS", str(seconds)).replace("THEN", then).replace("FAILS", fails)
     return subprocess.Popen(
         [sys.executable, "-c", code, executor],
