@@ -1,8 +1,8 @@
 """Exceptions as bytes, and back, whatever they are.
 
-Owns how an exception crosses to another process: with its arguments, attributes, notes and the whole chain of
-``__cause__`` and ``__context__``. What can't be restored comes back as a `RemoteTaskError` with its type, message and
-traceback. Must not know pipes, frames or tasks.
+Owns how an exception that was raised crosses to another process: with its arguments, attributes, notes and the whole
+chain of ``__cause__`` and ``__context__``. What can't be restored comes back as a `RemoteTaskError` with its type,
+message and traceback. Owns as well how one is pickled that is a value, or in one. Must not know pipes, frames or tasks.
 
 An exception is flattened into a list of nodes that name each other by index, so that chains may be long, may share
 links and may even be circular. Each node is pickled on its own: one that fails costs only itself.
@@ -11,16 +11,22 @@ links and may even be circular. Each node is pickled on its own: one that fails 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import pickle
 import traceback
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from graflow_fast.exceptions import GraflowError, RemoteTaskError
 
-__all__ = ["pack", "unpack"]
+__all__ = ["PlainPickler", "pack", "reduce_exception", "unpack"]
 
 #: ``BaseExceptionGroup``, from Python 3.11 on.
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)
+
+
+#: Set in ``__flags__`` of each class that a program, or a module in Python, has made.
+_IS_HEAP_TYPE = 1 << 9
 
 
 class _Node(NamedTuple):
@@ -172,14 +178,47 @@ def _build(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[st
     error: BaseException
     if issubclass(kind, GraflowError):
         error = kind.__new__(kind, *args)
+    elif _has_constructor(kind):  # which takes other arguments than these, or makes something of them
+        built_in: Any = next(each for each in kind.__mro__ if not each.__flags__ & _IS_HEAP_TYPE)
+        error = built_in.__new__(kind, *args)
+        with contextlib.suppress(Exception):
+            built_in.__init__(error, *args)  # keeps state that nothing else sets
     else:
         try:
-            error = kind(*args)  # built-in classes keep state that only their constructor sets
+            error = kind(*args)
         except Exception:
             error = kind.__new__(kind, *args)
     error.args = args
     vars(error).update(attributes)
     return error
+
+
+def _has_constructor(kind: type[BaseException]) -> bool:
+    """Say whether a class, or one that it derives from, has a constructor written in Python."""
+    return type(kind.__init__) is FunctionType or type(kind.__new__) is FunctionType
+
+
+def reduce_exception(error: BaseException) -> tuple[Any, ...] | None:
+    """Return what an exception is made of again, as `pickle` takes it; None: its own way will do.
+
+    That way calls the class with ``args``, which is wrong for a constructor that takes, or makes of it, something else.
+    """
+    kind = type(error)
+    if not _has_constructor(kind) or kind.__reduce__ is not BaseException.__reduce__:
+        return None
+    if kind.__reduce_ex__ is not BaseException.__reduce_ex__:
+        return None
+    return _build, (kind, error.args, {}), vars(error)
+
+
+class PlainPickler(pickle.Pickler):
+    """`pickle` itself, but for exceptions."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Reduce an exception by its rule; leave the rest to `pickle`."""
+        if issubclass(type(obj), BaseException):  # isinstance() would ask a proxy for its class
+            return reduce_exception(obj) or NotImplemented
+        return NotImplemented
 
 
 def _safe_text(error: BaseException) -> str:

@@ -15,6 +15,7 @@ import cloudpickle
 
 from graflow_fast._wire import by_value, crossing
 from graflow_fast._wire.descriptions import annotations_of
+from graflow_fast._wire.exception_pickling import PlainPickler, reduce_exception
 from graflow_fast._wire.functions import SHOWN, function_at, function_of, set_function_state
 from graflow_fast._wire.importable import is_importable
 from graflow_fast.core.definition import Definition
@@ -58,6 +59,8 @@ class CrossingPickler(by_value.Pickler):
                 return crossing.definition_of, (key,)
         elif kind.__name__ == "array" and kind.__module__ == "array" and len(obj) * obj.itemsize >= _SMALL:
             return _array, (obj.typecode, pickle.PickleBuffer(obj))
+        elif issubclass(kind, BaseException):
+            return reduce_exception(obj) or NotImplemented
         elif obj is crossing.part_of or (kind is not FunctionType and kind.__name__ not in by_value.RULES):
             return NotImplemented  # as cloudpickle says of all that is neither class nor function
         return super().reducer_override(obj)
@@ -139,10 +142,12 @@ def _dump_plain(value: Any, keep_out: Callable[[pickle.PickleBuffer], bool]) -> 
     """
     if cloudpickle.list_registry_pickle_by_value():
         return None
+    out = io.BytesIO()
     try:
-        data = pickle.dumps(value, protocol=crossing.PROTOCOL, buffer_callback=keep_out)
+        PlainPickler(out, protocol=crossing.PROTOCOL, buffer_callback=keep_out).dump(value)
     except Exception:  # cloudpickle knows what to do, or says it
         return None
+    data = out.getvalue()
     ruled = b"__main__" in data or b"__mp_main__" in data or b"graflow_fast" in data or b"_array_reconstructor" in data
     return None if ruled else data
 

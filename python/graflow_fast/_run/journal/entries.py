@@ -6,12 +6,14 @@ Owns the format. Knows neither runs nor what an entry means.
 from __future__ import annotations
 
 import contextlib
+import io
 import pickle
 import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graflow_fast._messages import message_of
+from graflow_fast._wire.exception_pickling import PlainPickler
 from graflow_fast.channels._packed import Packed
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 
@@ -46,8 +48,10 @@ def dumped(value: Any, task_id: str, what: str) -> bytes:
     Raises:
         TaskSerializationError: something in it can't be pickled.
     """
+    content = io.BytesIO()
     try:
-        return pickle.dumps(value, protocol=5)
+        PlainPickler(content, protocol=5).dump(value)
+        return content.getvalue()
     except Exception:
         from graflow_fast._wire import by_value
 
