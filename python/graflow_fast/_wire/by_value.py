@@ -19,6 +19,7 @@ import cloudpickle
 
 from graflow_fast._wire.code import global_names, reduce_code
 from graflow_fast._wire.context_variables import reduce_variable
+from graflow_fast._wire.exception_pickling import reduce_exception
 from graflow_fast._wire.importable import is_importable
 from graflow_fast._wire.submodules import submodules_named
 
@@ -31,12 +32,18 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce an object by its rule, if it has one."""
-        rule = RULES.get(type(obj).__name__)
+        kind = type(obj)
+        rule = RULES.get(kind.__name__)
         if rule is not None and (reduced := rule(obj)) is not _NEXT:
             return reduced
+        if issubclass(kind, BaseException) and (reduced := reduce_exception(obj)) is not None:
+            return reduced
         reduced = super().reducer_override(obj)
-        if type(obj) is types.FunctionType and type(reduced) is tuple:
-            _complete(reduced[2][1], obj)
+        if type(reduced) is tuple:
+            if kind is types.FunctionType:
+                _complete(reduced[2][1], obj)
+            elif issubclass(kind, type) and obj.__qualname__ != obj.__name__:
+                return _named_in_full(reduced, obj.__qualname__)
         return reduced
 
 
@@ -55,6 +62,15 @@ def _complete(state: dict[str, Any], function: types.FunctionType) -> None:
             named[name] = module_globals[name]
     known = state["_cloudpickle_submodules"]
     known.extend(module for module in submodules_named(code, named.values()) if module not in known)
+
+
+def _named_in_full(reduced: tuple[Any, ...], qualified_name: str) -> tuple[Any, ...]:
+    """Add to what makes a class its name as it is shown, which cloudpickle forgets: `repr` of a dataclass says it."""
+    make, arguments, *rest = reduced
+    if getattr(make, "__name__", "") != "_make_skeleton_class":
+        return reduced
+    shown = [{**each, "__qualname__": qualified_name} if type(each) is dict else each for each in arguments]
+    return make, tuple(shown), *rest
 
 
 def _cached_function(function: Any) -> Any:
