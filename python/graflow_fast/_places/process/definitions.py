@@ -356,7 +356,12 @@ def _outdate(key: int, parts: Any) -> None:
 
 
 def _number_of_class(kind: type) -> int | None:
-    """Return the number of a class that values name; all workers have it from now on."""
+    """Return the number of a class that values name; all workers have it from now on.
+
+    In a worker it is the one that both its own workers and the process that it works for know, if there is one.
+    """
+    if _is_worker and store.number_given_to(kind) is None:
+        return None
     part = store.class_of(kind)
     if part is None:
         return None
@@ -372,4 +377,8 @@ def _number_of_class(kind: type) -> int | None:
 
 
 _tables: WeakKeyDictionary[ProcessPool, DefinitionTable] = WeakKeyDictionary()
+#: Whether this process works for another, which calls classes by the numbers that it has sent.
+_is_worker = crossing.received is not None
+if _is_worker:
+    store.number_given_to = crossing.number_of_class
 crossing.number_of_class = _number_of_class

@@ -53,8 +53,8 @@ class Part:
     #: Whether values name it, so that each worker must have it at once.
     shared = False
 
-    def __init__(self) -> None:
-        self.number = next(numbers)
+    def __init__(self, number: int | None = None) -> None:
+        self.number = next(numbers) if number is None else number
         self.blob = b""
         self.version = 0
         self.uses: tuple[Part | Entry, ...] = ()
@@ -239,8 +239,9 @@ class Class(Part):
     __slots__ = ("_known", "_reference", "content", "told")
     shared = True
 
-    def __init__(self, kind: type, gone: Callable[[Any], None]) -> None:
-        super().__init__()
+    def __init__(self, kind: type, gone: Callable[[Any], None], number: int | None = None) -> None:
+        """Make a part of a class; ``number``: what the process that this one works for calls it, None for a new one."""
+        super().__init__(number)
         self._reference = ref(kind, gone)
         self._known: tuple[Any, ...] | None = None
         self.content: tuple[Any, ...] = ()

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _HEAP_TYPE = 1 << 9
 
 
+def _no_number(kind: type) -> None:
+    return None
+
+
 class Store:
     """All parts of this process."""
 
@@ -44,6 +48,8 @@ class Store:
         self.left_out: dict[int, set[str]] = {}
         #: Says which entry a definition has.
         self.entry_of: Callable[[Definition], Entry]
+        #: Says under which number the process that this one works for has sent a class, None when it has not.
+        self.number_given_to: Callable[[type], int | None] = _no_number
 
     # --- what a value is in a description
 
@@ -94,7 +100,8 @@ class Store:
             if reduce_class(kind) is None:
                 return None
             address = id(kind)
-            found = self._classes[address] = Class(kind, lambda _: self._forget_class(address))
+            number = self.number_given_to(kind)
+            found = self._classes[address] = Class(kind, lambda _: self._forget_class(address), number)
         return found
 
     def classes(self) -> list[Class]:
