@@ -5,9 +5,16 @@ from __future__ import annotations
 # A worker waits for these before its first task.
 import sys
 
+from graflow_fast._wire import crossing
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
+
+#: The modules that were looked for, by name; and the names of those that the import system would not find again.
+_looked_for: dict[str, ModuleType | None] = {}
+_not_found: set[str] = set()
 
 
 def is_importable(obj: Any) -> bool:
@@ -22,7 +29,14 @@ def is_importable(obj: Any) -> bool:
 
 
 def is_sent_by_value(module: str) -> bool:
-    """Say whether the user has asked cloudpickle to send a module's content, or its package's, not its name."""
+    """Say whether a module's content crosses, not its name.
+
+    Either the user has asked cloudpickle for it, or for its package; or a worker would not find it: it was loaded by
+    file or made (a plug-in, a test that pytest imports by file, ``runpy``), or its name leads to another file.
+    """
+    # What is in a worker was imported there.
+    if crossing.received is None and _looked_for.get(module, _looked_for) is not sys.modules.get(module):
+        _look_for(module)
     cloudpickle = sys.modules.get("cloudpickle")
     asked = cloudpickle.list_registry_pickle_by_value() if cloudpickle is not None else ()
     return any(module == name or module.startswith(f"{name}.") for name in asked)
@@ -31,3 +45,50 @@ def is_sent_by_value(module: str) -> bool:
 def is_importable_module(name: Any) -> bool:
     """Say whether a worker imports a module by that name: it is not the program's own file, nor sent by value."""
     return type(name) is str and name not in ("__main__", "__mp_main__") and not is_sent_by_value(name)
+
+
+def _look_for(name: str) -> None:
+    """Tell cloudpickle of a module that can't be found by its name; what it does by value, it does in full."""
+    module = _looked_for[name] = sys.modules.get(name)
+    if type(module) is not type(sys) or name in ("__main__", "__mp_main__"):
+        return
+    if not _is_found(name, module):
+        import cloudpickle
+
+        cloudpickle.register_pickle_by_value(module)
+        _not_found.add(name)
+    elif name in _not_found:
+        import cloudpickle
+
+        cloudpickle.unregister_pickle_by_value(module)
+        _not_found.discard(name)
+
+
+def _is_found(name: str, module: ModuleType) -> bool:
+    """Say whether the import system, which is the same in a worker, leads to a module by its name."""
+    package, _, _ = name.rpartition(".")
+    path = None
+    if package:
+        if is_sent_by_value(package):
+            return False
+        path = getattr(sys.modules.get(package), "__path__", None)
+        if path is None:  # its package makes it in a way of its own
+            return True
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = None if find is None else find(name, path)
+        if spec is not None:
+            return _is_same_file(getattr(module, "__file__", None), spec.origin)
+    return False
+
+
+def _is_same_file(file: Any, found: Any) -> bool:
+    """Say whether two paths name one file, as far as both name any."""
+    if type(file) is not str or type(found) is not str or file == found:
+        return True
+    import os.path
+
+    try:
+        return os.path.samefile(file, found)
+    except OSError:
+        return True

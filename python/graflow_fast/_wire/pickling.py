@@ -17,7 +17,7 @@ from graflow_fast._wire import by_value, crossing
 from graflow_fast._wire.descriptions import annotations_of
 from graflow_fast._wire.exception_pickling import PlainPickler, reduce_exception
 from graflow_fast._wire.functions import SHOWN, function_at, function_of, set_function_state
-from graflow_fast._wire.importable import is_importable
+from graflow_fast._wire.importable import is_importable, is_sent_by_value
 from graflow_fast.core.definition import Definition
 
 if TYPE_CHECKING:
@@ -142,14 +142,39 @@ def _dump_plain(value: Any, keep_out: Callable[[pickle.PickleBuffer], bool]) -> 
     """
     if cloudpickle.list_registry_pickle_by_value():
         return None
-    out = io.BytesIO()
     try:
-        PlainPickler(out, protocol=crossing.PROTOCOL, buffer_callback=keep_out).dump(value)
+        if type(value).__module__ in _OF_SCALARS:
+            data = pickle.dumps(value, protocol=crossing.PROTOCOL)
+        else:
+            out = io.BytesIO()
+            _ByName(out, protocol=crossing.PROTOCOL, buffer_callback=keep_out).dump(value)
+            data = out.getvalue()
     except Exception:  # cloudpickle knows what to do, or says it
         return None
-    data = out.getvalue()
     ruled = b"__main__" in data or b"__mp_main__" in data or b"graflow_fast" in data or b"_array_reconstructor" in data
     return None if ruled else data
+
+
+#: Modules whose instances have nothing in them that our rules are for.
+_OF_SCALARS = frozenset(("datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"))
+#: Classes that workers can import and whose instances `pickle` takes as they are.
+_plain: set[type] = set()
+
+
+class _ByName(PlainPickler):
+    """`pickle` itself for what workers can import: anything else ends it."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Look at where an object's class, or the class or function that it is, comes from."""
+        kind = type(obj)
+        if kind in _plain:
+            return NotImplemented
+        names_itself = kind is FunctionType or issubclass(kind, type)
+        if is_sent_by_value(obj.__module__ if names_itself else kind.__module__):
+            raise pickle.PicklingError
+        if not names_itself and not issubclass(kind, BaseException) and is_importable(kind):
+            _plain.add(kind)
+        return super().reducer_override(obj)
 
 
 class _Beside:
