@@ -299,10 +299,11 @@ class WorkflowContext(Defined):
         self, start_node: str | None, max_steps: int | None, initial_channel: dict[str, Any] | None, settings: Any
     ) -> ExecutionContext:
         self.graph.forget_made()
-        starts = find_starts(self, start_node, settings.schedule == "parallel")
+        # A run that goes on began somewhere, which its journal knows.
+        starts = [] if settings.resumes else find_starts(self, start_node, settings.schedule == "parallel")
         context = ExecutionContext.create(
             self.graph,
-            starts[0],
+            starts[0] if starts else None,
             max_steps=whole(max_steps, "max_steps", lowest=0),
             tracer=self._tracer,
         )

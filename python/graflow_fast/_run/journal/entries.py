@@ -9,13 +9,17 @@ import contextlib
 import io
 import pickle
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from graflow_fast._messages import message_of
 from graflow_fast._wire.exception_pickling import PlainPickler
 from graflow_fast.channels._packed import Packed
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
+
+#: Returns what makes a pickler of a kind for a file.
+Maker = Callable[[type[pickle.Pickler]], Callable[[io.BytesIO], Any]]
 
 #: An entry: what it is, then what that kind has.
 Entry = tuple[Any, ...]
@@ -43,6 +47,15 @@ def load(data: bytes) -> Any:
 def dumped(value: Any, task_id: str, what: str) -> bytes:
     """Return a value as bytes that another process of this program can load.
 
+    Raises:
+        TaskSerializationError: something in it can't be pickled.
+    """
+    return pickled(value, task_id, what, lambda kind: partial(kind, protocol=5))
+
+
+def pickled(value: Any, task_id: str, what: str, maker: Maker) -> bytes:
+    """Return a value as bytes that another process of this program can load; ``maker`` says how picklers are made.
+
     What the program defines goes by name where it has one there, so that a resumed run has today's classes.
 
     Raises:
@@ -50,15 +63,17 @@ def dumped(value: Any, task_id: str, what: str) -> bytes:
     """
     content = io.BytesIO()
     try:
-        PlainPickler(content, protocol=5).dump(value)
+        maker(PlainPickler)(content).dump(value)
         return content.getvalue()
     except Exception:
         from graflow_fast._wire import by_value
 
+        content = io.BytesIO()
         try:
-            return by_value.dumps(value)
+            maker(by_value.Pickler)(content).dump(value)
         except Exception as error:
             raise TaskSerializationError(task_id, f"{what} (which a durable run keeps)", cause=error) from error
+        return content.getvalue()
 
 
 def by_value(value: Any, task_id: str, what: str) -> Any:

@@ -21,6 +21,8 @@ from graflow_fast._run.journal.recorded import Recorded
 from graflow_fast._run.stop import user_stack_level
 from graflow_fast._store import JOURNAL_STREAM, open_store
 from graflow_fast.channels.memory_channel import MemoryChannel
+from graflow_fast.core import registry
+from graflow_fast.core.starts import find_starts
 from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, JournalMismatchError
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def open_journal(context: ExecutionContext, settings: Settings) -> Journal:
         if recorded.begin:
             _take_over(context, recorded, settings)
             given = load(recorded.begin["values"])  # type: ignore[arg-type]
+        elif settings.resumes:
+            _start_at(context, None)
     for key, value in given.items():
         channel.set(key, value)
     return journal
@@ -141,8 +145,7 @@ def _take_over(context: ExecutionContext, recorded: Recorded, settings: Settings
     begin: dict[str, Any] = recorded.begin
     context.session_id, context.trace_id = begin["session"]
     if settings.resumes:
-        context.pending.clear()
-        context.pending.extend(begin["starts"])
+        _start_at(context, begin["starts"])
         context.max_steps = begin["max_steps"]
     elif list(context.pending) != begin["starts"]:  # a named run, or one that the command line asked for
         raise GraflowRuntimeError(
@@ -151,6 +154,21 @@ def _take_over(context: ExecutionContext, recorded: Recorded, settings: Settings
         )
     if settings.schedule != begin["schedule"]:
         raise ConfigError(f"The run began with schedule={begin['schedule']!r}, and can't go on with another one")
+
+
+def _start_at(context: ExecutionContext, starts: list[str] | None) -> None:
+    """Let a run begin at these tasks, which may be free ones; None: where it would when nobody says where."""
+    workflow = context._workflow
+    assert workflow is not None
+    context.pending.clear()
+    if starts is None:
+        context.pending.extend(find_starts(workflow, None, context.settings.schedule == "parallel"))
+        return
+    for start in starts:
+        free = None if workflow.graph.has_node(start) else workflow.find_free_task(start)
+        if free is not None:
+            registry.attach(free, workflow, skip_if_exists=True)
+    context.pending.extend(starts)
 
 
 def _compare_values(recorded: Recorded, given: dict[str, Any], row: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What bodies asked for, as an entry has it: tasks of the program by name, so that they are today's, others by value.
+"""What bodies asked for, as an entry has it: tasks of the program by name, others by what they are made of.
 
 Knows nothing of when it was asked for.
 """
@@ -6,8 +6,9 @@ Knows nothing of when it was asked for.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from graflow_fast._run.journal.entries import dumped, load
+from graflow_fast._run.journal.program import Program
 from graflow_fast._wire.effects import describe, restore
 from graflow_fast.exceptions import JournalMismatchError
 
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 #: What is asked for that needs no replay, since it has been done.
 _DONE_AT_ONCE = "checkpoint"
+
+
+#: What the program has, of each run that has one.
+_programs: WeakKeyDictionary[NodeTable, Program] = WeakKeyDictionary()
+
+
+def _program_of(nodes: NodeTable) -> Program:
+    found = _programs.get(nodes)
+    if found is None:
+        found = _programs[nodes] = Program(nodes)
+    return found
 
 
 def packed(nodes: NodeTable, attempt: Attempt, asked: Iterable[tuple[Any, ...]], task_id: str) -> list[Any]:
@@ -37,7 +49,8 @@ def _packed(nodes: NodeTable, attempt: Attempt, wish: tuple[Any, ...], task_id: 
         if node is not None and nodes.tasks[node] is executable:
             return "known", executable.task_id, goto
         wish = "next", describe(executable), goto  # with the edges among what it made
-    return dumped(wish, task_id, "a task that it asked for" if wish[0] == "next" else "what it asked for")
+    what = "a task that it asked for" if wish[0] == "next" else "what it asked for"
+    return _program_of(nodes).dumped(wish, task_id, what)
 
 
 def restored(nodes: NodeTable, attempt: Attempt, asked: Iterable[Any]) -> list[tuple[Any, ...]]:
@@ -51,7 +64,7 @@ def restored(nodes: NodeTable, attempt: Attempt, asked: Iterable[Any]) -> list[t
 
 def _restored(nodes: NodeTable, attempt: Attempt, wish: bytes | tuple[Any, ...]) -> tuple[Any, ...]:
     if isinstance(wish, bytes):
-        found: tuple[Any, ...] = load(wish)
+        found: tuple[Any, ...] = _program_of(nodes).load(wish, attempt.task_id)
         return ("next", restore(found[1]), found[2]) if found[0] == "next" else found
     _, name, goto = wish
     node = nodes.find(name, attempt.branch)
