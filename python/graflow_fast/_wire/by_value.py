@@ -24,6 +24,8 @@ from graflow_fast._wire.importable import is_importable
 from graflow_fast._wire.submodules import submodules_named
 
 _NEXT: Any = NotImplemented
+#: Set in ``__flags__`` of each class that a program, or a module in Python, has made.
+_IS_HEAP_TYPE = 1 << 9
 _SINGLE_DISPATCH = functools.singledispatch(lambda value: value).__code__  # type: ignore[attr-defined]
 
 
@@ -42,8 +44,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if type(reduced) is tuple:
             if kind is types.FunctionType:
                 _complete(reduced[2][1], obj)
-            elif issubclass(kind, type) and obj.__qualname__ != obj.__name__:
-                return _named_in_full(reduced, obj.__qualname__)
+            elif issubclass(kind, type) and getattr(reduced[0], "__name__", "") == "_make_skeleton_class":
+                return _completed_class(reduced, obj)
         return reduced
 
 
@@ -64,13 +66,35 @@ def _complete(state: dict[str, Any], function: types.FunctionType) -> None:
     known.extend(module for module in submodules_named(code, named.values()) if module not in known)
 
 
-def _named_in_full(reduced: tuple[Any, ...], qualified_name: str) -> tuple[Any, ...]:
-    """Add to what makes a class its name as it is shown, which cloudpickle forgets: `repr` of a dataclass says it."""
+def _completed_class(reduced: tuple[Any, ...], kind: type) -> tuple[Any, ...]:
+    """Add to what makes a class its name as it is shown, which cloudpickle forgets: `repr` of a dataclass says it.
+
+    And let it not be told to a base of the program's own, which was told when the program made the class: with keywords
+    that nobody knows any more, and what it noted then comes with it.
+    """
     make, arguments, *rest = reduced
-    if getattr(make, "__name__", "") != "_make_skeleton_class":
-        return reduced
-    shown = [{**each, "__qualname__": qualified_name} if type(each) is dict else each for each in arguments]
-    return make, tuple(shown), *rest
+    if kind.__qualname__ != kind.__name__:
+        shown = {"__qualname__": kind.__qualname__}
+        arguments = tuple([{**each, **shown} if type(each) is dict else each for each in arguments])
+    told = next(base for base in kind.__mro__[1:] if "__init_subclass__" in vars(base))
+    if told.__flags__ & _IS_HEAP_TYPE and not is_importable(told):
+        make, arguments = _make_class_untold, (make, told, *arguments)
+    return make, arguments, *rest
+
+
+#: Stands where a base has what it does with a class that derives from it.
+_NOTHING = classmethod(lambda kind, **keywords: None)
+
+
+def _make_class_untold(make: Callable[..., type], told: type, *arguments: Any) -> type:
+    hook = vars(told).get("__init_subclass__")
+    if hook is None:  # it has no attributes as yet
+        return make(*arguments)
+    type.__setattr__(told, "__init_subclass__", _NOTHING)
+    try:
+        return make(*arguments)
+    finally:
+        type.__setattr__(told, "__init_subclass__", hook)
 
 
 def _cached_function(function: Any) -> Any:
