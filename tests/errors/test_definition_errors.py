@@ -33,6 +33,8 @@ def test_llm_injection(option):
             "memory_limit='10 parsecs' is not a size; write bytes or a text such as '512MB'",
         ),
         ({"max_concurrency": 0}, "max_concurrency=0 must be a positive whole number"),
+        ({"retry_policy": 3}, "retry_policy=3 must be a RetryPolicy; how often alone is said by max_retries="),
+        ({"cache": "v1"}, "Task 'a': cache='v1' must be True or False; what stands for the code is version="),
     ],
 )
 def test_options_of_a_task(options, message):

@@ -5,7 +5,7 @@ from reading import nothing
 
 from graflow_fast.core.decorators import task
 from graflow_fast.core.workflow import workflow
-from graflow_fast.exceptions import GraphCompilationError
+from graflow_fast.exceptions import ConfigError, GraphCompilationError
 
 
 def test_several_starts():
@@ -86,3 +86,13 @@ def test_a_start_that_is_no_id():
         wf.execute(a)
     with pytest.raises(GraphCompilationError, match="^start_node takes the id of a task: not int$"):
         wf.execute(5)
+
+
+@pytest.mark.parametrize("values", [["a"], "text", 3])
+def test_first_values_that_are_no_mapping(values):
+    """It says what they must be."""
+    with workflow("w") as wf:
+        task("a")(nothing)
+    with pytest.raises(ConfigError) as caught:
+        wf.execute(initial_channel=values)
+    assert str(caught.value) == f"initial_channel={values!r} must be a mapping: a value for each key"

@@ -177,6 +177,8 @@ def _cached(
     Raises:
         ConfigError: it can't be cached so, or there is an option of a cache without one.
     """
+    if type(cache) is not bool:
+        raise ConfigError(f"Task '{name}': cache={cache!r} must be True or False; what stands for the code is version=")
     if not cache:
         if version is None and depends is None:
             return None

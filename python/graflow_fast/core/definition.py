@@ -102,6 +102,10 @@ class Definition:
                 f"'{getattr(func, '__name__', func)}' is an async generator, which a task's body can't be: "
                 "make it an async function that returns a list of what it yields"
             )
+        if retry_policy is not None and not hasattr(retry_policy, "max_retries"):
+            raise ConfigError(
+                f"retry_policy={retry_policy!r} must be a RetryPolicy; how often alone is said by max_retries="
+            )
         self.func = func
         self.name: str = getattr(func, "__name__", "task")
         self.inject_context = inject_context

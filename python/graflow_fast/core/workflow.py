@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextvars
 import os
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import learn_workflow
@@ -311,6 +312,8 @@ class WorkflowContext(Defined):
         context.pending.extend(starts)
         context.settings = settings
         context._workflow = self
+        if not isinstance(initial_channel, (Mapping, NoneType)):
+            raise ConfigError(f"initial_channel={initial_channel!r} must be a mapping: a value for each key")
         for key, value in (initial_channel or {}).items():
             context.channel.set(key, value)
         return context
