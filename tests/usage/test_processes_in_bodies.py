@@ -121,3 +121,22 @@ def test_programs_that_know_no_interpreter(tmp_path, setting, said):
                 print(error)
     """
     assert said in run_script(tmp_path, program)[0]
+
+
+def test_where_subprocesses_wrote_is_closed(tmp_path):
+    """A program that shows resource warnings sees none."""
+    program = """
+        import subprocess, warnings
+        from graflow_fast import parallel, task, workflow
+
+        warnings.simplefilter("always", ResourceWarning)
+        with workflow("build") as wf:
+
+            @task
+            def build(n):
+                subprocess.run(["echo", str(n)], check=True)
+
+            parallel(*(build(task_id=f"b{n}", n=n) for n in range(3)))
+            wf.execute(executor="thread", max_workers=3)
+    """
+    assert run_script(tmp_path, program) == ("0\n1\n2\n", "")

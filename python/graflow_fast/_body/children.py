@@ -23,27 +23,31 @@ class ChildOutput:
     __slots__ = ("_files", "_read_to")
 
     def __init__(self) -> None:
-        #: By kind of output; closed when nobody needs them any more.
-        self._files: dict[int, Any] = {}
+        #: Descriptors by kind of output, closed when nobody needs them any more.
+        self._files: dict[int, int] = {}
         self._read_to = {STDOUT: 0, STDERR: 0}
 
     def descriptor(self, kind: int) -> int:
         """Return the descriptor of the file for standard output or error."""
         if kind not in self._files:
             name = "graflow-child-stdout" if kind == STDOUT else "graflow-child-stderr"
-            self._files[kind] = os.fdopen(os.memfd_create(name, os.MFD_CLOEXEC), "rb", buffering=0)
-        return int(self._files[kind].fileno())
+            self._files[kind] = os.memfd_create(name, os.MFD_CLOEXEC)
+        return self._files[kind]
 
     def take(self) -> list[tuple[int, str]]:
         """Return what was written since the last call."""
         taken = []
         for kind, file in self._files.items():
-            size = os.fstat(file.fileno()).st_size - self._read_to[kind]
-            data = os.pread(file.fileno(), size, self._read_to[kind]) if size > 0 else b""
+            size = os.fstat(file).st_size - self._read_to[kind]
+            data = os.pread(file, size, self._read_to[kind]) if size > 0 else b""
             if data:
                 self._read_to[kind] += len(data)
                 taken.append((kind, data.decode(errors="replace")))
         return taken
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        for file in self._files.values():
+            close(file)
 
 
 def redirect(subprocess: Any, output_of_this_thread: Callable[[], ChildOutput | None]) -> None:
