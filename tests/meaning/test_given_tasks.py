@@ -222,6 +222,25 @@ def test_a_workflow_runs_again_as_it_was_defined(place: str, capsys: Any) -> Non
     assert capsys.readouterr().out == "shout 1\nshout 4\nshout 2\nshout 3\n"
 
 
+@pytest.mark.parametrize("way", ["instance", "map"])
+def test_what_a_body_makes_of_a_task_does_not_change_where_the_workflow_starts(place: str, way: str) -> None:
+    """Only definitions count, which are the same wherever the body ran."""
+    with workflow("starts") as wf:
+
+        @task(inject_context=True)
+        def first(ctx: Any) -> None:
+            ctx.next_task(other(task_id="made", n=1) if way == "instance" else other.map([1]))
+
+        @task
+        def other(n: Any) -> Any:
+            return n
+
+        wf.execute("first", executor=place, max_workers=1)
+        assert wf.graph.get_start_nodes() == ["first", "other"]
+        other(task_id="defined", n=2)
+        assert wf.graph.get_start_nodes() == ["first", "defined"]
+
+
 def test_a_task_under_the_name_of_a_group_and_the_other_way_round(place: str, capsys: Any) -> None:
     with workflow("kinds") as wf:
 

@@ -97,7 +97,7 @@ class MapTask(Executable):
         #: Whether the name may still change when the map joins a graph in which it is taken.
         self.provisional_map_name = task_id is None
         self._used_up: Any = None
-        task.is_template = True
+        registry.note_use(task)
         self._task_id = task_id if task_id is not None else _unused_name(task.task_id)
         registry.register(self)
 
@@ -212,7 +212,7 @@ def mapped(
         TypeError: the items are given in two ways, or an argument that the body doesn't have.
         ConfigError: an option has a value that it can't have.
     """
-    task.is_template = True
+    registry.note_use(task)
     given = None if items is ... else items
     found, spread = spread_items(given, more, zipped, product)
     if options.pop("spreads", False):

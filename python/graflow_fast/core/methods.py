@@ -9,6 +9,8 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from graflow_fast.core import registry
+
 if TYPE_CHECKING:
     from graflow_fast.core.task import TaskWrapper
 
@@ -29,5 +31,5 @@ def task_of_object(template: TaskWrapper, instance: object) -> TaskWrapper:
     task._owner = None
     task._definition = definition.changed({"func": method})
     task._names = task._values = ()
-    template.is_template = True
+    registry.note_use(template)
     return task

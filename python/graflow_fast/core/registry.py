@@ -140,6 +140,15 @@ def register(task: Executable) -> None:
         free_tasks_of(module_globals if module_globals is not None else calling_globals()).add(task)
 
 
+def note_use(template: Executable) -> None:
+    """Note that others are made of a task, so that it is no start by itself.
+
+    Not what bodies make: a workflow runs again as it was defined, wherever its bodies have run.
+    """
+    if running.task_context is None:
+        template.is_template = True
+
+
 def attach(task: Executable, workflow: WorkflowContext, *, skip_if_exists: bool = False) -> None:
     """Make a task a node of a workflow, with all that hangs on it by free edges.
 

@@ -257,7 +257,7 @@ class TaskWrapper(Instances, Executable):
         instance._owner = None
         instance._definition = self._definition
         instance._bound_kwargs = {**self._bound_kwargs, **kwargs} if self._names else kwargs
-        self.is_template = True
+        registry.note_use(self)
         registry.register(instance)
         return instance
 
