@@ -5,6 +5,7 @@ import datetime
 import io
 import logging
 import sys
+import warnings
 
 import pytest
 
@@ -112,3 +113,43 @@ def test_stdout_has_the_methods_of_a_text_stream(executor, capsys):
         body
         assert wf.execute(executor=executor) == (True, False)
     assert capsys.readouterr().out == "first\nbytes é\nmore bytes\nlast\n"
+
+
+class Plain(UserWarning):
+    """A category of the program's."""
+
+
+class Told(UserWarning):
+    """One whose constructor takes something else than it keeps."""
+
+    def __init__(self, row, *, column):
+        super().__init__(f"{row} {column}")
+        self.row = row
+
+
+@EXECUTORS
+@pytest.mark.parametrize("home", ["a module", "the program"])
+def test_warnings_have_the_programs_categories(executor, home, monkeypatch):
+    if home == "the program":
+        monkeypatch.setattr(sys.modules["__main__"], "Plain", Plain, raising=False)
+        monkeypatch.setattr(sys.modules["__main__"], "Told", Told, raising=False)
+        monkeypatch.setattr(Plain, "__module__", "__main__")
+        monkeypatch.setattr(Told, "__module__", "__main__")
+
+    @task
+    def warn():
+        warnings.warn("a text", Plain, stacklevel=1)
+        warnings.warn(Told(3, column="b"), stacklevel=1)
+        warnings.warn("usual", DeprecationWarning, stacklevel=1)
+
+    with workflow("warns") as wf:
+        warn
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        wf.execute(executor=executor, max_workers=1)
+    assert [(each.category, type(each.message), str(each.message)) for each in caught] == [
+        (Plain, Plain, "a text"),
+        (Told, Told, "3 b"),
+        (DeprecationWarning, DeprecationWarning, "usual"),
+    ]
+    assert caught[1].message.row == 3

@@ -138,6 +138,19 @@ def test_calls_take_its_functions_and_values(module):
         assert pool.submit(repr, module.Row(3)).result() == "Row(number=3)"
 
 
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_a_module_that_has_another_name_beside_its_own(module, executor, monkeypatch):
+    monkeypatch.setitem(sys.modules, "loaded_alias", module)
+
+    @task
+    def look():
+        return module.scaled(3)
+
+    with workflow("alias") as wf:
+        look
+    assert wf.execute(executor=executor, max_workers=1) == module.Row(15)
+
+
 @EXECUTORS
 def test_a_file_that_is_run_by_path(tmp_path, executor):
     file = tmp_path / "file.py"

@@ -176,6 +176,8 @@ def show(piece: Piece) -> None:
             if said in _said:
                 return
             _said.add(said)
+        if type(message) is tuple:
+            message, category = _made_again(*message)
         _warn(message, category, filename, lineno, module)
     elif kind == WARNED:
         warnings.showwarning(*content)
@@ -183,6 +185,21 @@ def show(piece: Piece) -> None:
         from graflow_fast._body import origins
 
         origins.note(*content)
+
+
+def _made_again(module: str, name: str, args: tuple[Any, ...], attributes: dict[str, Any], text: str) -> Any:
+    """Return a warning of a worker's, and its class; what stands in for it if that has no such name here."""
+    from graflow_fast._wire.exception_pickling import rebuilt
+
+    kind: Any = sys.modules.get(module)
+    for part in name.split("."):
+        kind = getattr(kind, part, None)
+    if not (isinstance(kind, type) and issubclass(kind, Warning)):
+        return text, UserWarning
+    try:
+        return rebuilt(kind, args, attributes), kind
+    except Exception:  # another class has its name by now
+        return text, UserWarning
 
 
 def _warn(message: Any, category: type[Warning], filename: str, lineno: int, module: str | None) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from graflow_fast.exceptions import GraflowError, RemoteTaskError
 
-__all__ = ["PlainPickler", "pack", "reduce_exception", "unpack"]
+__all__ = ["PlainPickler", "pack", "rebuilt", "reduce_exception", "unpack"]
 
 #: ``BaseExceptionGroup``, from Python 3.11 on.
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", None)
@@ -168,13 +168,14 @@ def _restore(node: _Node, members: list[BaseException]) -> BaseException:
         if members:
             kind, args, attributes = content
             content = (kind, (*args, members), attributes)
-        error = _build(*content) if isinstance(content, tuple) else content
+        error = rebuilt(*content) if isinstance(content, tuple) else content
     except Exception:
         return stand_in
     return error if isinstance(error, BaseException) else stand_in
 
 
-def _build(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+def rebuilt(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    """Return an exception of a class with these ``args`` and attributes, whatever its constructor takes."""
     error: BaseException
     if issubclass(kind, GraflowError):
         error = kind.__new__(kind, *args)
@@ -208,7 +209,7 @@ def reduce_exception(error: BaseException) -> tuple[Any, ...] | None:
         return None
     if kind.__reduce_ex__ is not BaseException.__reduce_ex__:
         return None
-    return _build, (kind, error.args, {}), vars(error)
+    return rebuilt, (kind, error.args, {}), vars(error)
 
 
 class PlainPickler(pickle.Pickler):

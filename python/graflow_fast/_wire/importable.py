@@ -50,7 +50,8 @@ def is_importable_module(name: Any) -> bool:
 def _look_for(name: str) -> None:
     """Tell cloudpickle of a module that can't be found by its name; what it does by value, it does in full."""
     module = _looked_for[name] = sys.modules.get(name)
-    if type(module) is not type(sys) or name in ("__main__", "__mp_main__"):
+    # One of another name is there under this one, too: cloudpickle could not be told.
+    if type(module) is not type(sys) or name in ("__main__", "__mp_main__") or module.__name__ != name:
         return
     if not _is_found(name, module):
         import cloudpickle

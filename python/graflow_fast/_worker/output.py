@@ -215,6 +215,9 @@ class _Bytes:
         return getattr(self._keeper, name)
 
 
+_FUNCTION: Any = type(lambda: None)
+
+
 def _travelling(value: Any) -> Any:
     """Return a copy of what a log record has beyond plain values; of what can't be copied, its text."""
     import pickle
@@ -281,8 +284,24 @@ def _keep_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    kind = category if _is_importable(category) else UserWarning
-    _keep(WARNING, (str(message), kind, filename, lineno, _module_of(filename)))
+    said: Any = str(message)
+    kind = category
+    if not _is_importable(category) or type(category.__init__) is _FUNCTION or getattr(message, "__dict__", None):
+        said, kind = _described(message, said), UserWarning
+    _keep(WARNING, (said, kind, filename, lineno, _module_of(filename)))
+
+
+def _described(message: Any, text: str) -> tuple[Any, ...]:
+    """Return a warning that its text and its class don't make: (module, name of the class, args, attributes, text)."""
+    import pickle
+
+    kind = type(message)
+    content: tuple[Any, ...] = message.args, vars(message)
+    try:
+        pickle.dumps(content)
+    except Exception:  # what it says must do
+        content = (text,), {}
+    return kind.__module__, kind.__qualname__, *content, text
 
 
 def keep_warning(message: Warning, filename: str, lineno: int) -> None:
