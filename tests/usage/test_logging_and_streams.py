@@ -4,6 +4,7 @@ import copy
 import datetime
 import io
 import logging
+import subprocess
 import sys
 import warnings
 
@@ -128,14 +129,7 @@ class Told(UserWarning):
 
 
 @EXECUTORS
-@pytest.mark.parametrize("home", ["a module", "the program"])
-def test_warnings_have_the_programs_categories(executor, home, monkeypatch):
-    if home == "the program":
-        monkeypatch.setattr(sys.modules["__main__"], "Plain", Plain, raising=False)
-        monkeypatch.setattr(sys.modules["__main__"], "Told", Told, raising=False)
-        monkeypatch.setattr(Plain, "__module__", "__main__")
-        monkeypatch.setattr(Told, "__module__", "__main__")
-
+def test_warnings_have_the_programs_categories(executor):
     @task
     def warn():
         warnings.warn("a text", Plain, stacklevel=1)
@@ -153,3 +147,30 @@ def test_warnings_have_the_programs_categories(executor, home, monkeypatch):
         (DeprecationWarning, DeprecationWarning, "usual"),
     ]
     assert caught[1].message.row == 3
+
+
+def test_warnings_have_the_categories_of_a_script(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import sys, warnings
+from graflow_fast import task, workflow
+
+class Told(UserWarning):
+    def __init__(self, row, *, column):
+        super().__init__(f"{row} {column}")
+        self.row = row
+
+with workflow("warns") as wf:
+
+    @task
+    def warn():
+        warnings.warn(Told(3, column="b"))
+
+    with warnings.catch_warnings(record=True) as caught:
+        wf.execute(executor="process", max_workers=1)
+    print(caught[0].category is Told, caught[0].message, caught[0].message.row)
+"""
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True 3 b 3\n", "")
