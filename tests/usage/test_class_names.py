@@ -1,4 +1,4 @@
-"""Classes of the program are the same in a worker: what they are called, and what their bases have noted of them."""
+"""Classes of the program are the same in a worker: what they are called, what they have, what their bases noted."""
 
 from __future__ import annotations
 
@@ -124,3 +124,32 @@ def test_a_class_is_told_to_its_bases_once(executor):
     assert (known, seen, own, noted) == (keys, [kind.__name__ for kind in kinds], keys, "here")
     assert bases == [[base.__name__ for base in kind.__mro__] for kind in kinds]
     assert generic == kinds[3].__orig_bases__
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread", "process"])
+def test_a_class_is_what_the_program_has_made_of_it_by_now(executor):
+    class Row:
+        limit = 3
+
+        def size(self):
+            return 1
+
+    class Child(Row):
+        pass
+
+    @task
+    def look(row):
+        return getattr(row, "limit", None), getattr(row, "size", int)(), hasattr(row, "extra")
+
+    def seen():
+        with workflow("looks") as wf:
+            look(task_id="look", row=Child())
+        return wf.execute("look", executor=executor, max_workers=1)
+
+    assert seen() == (3, 1, False)
+    Row.extra = Row.limit = 4
+    assert seen() == (4, 1, True)
+    del Row.extra, Row.limit, Row.size
+    assert seen() == (None, 0, False)
+    Row.limit = 5
+    assert seen() == (5, 0, False)

@@ -42,6 +42,8 @@ class Parts:
         self._named: dict[int, tuple[int, dict[str, Any], dict[str, Value]]] = {}
         #: Values and classes as they came, for bodies may change them.
         self._blobs: dict[int, bytes] = {}
+        #: The names of the attributes that a class came with.
+        self._attributes: dict[int, frozenset[str]] = {}
         #: The variables that hold a part: of each part, and of each variable (namespace, name).
         self._holders: dict[int, dict[tuple[int, str], None]] = {}
         self._held: dict[tuple[int, str], int] = {}
@@ -127,6 +129,7 @@ class Parts:
             if (found := self._codes.get(address)) is not None and found[1] == number:
                 del self._codes[address]
         self._blobs.pop(number, None)
+        self._attributes.pop(number, None)
         self._named.pop(number, None)
         self._made_of.pop(number, None)
         self._namespaces.pop(number, None)
@@ -294,6 +297,11 @@ class Parts:
                 return
         self.refresh(needed)
         set_state, content = self.unpickle(given, state)[0]
+        now = frozenset(content[0])
+        for name in self._attributes.get(number, now) - now:  # which the program has deleted since
+            if name in vars(made):
+                delattr(made, name)
+        self._attributes[number] = now
         set_state(made, content)
 
     def unpickle(self, given: Given, data: bytes) -> tuple[Any, dict[int, Any]]:
