@@ -67,7 +67,7 @@ def _look_for(name: str) -> None:
 
 def _is_found(name: str, module: ModuleType) -> bool:
     """Say whether the import system, which is the same in a worker, leads to a module by its name."""
-    package, _, _ = name.rpartition(".")
+    package, _, tail = name.rpartition(".")
     path = None
     if package:
         if is_sent_by_value(package):
@@ -75,12 +75,25 @@ def _is_found(name: str, module: ModuleType) -> bool:
         path = getattr(sys.modules.get(package), "__path__", None)
         if path is None:  # its package makes it in a way of its own
             return True
+    spec = getattr(module, "__spec__", None)
+    if spec is not None and (spec.origin in ("built-in", "frozen") or _is_in(spec.origin, tail, path or sys.path)):
+        return True
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         spec = None if find is None else find(name, path)
         if spec is not None:
             return _is_same_file(getattr(module, "__file__", None), spec.origin)
     return False
+
+
+def _is_in(file: Any, name: str, folders: Any) -> bool:
+    """Say whether a file is what one of the folders has under a name: so it need not be looked for."""
+    if type(file) is not str:
+        return False
+    folder, _, own = file.rpartition("/")
+    if own.partition(".")[0] == "__init__":
+        folder, _, own = folder.rpartition("/")
+    return own.partition(".")[0] == name and folder in folders
 
 
 def _is_same_file(file: Any, found: Any) -> bool:

@@ -45,8 +45,8 @@ def _place_of(variable: contextvars.ContextVar[Any]) -> tuple[str, str]:
 def _search(variable: contextvars.ContextVar[Any]) -> tuple[str, str]:
     """Look for a variable in the program's modules, then in all."""
     for module in [*program_modules(), *sys.modules.copy()]:
-        if is_importable_module(module) and module.partition(".")[0] != "graflow_fast":
+        if module.partition(".")[0] != "graflow_fast":
             for name, value in list(getattr(sys.modules.get(module), "__dict__", {}).items()):
-                if value is variable:
+                if value is variable and is_importable_module(module):
                     return module, name
     return _NOWHERE

@@ -40,12 +40,14 @@ def program_modules() -> dict[str, tuple[ModuleType, Any]]:
 
 def is_of_program(name: str, module: Any) -> bool:
     """Say whether a module is one that the program's author may have written, and that workers import by its name."""
-    if not is_importable_module(name) or name.partition(".")[0] in _OWN or type(module) is not ModuleType:
+    if name.partition(".")[0] in _OWN or type(module) is not ModuleType:
         return False
     file = getattr(module, "__file__", None)
     if type(file) is not str or file.startswith("<"):
         return False
-    return not file.startswith(_LIBRARY) and "site-packages" not in file and "dist-packages" not in file
+    if file.startswith(_LIBRARY) or "site-packages" in file or "dist-packages" in file:
+        return False
+    return is_importable_module(name)
 
 
 def generation() -> int:
