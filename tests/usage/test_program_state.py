@@ -5,9 +5,11 @@ import decimal
 import importlib
 import io
 import logging
+import subprocess
 import sys
 import time
 import warnings
+from unittest import mock
 
 import pytest
 
@@ -233,6 +235,70 @@ def test_functions_that_are_put_in_the_place_of_others(executor, module, monkeyp
     result = run(body, executor)[0]
     assert result[0] == 4
     assert result[1] > 0
+
+
+@EXECUTORS
+def test_what_is_set_and_taken_back_again(executor, module):
+    """As `unittest.mock.patch` does: functions, new variables, attributes and methods of classes; workers are warm."""
+    lib = module(
+        "patched_lib",
+        "LIMIT = 1\ndef f(): return LIMIT\n"
+        "class Settings:\n    LEVEL = 1\n    NAMES = ['a']\n    def go(self): return 'own'\n",
+    )
+
+    def body(n):
+        settings = lib.Settings
+        return lib.f(), lib.LIMIT, getattr(lib, "NEW", None), settings.LEVEL, settings.NAMES, settings().go()
+
+    def seen():
+        return run(body, executor)[0]
+
+    def own(text):
+        return lambda *self: text
+
+    usual = (1, 1, None, 1, ["a"], "own")
+    assert seen() == usual
+    with mock.patch.object(lib, "f", own("put there")):
+        assert seen() == ("put there", *usual[1:])
+    assert seen() == usual
+    with mock.patch.object(lib, "NEW", 5, create=True), mock.patch.object(lib, "LIMIT", 7):
+        assert seen() == (7, 7, 5, *usual[3:])
+    assert seen() == usual
+    with mock.patch.object(lib.Settings, "LEVEL", 9), mock.patch.object(lib.Settings, "NAMES", ["b", "c"]):
+        assert seen() == (*usual[:3], 9, ["b", "c"], "own")
+    assert seen() == usual
+    with mock.patch.object(lib.Settings, "go", own("put there")):
+        assert seen() == (*usual[:5], "put there")
+    with mock.patch.object(lib.Settings, "go", own("and something else")):
+        assert seen() == (*usual[:5], "and something else")
+    assert seen() == usual
+
+
+def test_what_a_script_sets_and_takes_back_again(tmp_path):
+    (tmp_path / "lib.py").write_text("def f(): return 'own'\n")
+    (tmp_path / "program.py").write_text(
+        """
+from unittest import mock
+import lib
+from graflow_fast import task, workflow
+
+def run():
+    with workflow("w") as wf:
+
+        @task
+        def look():
+            return lib.f()
+
+        print(wf.execute(executor="process", max_workers=1))
+
+run()
+with mock.patch.object(lib, "f", lambda: "put there"):
+    run()
+run()
+"""
+    )
+    done = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("own\nput there\nown\n", "")
 
 
 def test_a_module_that_is_loaded_anew(module, tmp_path):

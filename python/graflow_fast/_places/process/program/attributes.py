@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from graflow_fast._places.process.program.modules import program_modules
 from graflow_fast._wire.importable import is_importable_module
 
 #: What these have is a matter of each process.
@@ -42,6 +43,7 @@ def _may_be_set(module: ModuleType) -> bool:
         and type(name) is str
         and name not in _OF_EACH_PROCESS
         and name.partition(".")[0] != "graflow_fast"
+        and name not in program_modules()  # whose variables are told in full
     )
 
 

@@ -2,13 +2,14 @@
 has set there since.
 
 Owns which variables are told: plain values, small objects of the program's own classes, and functions that the program
-has put in the place of others. What a module makes for itself (connections, locks, large tables) each worker makes for
-itself, too.
+has put in the place of others; of classes, plain values and such functions; and which of them are as they were. What a
+module makes for itself (connections, locks, large tables) each worker makes for itself, too.
 """
 
 from __future__ import annotations
 
 import marshal
+from abc import ABCMeta
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -25,9 +26,14 @@ _MOST_LENGTH = 10_000
 _DATA = frozenset(("Decimal", "Fraction", "Path", "PosixPath", "date", "datetime", "time", "timedelta", "UUID"))
 
 #: How a variable is told: a scalar itself, by `marshal`, by pickle, as what a module has under a name, as a function
-#: with what it is called.
-SCALAR, MARSHALLED, PICKLED, NAMED, FUNCTION = range(5)
+#: with what it is called; or that there is none any more, or again what the module has made itself.
+SCALAR, MARSHALLED, PICKLED, NAMED, FUNCTION, GONE, ITS_OWN = range(7)
 
+#: By the name of a module: the variables that were ever told of it.
+_ever: dict[str, set[str]] = {}
+
+_CLASSES = (type, ABCMeta)
+_ABSENT: Any = object()
 _functions: dict[int, tuple[FunctionType, tuple[int, Any] | None]] = {}
 
 
@@ -35,9 +41,29 @@ def variables_state() -> dict[str, dict[str, tuple[int, Any]]]:
     """Return the variables of each of the program's modules: (how it is told, value)."""
     found = {}
     for name, (module, _) in program_modules().items():
-        if told := _variables_of(name, module):
+        told = _variables_of(name, module)
+        ever = _ever.setdefault(name, set())
+        for variable in ever - told.keys():
+            if (how := _how_it_is_again(module, variable)) is not None:
+                told[variable] = how, None
+        if told:
+            ever.update(told)
             found[name] = told
     return found
+
+
+def _how_it_is_again(module: ModuleType, variable: str) -> int | None:
+    """Return how a variable is told that was told before and is not now; None: as it was told last."""
+    class_name, _, name = variable.rpartition(".")
+    owner = vars(module).get(class_name) if class_name else module
+    if owner is None:
+        return None
+    value = vars(owner).get(name, _ABSENT)
+    if value is _ABSENT:
+        return GONE
+    if isinstance(value, (FunctionType, type)):
+        return ITS_OWN
+    return None
 
 
 def _variables_of(module_name: str, module: ModuleType) -> dict[str, tuple[int, Any]]:
@@ -52,6 +78,8 @@ def _variables_of(module_name: str, module: ModuleType) -> dict[str, tuple[int, 
         elif kind is FunctionType:
             if (described := _function(module_name, value)) is not None:
                 told[name] = described
+        elif kind in _CLASSES and value.__module__ == module_name:
+            _add_attributes(told, module_name, value, name)
         elif isinstance(value, (type, ModuleType)) or not is_small(value):
             continue
         elif (marshalled := _marshalled(value)) is not None:
@@ -59,6 +87,19 @@ def _variables_of(module_name: str, module: ModuleType) -> dict[str, tuple[int, 
         elif (pickled := _pickled(value)) is not None:
             told[name] = PICKLED, pickled
     return told
+
+
+def _add_attributes(told: dict[str, tuple[int, Any]], module_name: str, kind: type, name: str) -> None:
+    """Tell what the program may have set of a class: settings often are one's attributes."""
+    for attribute, value in list(vars(kind).items()):
+        if attribute.startswith("_"):
+            continue
+        if type(value) in _SCALARS and is_small(value):
+            told[f"{name}.{attribute}"] = SCALAR, value
+        elif type(value) is FunctionType and (described := _function(module_name, value)) is not None:
+            told[f"{name}.{attribute}"] = described
+        elif type(value) in _CONTAINERS and is_small(value) and (marshalled := _marshalled(value)) is not None:
+            told[f"{name}.{attribute}"] = MARSHALLED, marshalled
 
 
 def _function(module_name: str, function: FunctionType) -> tuple[int, Any] | None:
