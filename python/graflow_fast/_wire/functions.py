@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Given = tuple[tuple[int, int, int], ...]
 
 #: A value itself, modules by their names (the first is meant), what a module has under a name, a generic type with its
-#: arguments, a part by its number.
-VALUE, MODULE, MEMBER, ALIAS, PART = range(5)
+#: arguments, a part by its number; nothing any more.
+VALUE, MODULE, MEMBER, ALIAS, PART, NOTHING = range(6)
 
 #: The kinds of blobs that a worker is sent. Of parts: the code of functions with all that they have in common, a
 #: function, a value, a class. Of definitions: what those of one function and with the same options have in common, one

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from graflow_fast._wire.functions import CLASS, FUNCTION, MODULE, OBJECT, PART, TEMPLATE, Template, value_of
+from graflow_fast._wire.functions import CLASS, FUNCTION, MODULE, NOTHING, OBJECT, PART, TEMPLATE, Template, value_of
 from graflow_fast._wire.imports import import_late
 
 TYPE_CHECKING = False
@@ -255,6 +255,9 @@ class Parts:
             before = self._held.pop(holder, None)
             if before is not None:
                 self._holders[before].pop(holder, None)
+            if described[0] == NOTHING:
+                variables.pop(name, None)
+                continue
             if described[0] != PART:
                 variables[name] = value_of(described, self.part)
                 continue

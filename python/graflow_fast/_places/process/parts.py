@@ -19,7 +19,7 @@ from graflow_fast._places.process.tables import gone
 from graflow_fast._wire import crossing
 from graflow_fast._wire.code import global_names
 from graflow_fast._wire.descriptions import annotations_of, are_plain, describe
-from graflow_fast._wire.functions import CLASS, FUNCTION, MEMBER, OBJECT, PART, SHOWN, TEMPLATE
+from graflow_fast._wire.functions import CLASS, FUNCTION, MEMBER, NOTHING, OBJECT, PART, SHOWN, TEMPLATE
 from graflow_fast._wire.importable import is_importable_module
 
 if TYPE_CHECKING:
@@ -92,13 +92,18 @@ class Part:
 
 
 class Namespace:
-    """The variables of a module, of which workers get those that functions name."""
+    """The variables of a module, of which workers get those that functions name.
 
-    __slots__ = ("__weakref__", "module_globals", "number")
+    Attributes:
+        bound: the names of those that workers may have.
+    """
+
+    __slots__ = ("__weakref__", "bound", "module_globals", "number")
 
     def __init__(self, module_globals: dict[str, Any]) -> None:
         self.number = next(numbers)
         self.module_globals = module_globals
+        self.bound: set[str] = set()
 
     def __del__(self) -> None:
         if gone is not None:  # modules lose their names when the interpreter ends
@@ -143,7 +148,7 @@ class Template(Part):
             bindings = tuple(
                 [_ABSENT if name in left_out else value for name, value in zip(self._names, bindings, strict=True)]
             )
-        if self.version and all(map(_is, bindings, self._bindings)):
+        if self.version and all(map(_is, bindings, self._bindings)) and self._names_what_it_did():
             if not self._attributes or all(map(_is, self._values_of_attributes(), self._found)):
                 return
         else:
@@ -160,6 +165,10 @@ class Template(Part):
             for name, value in zip(self._names, bindings, strict=True)
             if value is not _ABSENT
         }
+        if self.namespace.bound:
+            deleted = [name for name in self._names if name in self.namespace.bound and name not in named]
+            named.update({name: (NOTHING, None) for name in deleted if name not in left_out})
+        self.namespace.bound.update(named)
         home = self.namespace.module_globals.get("__name__")
         if left_out and is_importable_module(home):  # where the initializer has set them
             named.update({name: (MEMBER, (home, name)) for name in self._names if name in left_out})
@@ -180,6 +189,10 @@ class Template(Part):
         self._is_now(content, uses)
         self._bindings = bindings
 
+    def _names_what_it_did(self) -> bool:
+        """Say whether the functions that it names are still parts of the same kind."""
+        return all(part.fits() for part in self.uses if type(part) is Function)
+
     def _values_of_attributes(self) -> tuple[Any, ...]:
         return tuple([variables.get(name, _ABSENT) for variables, name in self._attributes])
 
@@ -196,7 +209,8 @@ class Function(Part):
 
     def fits(self) -> bool:
         """Say whether the function is still what it was but for its defaults, and these are plain."""
-        return self._function.__code__ is self._template.code and has_plain_defaults(self._function)
+        function = self._function
+        return function.__code__ is self._template.code and not function.__dict__ and has_plain_defaults(function)
 
     def _look(self, store: Store) -> None:
         function = self._function
