@@ -1,5 +1,6 @@
 """Functions arrive in a worker as cloudpickle would have brought them; plain ones without a pickle."""
 
+import importlib
 import math
 import os.path
 import subprocess
@@ -139,9 +140,10 @@ def test_an_importable_function_goes_by_its_name():
     assert over_the_wire(subprocess.run) is subprocess.run
 
 
-def test_a_function_that_only_looks_importable_goes_by_value():
-    module = types.ModuleType("looks_importable")
-    sys.modules["looks_importable"] = module
+def test_a_function_that_only_looks_importable_goes_by_value(tmp_path, monkeypatch):
+    (tmp_path / "looks_importable.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("looks_importable")
     try:
         function = defined("def function(x): return 1", module="looks_importable")
         module.function = lambda x: 2
@@ -150,6 +152,15 @@ def test_a_function_that_only_looks_importable_goes_by_value():
         assert over_the_wire(function) is function
     finally:
         del sys.modules["looks_importable"]
+
+
+def test_a_module_that_was_only_made_is_not_importable(monkeypatch):
+    module = types.ModuleType("made_here")
+    monkeypatch.setitem(sys.modules, "made_here", module)
+    function = module.function = defined("def function(x): return 1", module="made_here")
+    assert over_the_wire(function) is not function
+    assert over_the_wire(function)(0) == 1
+    cloudpickle.unregister_pickle_by_value(module)
 
 
 def test_modules_registered_to_go_by_value_make_no_difference_to_others():

@@ -146,9 +146,10 @@ def _dump_plain(value: Any, keep_out: Callable[[pickle.PickleBuffer], bool]) -> 
         if type(value).__module__ in _OF_SCALARS:
             data = pickle.dumps(value, protocol=crossing.PROTOCOL)
         else:
-            out = io.BytesIO()
-            _ByName(out, protocol=crossing.PROTOCOL, buffer_callback=keep_out).dump(value)
-            data = out.getvalue()
+            pickler = _unused.pop() if _unused else _ByName()
+            data = pickler.dumped(value, keep_out)
+            if len(data) <= _LARGEST_KEPT:
+                _unused.append(pickler)
     except Exception:  # cloudpickle knows what to do, or says it
         return None
     ruled = b"__main__" in data or b"__mp_main__" in data or b"graflow_fast" in data or b"_array_reconstructor" in data
@@ -161,8 +162,29 @@ _OF_SCALARS = frozenset(("datetime", "decimal", "fractions", "ipaddress", "pathl
 _plain: set[type] = set()
 
 
+#: Picklers that nobody uses for now: to make one takes as long as a small value.
+_unused: list[_ByName] = []
+_LARGEST_KEPT = 1 << 16
+
+
 class _ByName(PlainPickler):
     """`pickle` itself for what workers can import: anything else ends it."""
+
+    def __init__(self) -> None:
+        self._file = io.BytesIO()
+        self._keeps_out: Any = None
+        super().__init__(self._file, protocol=crossing.PROTOCOL, buffer_callback=lambda raw: self._keeps_out(raw))
+
+    def dumped(self, value: Any, keep_out: Callable[[pickle.PickleBuffer], bool]) -> bytes:
+        """Return a value as bytes. Of no use any more once that has failed."""
+        self._keeps_out = keep_out
+        self.dump(value)
+        data = self._file.getvalue()
+        self._keeps_out = None
+        self.clear_memo()
+        self._file.seek(0)
+        self._file.truncate()
+        return data
 
     def reducer_override(self, obj: Any) -> Any:
         """Look at where an object's class, or the class or function that it is, comes from."""
