@@ -10,7 +10,9 @@ import io
 import pickle
 import sys
 from functools import cache
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from graflow_fast._run.journal.entries import pickled
 from graflow_fast.core.definition import Definition
@@ -25,12 +27,22 @@ if TYPE_CHECKING:
 Name = tuple[str, ...]
 
 
+#: What of a definition is its function's, or was found out since.
+_NO_OPTIONS = frozenset(("func", "_parameters", "_takes_any", "named", "bound_names", "filler", "shown"))
+
+
 class Program:
     """What the program of a run has."""
 
     def __init__(self, nodes: NodeTable) -> None:
-        self._nodes = nodes
+        self._reference = ref(nodes)
         self._names: dict[Definition, Name] | None = None
+
+    @property
+    def _nodes(self) -> NodeTable:
+        nodes = self._reference()
+        assert nodes is not None
+        return nodes
 
     def dumped(self, wish: Any, task_id: str, what: str) -> bytes:
         """Return what a body asked for as bytes; `TaskSerializationError` if something in it can't be pickled."""
@@ -75,7 +87,23 @@ def _name_in_module(definition: Definition) -> Name | None:
     module: Any = variables.get("__name__")
     if vars(sys.modules.get(module, sys)) is not variables:
         return None
-    return (module, name) if getattr(variables.get(name), "_definition", None) is definition else None
+    return (module, name) if _are_same(getattr(variables.get(name), "_definition", None), definition) else None
+
+
+def _are_same(found: Definition | None, definition: Definition) -> bool:
+    """Say whether a definition is the one that is found, or what a worker made of it."""
+    if found is None or found is definition:
+        return found is definition
+    own, other = found.func, definition.func
+    if type(own) is not FunctionType or type(other) is not FunctionType or own.__code__ is not other.__code__:
+        return False
+    if own.__closure__ is not None or own.__defaults__ != other.__defaults__:
+        return False
+    return bool(_options(found) == _options(definition))
+
+
+def _options(definition: Definition) -> dict[str, Any]:
+    return {name: value for name, value in vars(definition).items() if name not in _NO_OPTIONS}
 
 
 def _naming(kind: type[pickle.Pickler], name_of: Callable[[Definition], Name | None]) -> Callable[[io.BytesIO], Any]:
