@@ -64,7 +64,7 @@ class Driver:
 
 
 def open_descriptors():
-    """What is open, but for what `graflow-fast stacks` asks by: a program that has run something keeps that to its end."""
+    """What is open, but for what `graflow-fast stacks` asks by, which a program keeps to its end."""
     return sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd))
 
 
