@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any, Final, final
 
 __all__ = [
@@ -31,10 +32,12 @@ __all__ = [
     "Versions",
     "WorkerLink",
     "__version__",
+    "add_operations",
     "are_unlinked_tasks",
     "by_definition",
     "die_with_parent",
     "give_back_memory",
+    "global_names",
     "is_member",
     "learn",
     "learn_workflow",
@@ -43,6 +46,7 @@ __all__ = [
     "load_tasks",
     "pack_chunk",
     "pack_failure",
+    "pack_plain",
     "read_failure",
     "read_rows",
     "say_progress",
@@ -297,6 +301,20 @@ def read_rows(chunks: list[bytes]) -> list[bytes]:
     Raises:
         ValueError: a chunk is damaged.
     """
+
+def global_names(code: CodeType) -> dict[str, None]:
+    """The names of the globals that code may read or set, inner functions and classes included, in order.
+
+    The body of a class looks for a name among its own first, so what it names may be a global or not.
+    """
+
+def add_operations(
+    code: CodeType, rebound: set[str], stored: set[str], stored_in: set[tuple[str, str]], lazy: set[str]
+) -> None:
+    """Add what code does, inner functions and classes included; see `Operations` in `_worker/operations.py`."""
+
+def pack_plain(value: Any) -> bytes | None:
+    """A value as bytes if it is made of scalars, lists, tuples, dictionaries and the program's own objects; else None."""
 
 def give_back_memory() -> None: ...
 def die_with_parent(parent: int) -> bool: ...

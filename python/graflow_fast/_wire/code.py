@@ -1,19 +1,22 @@
 """Code objects: as bytes that keep the names of their files, and what they name.
 
-Cloudpickle writes another name for a file from 3.1.3 on. Owns what `marshal` may be asked to write, and how
-instructions are read, for CPython 3.10 to 3.14. Knows nothing of functions, keys or picklers.
+Cloudpickle writes another name for a file from 3.1.3 on. Owns what `marshal` may be asked to write; how instructions
+are read is `rust/python/src/wire/code.rs`'s. Knows nothing of functions, keys or picklers.
 """
 
 from __future__ import annotations
 
 # A worker waits for this before its first task.
 import marshal
-import sys
+
+from graflow_fast._core import global_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
+
+__all__ = ["MARSHAL_VERSION", "code_bytes", "global_names", "has_plain_constants", "names_used", "reduce_code"]
 
 #: Without references between equal parts, which depend on who else holds them: the same shall give the same bytes.
 MARSHAL_VERSION = 2
@@ -69,22 +72,6 @@ def reduce_code(code: CodeType) -> tuple[Any, ...]:
     )
 
 
-def global_names(code: CodeType) -> dict[str, None]:
-    """Return the names of the globals that code may read or set, inner functions and classes included, in order.
-
-    The body of a class looks for a name among its own first, so what it names may be a global or not.
-    """
-    names: dict[str, None] = {}
-    if code.co_names:
-        if _operations is None:
-            _read_operations()
-        _add_names(code, names)
-    for constant in code.co_consts:
-        if type(constant) is _CODE:
-            names.update(global_names(constant))
-    return names
-
-
 def names_used(code: CodeType) -> set[str]:
     """Return all names in code, attributes too: to look at a global too many is cheaper than to tell them apart."""
     found = set(code.co_names)
@@ -92,38 +79,6 @@ def names_used(code: CodeType) -> set[str]:
         if type(constant) is _CODE:
             found |= names_used(constant)
     return found
-
-
-def _add_names(code: CodeType, names: dict[str, None]) -> None:
-    argument = 0
-    instructions = code.co_code
-    for operation, low in zip(instructions[::2], instructions[1::2]):  # noqa: B905  # of one length
-        argument = argument << 8 | low
-        if operation == _extended_argument:
-            continue
-        shift = _operations.get(operation)  # type: ignore[union-attr]
-        if shift is not None:
-            name = code.co_names[argument >> shift]
-            if operation != _load_name or name != "__annotations__":  # which each class has of its own
-                names[name] = None
-        argument = 0
-
-
-def _read_operations() -> None:
-    global _operations, _extended_argument, _load_name
-    from opcode import opmap
-
-    _extended_argument, _load_name = opmap["EXTENDED_ARG"], opmap["LOAD_NAME"]
-    _operations = {opmap[name]: 0 for name in _NAMING if name in opmap}
-    if sys.version_info >= (3, 11):  # a flag is in the lowest bit
-        _operations[opmap["LOAD_GLOBAL"]] = 1
-
-
-#: The last two are those of a class's body: the latter from Python 3.12 on, where it has parameters of types.
-_NAMING = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
-#: Instruction -> by how many bits its argument is shifted; None until somebody asks, for `opcode` is slow to import.
-_operations: dict[int, int] | None = None
-_extended_argument = _load_name = -1
 
 
 def _is_plain(value: Any) -> bool:

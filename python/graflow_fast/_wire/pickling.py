@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cloudpickle
 
+from graflow_fast._core import pack_plain
 from graflow_fast._wire import by_value, crossing
 from graflow_fast._wire.descriptions import annotations_of
 from graflow_fast._wire.exception_pickling import PlainPickler, reduce_exception
@@ -130,8 +131,12 @@ def _reduce_function(function: FunctionType, make: Callable[..., FunctionType], 
 
 
 def _is_own(value: Any) -> bool:
-    """Say whether a value, or one in a dictionary, is of a class of the program's own, as far as is easily seen."""
-    kinds = map(type, value.values()) if type(value) is dict else (type(value),)
+    """Say whether a value, or one in it, is of a class of the program's own, as far as is easily seen."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        kinds = map(type, value[:1])
+    else:
+        kinds = map(type, value.values() if kind is dict else (value,))
     return any(kind.__module__ == "__main__" or "<locals>" in kind.__qualname__ for kind in kinds)
 
 
@@ -243,7 +248,7 @@ def dump(value: Any, copies: Copies | None) -> bytes:
             key: _Raw(item) if type(item) in (bytes, bytearray) and len(item) >= _SMALL else item
             for key, item in value.items()
         }
-    data = None if _is_own(value) else _dump_plain(value, beside.stays)
+    data = pack_plain(value) if _is_own(value) else _dump_plain(value, beside.stays)
     if data is None:
         beside.buffers.clear()
         out = io.BytesIO()

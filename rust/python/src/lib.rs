@@ -41,6 +41,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worker::journal::Journal>()?;
     module.add_class::<worker::link::WorkerLink>()?;
     module.add_class::<worker::runner::RunningTask>()?;
+    module.add_function(wrap_pyfunction!(wire::code::global_names, module)?)?;
+    module.add_function(wrap_pyfunction!(wire::code::add_operations, module)?)?;
+    module.add_function(wrap_pyfunction!(wire::plain::pack_plain, module)?)?;
     module.add_function(wrap_pyfunction!(worker::link::die_with_parent, module)?)?;
     module.add_function(wrap_pyfunction!(worker::link::say_progress, module)?)?;
     module.add_function(wrap_pyfunction!(worker::packing::pack_failure, module)?)?;

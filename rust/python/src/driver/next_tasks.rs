@@ -14,7 +14,7 @@ use crate::driver::scheduler::PyScheduler;
 use crate::tables::arguments::bind;
 use crate::tables::node_ids::NodeIds;
 use crate::tables::slots::TaskSlots;
-use crate::wire::scalars::plain_dictionary;
+use crate::wire::loading::plain_value;
 use graflow_wire::record::Asked;
 
 /// Where new tasks go.
@@ -106,8 +106,8 @@ impl NextTasks {
         };
         let bound = match bound {
             [] => None,
-            bytes => match plain_dictionary(py, bytes)? {
-                Some(bound) => Some(bound),
+            bytes => match plain_value(py, bytes)? {
+                Some(bound) => Some(bound.cast_into()?),
                 None => match self.loads.bind(py).call1((PyBytes::new(py, bytes),)) {
                     Ok(bound) => Some(bound.cast_into()?),
                     Err(_) => return Ok(None),

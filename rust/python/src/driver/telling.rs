@@ -13,6 +13,7 @@ use crate::driver::feed::Feed;
 use crate::driver::value::{Outgoing, SHARED_MARK};
 use crate::tables::slots::TaskSlots;
 use crate::tables::values::result_key;
+use crate::wire::plain::PlainPickle;
 use crate::wire::scalars::ScalarPickle;
 use graflow_wire::work::Work;
 
@@ -135,8 +136,8 @@ impl Feed {
         bound: &Bound<'_, PyDict>,
         branch: u64,
     ) -> PyResult<Outgoing> {
-        let mut plain = ScalarPickle::default();
-        if let Some(packed) = plain.of_plain(bound)? {
+        let mut plain = PlainPickle::default();
+        if let Some(packed) = plain.of_dictionary(bound)? {
             return Ok(Outgoing::Own(packed.to_vec()));
         }
         let packed = helper.call_method1(intern!(helper.py(), "pack_bound"), (name, bound, branch == 0))?;

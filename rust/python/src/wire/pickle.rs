@@ -1,4 +1,4 @@
-//! Writing the few pickles that are made of nothing but tuples, lists, dictionaries, texts, numbers and bytes.
+//! Writing pickles of nothing but tuples, lists, dictionaries, texts, numbers, bytes and objects that are their attributes.
 //!
 //! Owns the opcodes. Must not know what is written with them, nor any object that needs more than these.
 
@@ -58,6 +58,15 @@ impl Writer {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
+    /// Opens a dictionary; its keys and values follow in turns.
+    pub fn open_dict(&mut self) {
+        self.out.extend_from_slice(b"}(");
+    }
+
+    pub fn close_dict(&mut self) {
+        self.out.push(b'u');
+    }
+
     pub fn bytes(&mut self, bytes: &[u8]) {
         if let Ok(length) = u8::try_from(bytes.len()) {
             self.out.extend_from_slice(&[b'C', length]); // SHORT_BINBYTES
@@ -68,30 +77,59 @@ impl Writer {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Opens a list, also an empty one; its items follow.
-    pub fn open_list(&mut self) {
-        self.out.extend_from_slice(b"](");
+    pub fn empty_list(&mut self) {
+        self.out.push(b']');
+    }
+
+    pub fn empty_dict(&mut self) {
+        self.out.push(b'}');
+    }
+
+    /// What follows is for the list or dictionary before it, or makes a tuple.
+    pub fn mark(&mut self) {
+        self.out.push(b'(');
     }
 
     pub fn close_list(&mut self) {
-        self.out.push(b'e');
-    }
-
-    /// Opens a tuple of any length; its items follow.
-    pub fn open_tuple(&mut self) {
-        self.out.push(b'(');
+        self.out.push(b'e'); // APPENDS
     }
 
     pub fn close_tuple(&mut self) {
         self.out.push(b't');
     }
 
-    /// Opens a dictionary; its keys and values follow in turns.
-    pub fn open_dict(&mut self) {
-        self.out.extend_from_slice(b"}(");
+    /// The class with a number, as `crossing.part_of` finds it.
+    pub fn part(&mut self, number: u64) {
+        self.text("graflow_fast._wire.crossing");
+        self.text("part_of");
+        self.out.push(0x93); // STACK_GLOBAL
+        self.number(number as i64);
+        self.out.extend_from_slice(&[0x85, b'R']); // TUPLE1, REDUCE
     }
 
-    pub fn close_dict(&mut self) {
-        self.out.push(b'u');
+    /// An empty object of the class that was written last.
+    pub fn object(&mut self) {
+        self.out.extend_from_slice(&[b')', 0x81]); // EMPTY_TUPLE, NEWOBJ
+    }
+
+    /// Gives the object before the last dictionary its attributes.
+    pub fn build(&mut self) {
+        self.out.push(b'b');
+    }
+
+    /// Keeps what was written last; such things are counted from 0.
+    pub fn memoize(&mut self) {
+        self.out.push(0x94);
+    }
+
+    /// What was kept as that.
+    pub fn again(&mut self, place: u32) {
+        match u8::try_from(place) {
+            Ok(place) => self.out.extend_from_slice(&[b'h', place]), // BINGET
+            Err(_) => {
+                self.out.push(b'j'); // LONG_BINGET
+                self.out.extend_from_slice(&place.to_le_bytes());
+            }
+        }
     }
 }

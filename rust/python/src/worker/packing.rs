@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
 
 use crate::tables::arguments::bound_of;
 use crate::tables::slots::TaskSlots;
-use crate::wire::scalars::ScalarPickle;
+use crate::wire::plain::PlainPickle;
 use crate::worker::notes::{NotedWish, Notes};
 use graflow_wire::record::{Asked, Key, RecordWriter, Write, CLEAR, DELETE, OPERATIONS};
 
@@ -18,7 +18,7 @@ pub(crate) struct Packing {
     /// definition -> key.
     keys: Py<PyDict>,
     pub writer: RecordWriter,
-    plain: ScalarPickle,
+    plain: PlainPickle,
     pub result: Vec<u8>,
 }
 
@@ -28,7 +28,7 @@ impl Packing {
             keys: side.getattr("keys")?.cast_into()?.unbind(),
             side: side.clone().unbind(),
             writer: RecordWriter::default(),
-            plain: ScalarPickle::default(),
+            plain: PlainPickle::default(),
             result: Vec::new(),
         })
     }
@@ -36,7 +36,7 @@ impl Packing {
     /// Packs what a body returned, for `result`.
     pub(crate) fn result(&mut self, task: &Bound<'_, PyString>, result: &Bound<'_, PyAny>) -> PyResult<()> {
         self.result.clear();
-        if let Some(packed) = self.plain.of_plain(result)? {
+        if let Some(packed) = self.plain.of(result)? {
             self.result.extend_from_slice(packed);
             return Ok(());
         }
@@ -89,7 +89,7 @@ impl Packing {
             self.writer.write(&Write { operation, key: name, value: &[], expires });
             return Ok(());
         }
-        if let Some(value) = self.plain.of_plain(value)? {
+        if let Some(value) = self.plain.of(value)? {
             self.writer.write(&Write { operation, key: name, value, expires });
             return Ok(());
         }
@@ -183,7 +183,7 @@ impl Packing {
             return Ok(false);
         };
         let bound = bound_of(next)?;
-        let bound = if bound.is_empty() { Some(&[][..]) } else { self.plain.of_plain(&bound)? };
+        let bound = if bound.is_empty() { Some(&[][..]) } else { self.plain.of_dictionary(&bound)? };
         let Some(bound) = bound else {
             return Ok(false);
         };

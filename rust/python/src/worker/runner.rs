@@ -16,7 +16,8 @@ use rustc_hash::FxHashMap as HashMap;
 use crate::body::awaited::awaited;
 use crate::body::filling::Source;
 use crate::locked::Locked;
-use crate::wire::scalars::{plain_dictionary, NONE_PICKLE};
+use crate::wire::loading::plain_value;
+use crate::wire::scalars::NONE_PICKLE;
 use crate::worker::context::TaskContext;
 use crate::worker::known::{Answer, Common, Known};
 use crate::worker::link::WorkerLink;
@@ -240,8 +241,8 @@ impl Runner {
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
         let bound = match work.bound {
             [] => None,
-            bytes => match plain_dictionary(py, bytes)? {
-                Some(bound) => Some(bound),
+            bytes => match plain_value(py, bytes)? {
+                Some(bound) => Some(bound.cast_into()?),
                 None => {
                     let loaded = self.side.bind(py).call_method1(intern!(py, "load_bound"), (name, bytes))?;
                     Some(loaded.cast_into::<PyDict>()?)

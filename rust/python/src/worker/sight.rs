@@ -7,7 +7,7 @@ use graflow_pool::ClaimTable;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use crate::wire::scalars::scalar_value;
+use crate::wire::loading::plain_value;
 
 /// Values that were told, for all bodies that see the same.
 pub(crate) struct Sight {
@@ -52,7 +52,7 @@ impl Sight {
         let Ok(bytes) = packed.cast::<PyBytes>() else {
             return Ok(if packed.is_none() { Look::Absent } else { Look::Ask });
         };
-        let value = match scalar_value(py, bytes.as_bytes())? {
+        let value = match plain_value(py, bytes.as_bytes())? {
             Some(value) => value,
             None => self.loads.bind(py).call1((bytes,))?,
         };
