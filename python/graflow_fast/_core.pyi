@@ -261,6 +261,18 @@ class Filler:
     def __new__(cls, definition: Any) -> Filler: ...
     @staticmethod
     def of(definition: Any) -> Filler: ...
+    @staticmethod
+    def of_listed(listed: tuple[tuple[str, bool, bool], ...], looks_up: bool, takes_any: bool) -> Filler: ...
+    @property
+    def takes_any(self) -> bool: ...
+    @property
+    def listed(self) -> tuple[tuple[str, bool, bool], ...]:
+        """Of each parameter: its name, whether it has no default, whether a mapping may be what it asks for."""
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the channel under which values for parameters may be."""
+
     def fill(
         self,
         task_id: str,

@@ -23,7 +23,10 @@ def is_importable(obj: Any) -> bool:
     if type(module) is not str or module in ("__main__", "__mp_main__") or is_sent_by_value(module):
         return False
     found: Any = sys.modules.get(module)
-    for name in str(getattr(obj, "__qualname__", "")).split("."):
+    path = str(getattr(obj, "__qualname__", ""))
+    if "." not in path:
+        return getattr(found, path, None) is obj
+    for name in path.split("."):
         found = getattr(found, name, None)
     return found is obj
 
@@ -39,7 +42,7 @@ def is_sent_by_value(module: str) -> bool:
         _look_for(module)
     cloudpickle = sys.modules.get("cloudpickle")
     asked = cloudpickle.list_registry_pickle_by_value() if cloudpickle is not None else ()
-    return any(module == name or module.startswith(f"{name}.") for name in asked)
+    return bool(asked) and any(module == name or module.startswith(f"{name}.") for name in asked)
 
 
 def is_importable_module(name: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from graflow_fast._core import Filler
 from graflow_fast._wire import crossing
 from graflow_fast._wire.functions import DEFINITION, cell_of, value_of
 from graflow_fast._wire.imports import import_late, prepare, when_imported
@@ -57,6 +58,14 @@ def _await_arrival(segments: Any, tasks: Tasks) -> None:
     """Have segments made here wait until the coordinator has opened them."""
     segments.arena.awaits_arrival = True
     tasks.shares_memory = True
+
+
+def _nothing() -> None:
+    return None
+
+
+#: What definitions have that say nothing.
+_bare = Definition(_nothing).__dict__
 
 
 class Pattern:
@@ -168,7 +177,7 @@ class Worker:
         if blob is None:
             raise LookupError(f"pattern {key} was never sent to this worker")
         self.blobs[key] = blob  # until it is loaded: the link gives it once
-        _, function, needed, current, options, parameters, shown = crossing.loads(blob)
+        _, function, needed, current, name, options, listed, takes_any, shown = crossing.loads(blob)
         self._parts.current.update(current)
         self._parts.refresh(needed)
         template = imported = None
@@ -179,15 +188,16 @@ class Worker:
         annotations = template.annotations if template is not None else getattr(imported, "__annotations__", None)
         if annotations is not None:
             shown["__annotations__"] = annotations
-        fields = {
-            **options,
-            "func": imported,
-            "_parameters": tuple([Parameter(*parameter) for parameter in parameters]),
-            "filler": None,
-            "named": [],
-            "bound_names": {},
-            "shown": shown,
-        }
+        fields = _bare.copy()
+        if options is not None:
+            fields.update(options)
+        fields["name"] = name
+        fields["func"] = imported
+        if template is None or annotations:  # else they are what is seen of the function here
+            fields["_parameters"] = tuple([Parameter(*each) for each in listed])
+        fields["_takes_any"] = takes_any
+        fields["filler"] = Filler.of_listed(listed, fields["resolve_keyword_args"], takes_any)
+        fields["named"], fields["bound_names"], fields["shown"] = [], {}, shown
         del self.blobs[key]
         return Pattern(template, fields)
 

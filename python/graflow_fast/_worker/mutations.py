@@ -297,26 +297,39 @@ class _Cell:
 
 
 def _may_change(function: Any) -> bool:
-    """Say whether a function captures anything but modules, builtins and constants that it does not set."""
+    """Say whether a function captures anything but modules, constants that it does not set, and functions of others.
+
+    Those are builtins, and functions of other modules that have no data of their own: nobody looks into them.
+    """
     code = getattr(function, "__code__", None)
     if code is None or type(function) is not _FUNCTION or function.__closure__ or function.__defaults__:
         return True
     get = function.__globals__.get
     for name in code.co_names:
         value = get(name, _ABSENT)
-        if value is _ABSENT or type(value) is _MODULE:
+        kind = type(value)
+        if value is _ABSENT or kind is _MODULE or kind in _SCALARS:
             continue
-        if type(value) is not _BUILTIN or not isinstance(value.__self__, (_MODULE, type(None))):
+        if kind is _FUNCTION and value.__module__ != function.__module__ and not value.__dict__:
+            continue
+        if kind is not _BUILTIN or not isinstance(value.__self__, (_MODULE, type(None))):
             return True
     has_functions = any(hasattr(constant, "co_code") for constant in code.co_consts)
     return has_functions or bool(function.__kwdefaults__) or _sets_names(code)
 
 
 def _sets_names(code: Any) -> bool:
+    return bool(code.co_names) and not _setting().isdisjoint(code.co_code[::2])
+
+
+def _setting() -> frozenset[int]:
+    """Return the instructions that set names; the first call takes this function's place."""
+    global _setting
     import opcode
 
-    operations = (opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"))
-    return bool(code.co_names) and any(operation in code.co_code[::2] for operation in operations)
+    found = frozenset(opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"))
+    _setting = lambda: found  # noqa: E731
+    return found
 
 
 def _defaults(function: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ has changed comes under its old number; a class stays the class that it was, wit
 
 from __future__ import annotations
 
+import marshal
 import sys
 
 from graflow_fast._wire.functions import CLASS, FUNCTION, MODULE, NOTHING, OBJECT, PART, TEMPLATE, Template, value_of
@@ -198,7 +199,7 @@ class Parts:
     def _load_template(
         self,
         number: int,
-        code: Any,
+        content: bytes,
         namespace: int,
         module: dict[str, Any],
         shown: tuple[str, str, str | None, str | None],
@@ -210,6 +211,7 @@ class Parts:
         if variables is None:
             variables = self._namespaces[namespace] = self._variables_of(module)
         variables.update(module, __builtins__=__builtins__, __spec__=None)
+        code = marshal.loads(content)
         made = self._templates[number] = Template(code, variables, shown, {})
         self._note_codes(number, code, ())
         self._named[number] = namespace, module, named

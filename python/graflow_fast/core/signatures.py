@@ -1,4 +1,7 @@
-"""Which parameters of a function a run may fill. Imported when a task is first run, not when it is defined."""
+"""Which parameters of a function a run may fill. Imported when a task is first run, not when it is defined.
+
+Those of plain functions are read in Rust where nobody needs them in Python (`rust/python/src/body/parameters.rs`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import collections.abc
 import sys
 import types
 import typing
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,9 +17,6 @@ from graflow_fast.core.definition import Parameter
 
 #: Flags of a function's code (`inspect.CO_VARARGS`, `inspect.CO_VARKEYWORDS`).
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
-
-#: By a code's address: itself, and what was found for each kind of defaults of functions without annotations.
-_by_code: dict[int, tuple[Any, dict[Any, tuple[tuple[Parameter, ...], bool]]]] = {}
 
 #: Of one parameter: name, whether a run may fill it, whether it has no default, whether it takes keywords of any name.
 _Found = tuple[str, bool, bool, bool]
@@ -27,8 +26,6 @@ def read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[P
     """Return the parameters that a run may fill, and whether any other keyword is welcome."""
     # What decorators leave behind, which `inspect` follows, is in the function's dictionary.
     if type(func) is types.FunctionType and not func.__dict__:
-        if not annotations_of(func):
-            return _of_plain(func, skip_first)
         listed, annotations = list(_of_code(func)), annotations_of(func)
     else:
         try:
@@ -47,24 +44,6 @@ def read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[P
         found.append(Parameter(name, required, name not in annotations or _fits_mapping(annotation)))
     takes_any = any(takes_any for _, _, _, takes_any in (listed[1:] if skip_first else listed))
     return tuple(found), takes_any
-
-
-def _of_plain(func: types.FunctionType, skip_first: bool) -> tuple[tuple[Parameter, ...], bool]:
-    """Return the same of a function without annotations; those of one code with the same defaults share them."""
-    code = func.__code__
-    defaults, keyword_defaults = func.__defaults__, func.__kwdefaults__
-    kind = skip_first, len(defaults or ()), tuple(keyword_defaults or ())
-    reference, kinds = _by_code.get(id(code), (None, {}))
-    if reference is None or reference() is not code:
-        forget = _by_code.pop  # held by itself: modules lose their names when the interpreter ends
-        address = id(code)
-        _by_code[address] = weakref.ref(code, lambda _: forget(address, None)), kinds
-    found = kinds.get(kind)
-    if found is None:
-        listed = list(_of_code(func))[1:] if skip_first else list(_of_code(func))
-        fillable = tuple(Parameter(name, required, True) for name, is_fillable, required, _ in listed if is_fillable)
-        found = kinds[kind] = fillable, any(takes_any for _, _, _, takes_any in listed)
-    return found
 
 
 def annotations_of(func: Callable[..., Any]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class DefinitionTable:
 
     def __init__(self, core: Any) -> None:
         self._core = core
+        self._define = core.define
         #: Keys for definitions and whatever else this pool's workers are told once.
         self.keys = numbers
         #: What the pool was told: the version of each part, and the keys of patterns and definitions.
@@ -279,7 +280,17 @@ class DefinitionTable:
                 self._send(part.number, part.version, part.blob)
 
     def _tell(self, how: str, number: int, blob: bytes) -> None:
-        """Tell the core now, or later if another thread is using it: a class goes to the pools of all runs."""
+        """Tell the core now, or later if another thread is using it: a class goes to the pools of all runs.
+
+        For who holds the lock of the store.
+        """
+        if not self._late:
+            try:
+                (self._define if how == "define" else self._core.share)(number, blob)
+                return
+            except RuntimeError as error:
+                if str(error) != _IN_USE:
+                    raise
         self._late.append((how, number, blob))
         self.tell_late()
 

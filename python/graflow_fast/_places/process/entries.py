@@ -12,6 +12,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from graflow_fast._core import Filler
 from graflow_fast._places.process.parts import Part, Template, numbers
 from graflow_fast._places.process.store import store
 from graflow_fast._places.process.tables import gone
@@ -43,6 +44,8 @@ _OPTIONS = (
     "cache",
 )
 _options_of = itemgetter(*_OPTIONS)
+#: What the options but the name are of most definitions.
+_DEFAULTS = tuple(itemgetter(*_OPTIONS[1:])(Definition(is_importable).__dict__))
 _shown_of = attrgetter(*SHOWN)
 _RICH_OPTION = "retry_policy"
 #: All else that a definition has by itself.
@@ -80,12 +83,13 @@ class Pattern:
     def __init__(self, template: Template | None, definition: Definition) -> None:
         self.template = template
         self.function = None if template is not None else definition.func
-        parameters = definition.parameters
-        options = dict(zip(_OPTIONS, _options_of(definition.__dict__), strict=True))
-        self.shown = dict(definition.shown)
-        shown = {name: value for name, value in self.shown.items() if name != "__annotations__"}
-        listed = tuple((each.name, each.required, each.takes_mapping) for each in parameters)
-        self.fields = {**options, "_takes_any": definition._takes_any, _RICH_OPTION: None}, listed, shown
+        filler = Filler.of(definition)
+        self.shown = definition.shown.copy()
+        shown = self.shown.copy()
+        shown.pop("__annotations__", None)
+        options = _options_of(definition.__dict__)
+        others = None if options[1:] == _DEFAULTS else dict(zip(_OPTIONS[1:], options[1:], strict=True))
+        self.fields = options[0], others, filler.listed, filler.takes_any, shown
         self.key = 0
         self.keys: tuple[int, ...] = ()
         self.epoch = -1
@@ -104,7 +108,7 @@ class Pattern:
 
     def is_plain(self) -> bool:
         """Say whether all that is not in the template crosses without a pickle."""
-        if not are_plain(tuple(self.fields[2].values())):
+        if not are_plain(tuple(self.fields[4].values())):
             return False
         return self.template is None or self.shows({**self.shown, "__annotations__": self.template.annotations})
 
@@ -181,7 +185,7 @@ def _new_pattern(definition: Definition, key: Any) -> Pattern | None:
             return None
     elif type(function) is not FunctionType or function.__dict__ or (template := store.template_of(function)) is None:
         return None
-    if not are_plain(_options_of(fields)) or len(fields) != len(_OPTIONS) + 1 + len(_OTHERS):
+    if not are_plain(key[3] if len(key) == 5 else key[1]) or len(fields) != len(_OPTIONS) + 1 + len(_OTHERS):
         return None
     made = Pattern(template, definition)
     if not made.is_plain():
@@ -257,20 +261,24 @@ def _contents(function: FunctionType) -> tuple[Any, ...] | None:
 
 def reach(roots: Iterable[Part | Entry]) -> tuple[list[Part], list[Entry]]:
     """Return the parts and the definitions that these are or name, directly or not."""
-    seen: dict[int, Part | Entry] = {}
+    seen: set[int] = set()
+    parts: list[Part] = []
+    entries: list[Entry] = []
     todo = list(roots)
     while todo:
         current = todo.pop()
         if id(current) in seen:
             continue
-        seen[id(current)] = current
-        todo.extend(current.uses)
-        if type(current) is Entry and current.pattern is not None and current.pattern.template is not None:
-            todo.append(current.pattern.template)
-    return (
-        [each for each in seen.values() if isinstance(each, Part)],
-        [each for each in seen.values() if type(each) is Entry],
-    )
+        seen.add(id(current))
+        if type(current) is Entry:
+            entries.append(current)
+            if current.pattern is not None and current.pattern.template is not None:
+                todo.append(current.pattern.template)
+        else:
+            parts.append(current)  # type: ignore[arg-type]
+        if current.uses:
+            todo.extend(current.uses)
+    return parts, entries
 
 
 def state_of(parts: Sequence[Part], entries: Sequence[Entry]) -> State:

@@ -78,8 +78,7 @@ class Part:
     def _look(self, store: Store) -> None:
         raise NotImplementedError
 
-    def _is_now(self, content: tuple[Any, ...], uses: Iterable[Part | Entry]) -> None:
-        blob = crossing.marshalled(content)
+    def _is_now(self, blob: bytes | None, uses: Iterable[Part | Entry]) -> None:
         assert blob is not None
         self.uses = tuple(dict.fromkeys(uses))
         if blob != self.blob:
@@ -113,14 +112,16 @@ class Namespace:
 class Template(Part):
     """The code of functions with the globals it names, and all else that functions of it have in common."""
 
-    __slots__ = ("_attributes", "_bindings", "_found", "_names", "_shown", "annotations", "code", "namespace")
+    __slots__ = ("_attributes", "_bindings", "_content", "_found", "_names", "_shown", "annotations", "code", "namespace")
 
-    def __init__(self, function: FunctionType, namespace: Namespace) -> None:
+    def __init__(self, function: FunctionType, content: bytes, shown: tuple[Any, ...], namespace: Namespace) -> None:
         super().__init__()
         self.code = function.__code__
+        #: The code as bytes.
+        self._content = content
         self.namespace = namespace
         self.annotations = dict(annotations_of(function))
-        self._shown = tuple(getattr(function, name) for name in SHOWN)
+        self._shown = shown
         self._names = tuple(global_names(self.code))
         #: What the names were bound to.
         self._bindings: tuple[Any, ...] = ()
@@ -173,20 +174,20 @@ class Template(Part):
         if left_out and is_importable_module(home):  # where the initializer has set them
             named.update({name: (MEMBER, (home, name)) for name in self._names if name in left_out})
         annotations = {name: describe(value, self.code, other) for name, value in self.annotations.items()}
-        module_globals = self.namespace.module_globals
-        module = {
-            name: value
-            for name in _MODULE_NAMES
-            if type(value := module_globals.get(name, _ABSENT)) in (str, type(None))
-        }
-        self._found = self._values_of_attributes()
-        foreign = tuple(
-            (variables["__name__"], name, describe(value, self.code, other))
-            for (variables, name), value in zip(self._attributes, self._found, strict=True)
-            if is_set_by_program(value)
-        )
-        content = TEMPLATE, self.code, self.namespace.number, module, self._shown, named, annotations, foreign
-        self._is_now(content, uses)
+        module = {}
+        for name in _MODULE_NAMES:
+            if (value := get(name, _ABSENT)) is None or type(value) is str:
+                module[name] = value
+        foreign: tuple[Any, ...] = ()
+        if self._attributes:
+            self._found = self._values_of_attributes()
+            foreign = tuple(
+                (variables["__name__"], name, describe(value, self.code, other))
+                for (variables, name), value in zip(self._attributes, self._found, strict=True)
+                if is_set_by_program(value)
+            )
+        content = TEMPLATE, self._content, self.namespace.number, module, self._shown, named, annotations, foreign
+        self._is_now(crossing.marshalled_plain(content), uses)
         self._bindings = bindings
 
     def _names_what_it_did(self) -> bool:
@@ -216,7 +217,7 @@ class Function(Part):
         function = self._function
         keyword_defaults = function.__kwdefaults__ or None
         content = FUNCTION, self._template.number, function.__defaults__, keyword_defaults
-        self._is_now(content, (self._template,))
+        self._is_now(crossing.marshalled(content), (self._template,))
 
 
 class Object(Part):
@@ -233,7 +234,7 @@ class Object(Part):
     def _look(self, store: Store) -> None:
         data, given, uses, made_of = store.pickle(self.value, self.number)
         self._made_of = made_of if len(data) <= _LARGE else None
-        self._is_now((OBJECT, given, data), uses)
+        self._is_now(crossing.marshalled_plain((OBJECT, given, data)), uses)
 
     def number_of(self, address: int) -> int | None:
         """Return the number of what it is made of, -1 for the value itself."""
@@ -278,7 +279,7 @@ class Class(Part):
             return
         skeleton, state, given, uses = store.pickle_class(kind, self.number)
         self.content = CLASS, skeleton, given, state
-        self._is_now(self.content, uses)
+        self._is_now(crossing.marshalled_plain(self.content), uses)
         self._known = now
 
 

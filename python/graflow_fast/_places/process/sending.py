@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.packing import packed_value
-from graflow_fast._core import by_definition
+from graflow_fast._core import Filler, by_definition
 from graflow_fast._places.process.definitions import DefinitionTable
 from graflow_fast._places.process.initializers import INITIALIZER, initializer_of
 from graflow_fast._places.process.program.state import program_state
@@ -85,13 +85,7 @@ class Sending:
 
     def declared(self, branch: Branch, definition: Definition) -> dict[str, bytes | None]:
         """Return the channel's values for the parameters of a body, as bytes."""
-        if not definition.resolve_keyword_args:
-            return {}
-        values: dict[str, bytes | None] = {}
-        for parameter in definition.parameters:
-            for key in (parameter.result_key, parameter.name):
-                values[key] = packed_value(branch.channel, key, self.copies)
-        return values
+        return {key: packed_value(branch.channel, key, self.copies) for key in Filler.of(definition).keys}
 
     def view(self, branch: Branch) -> int:
         """Return the key of what workers are told of the channel for a branch."""

@@ -7,6 +7,7 @@ was sent where is a table's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from threading import RLock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from graflow_fast._wire.functions import Given
     from graflow_fast.core.definition import Definition
 
+_shown_of = attrgetter(*SHOWN)
 #: A class that was made by a statement (`Py_TPFLAGS_HEAPTYPE`).
 _HEAP_TYPE = 1 << 9
 
@@ -78,15 +80,16 @@ class Store:
     def template_of(self, function: FunctionType) -> Template | None:
         """Return the template of a function, None when its code can't cross by itself."""
         code, module_globals = function.__code__, function.__globals__
-        key = (id(code), id(module_globals), *[getattr(function, name) for name in SHOWN])
+        shown = _shown_of(function)
+        key = id(code), id(module_globals), shown
         found = self._templates.get(key)
         if found is None:
-            if code_bytes(code) is None or not are_plain(key):
+            if (content := code_bytes(code)) is None or not are_plain(shown):
                 return None
             namespace = self._namespaces.get(id(module_globals))
             if namespace is None:
                 namespace = self._namespaces[id(module_globals)] = Namespace(module_globals)
-            found = self._templates[key] = Template(function, namespace)
+            found = self._templates[key] = Template(function, content, shown, namespace)
         return found
 
     def class_of(self, kind: type) -> Class | None:

@@ -6,7 +6,10 @@ use graflow_ledger::{fill, Filled, Look};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use crate::body::parameters::plain_parameters;
+use crate::tables::values::result_key;
 
 /// One parameter that a run may fill.
 #[derive(FromPyObject)]
@@ -15,6 +18,13 @@ pub(crate) struct Parameter {
     pub result_key: Py<PyString>,
     required: bool,
     takes_mapping: bool,
+}
+
+impl Parameter {
+    pub(crate) fn new(name: &Bound<'_, PyString>, required: bool, takes_mapping: bool) -> PyResult<Self> {
+        let result_key = result_key(name)?.unbind();
+        Ok(Self { name: name.clone().unbind(), result_key, required, takes_mapping })
+    }
 }
 
 impl graflow_ledger::Parameter for Parameter {
@@ -39,8 +49,9 @@ pub(crate) trait Source<'py> {
 pub struct Filler {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) looks_up: bool,
-    /// The names that may be bound; None for any.
-    names: Option<Py<PyFrozenSet>>,
+    /// Whether arguments of other names may be bound.
+    #[pyo3(get)]
+    takes_any: bool,
 }
 
 impl Filler {
@@ -56,7 +67,20 @@ impl Filler {
         Ok(made)
     }
 
-    fn listed<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
+    fn takes(&self, name: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let is_one = |parameter: &Parameter| parameter.name.as_ptr() == name.as_ptr();
+        if self.parameters.iter().any(is_one) {
+            return Ok(true);
+        }
+        for parameter in &self.parameters {
+            if name.eq(&parameter.name)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn names<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
         self.parameters.iter().map(|parameter| parameter.name.bind(py).clone()).collect()
     }
 
@@ -84,10 +108,10 @@ impl Filler {
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
         let py = task_id.py();
         let mut arguments = bound.filter(|bound| !bound.is_empty());
-        if let (Some(bound), Some(names)) = (&arguments, &self.names) {
+        if let Some(bound) = arguments.as_ref().filter(|_| !self.takes_any) {
             for name in bound.keys() {
-                if !names.bind(py).contains(&name)? {
-                    words(py)?.call_method1(intern!(py, "refuse_unknown"), (task_id, self.listed(py), bound))?;
+                if !self.takes(&name)? {
+                    words(py)?.call_method1(intern!(py, "refuse_unknown"), (task_id, self.names(py), bound))?;
                 }
             }
         }
@@ -120,15 +144,46 @@ impl Filler {
     #[new]
     fn new(definition: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = definition.py();
-        let parameters: Vec<Parameter> = definition.getattr(intern!(py, "parameters"))?.extract()?;
-        let names = if definition.getattr(intern!(py, "takes_any"))?.is_truthy()? {
-            None
-        } else {
-            let names = parameters.iter().map(|parameter| parameter.name.bind(py));
-            Some(PyFrozenSet::new(py, names)?.unbind())
-        };
         let looks_up = definition.getattr(intern!(py, "resolve_keyword_args"))?.is_truthy()?;
-        Ok(Self { parameters, looks_up, names })
+        let function = definition.getattr(intern!(py, "func"))?;
+        let skips_first = definition.getattr(intern!(py, "inject_context"))?.is_truthy()?;
+        if let Some((parameters, takes_any)) = plain_parameters(&function, skips_first)? {
+            return Ok(Self { parameters, looks_up, takes_any });
+        }
+        let parameters: Vec<Parameter> = definition.getattr(intern!(py, "parameters"))?.extract()?;
+        let takes_any = definition.getattr(intern!(py, "takes_any"))?.is_truthy()?;
+        Ok(Self { parameters, looks_up, takes_any })
+    }
+
+    /// That of parameters as another one has listed them.
+    #[staticmethod]
+    fn of_listed(
+        py: Python<'_>,
+        listed: Vec<(Py<PyString>, bool, bool)>,
+        looks_up: bool,
+        takes_any: bool,
+    ) -> PyResult<Self> {
+        let parameters = listed
+            .into_iter()
+            .map(|(name, required, takes_mapping)| Parameter::new(name.bind(py), required, takes_mapping))
+            .collect::<PyResult<_>>()?;
+        Ok(Self { parameters, looks_up, takes_any })
+    }
+
+    /// Of each parameter: its name, whether it has no default, whether a mapping may be what it asks for.
+    #[getter]
+    fn listed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let parameters = self.parameters.iter();
+        PyTuple::new(py, parameters.map(|each| (&each.name, each.required, each.takes_mapping)).collect::<Vec<_>>())
+    }
+
+    /// The keys of the channel under which values for parameters may be.
+    #[getter]
+    fn keys<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
+        if !self.looks_up {
+            return Vec::new();
+        }
+        self.parameters.iter().flat_map(|each| [each.result_key.bind(py).clone(), each.name.bind(py).clone()]).collect()
     }
 
     /// That of a definition, made when it is first asked for and kept there.
