@@ -5,7 +5,8 @@
 //! A worker is filled up to [`HIGH`] and again when it falls below half of that. It reports every [`BEAT`], so it never
 //! works off all it has before the coordinator has heard of it. A longer beat would wake the coordinator less often, and
 //! let what depends on a task wait longer. A function nobody has measured counts as [`HIGH`] (one task fills the worker);
-//! every measured task allows one more, so batches about double per round until the measured duration rules.
+//! every measured task allows one more, so batches about double per round until the measured duration rules. Where each
+//! task has a function of its own none is ever measured before, so what first tasks of others took is taken for it.
 use crate::tickets::NumberMap;
 
 /// How long reports wait in a worker that has more to do, in nanoseconds.
@@ -16,27 +17,47 @@ pub const HIGH: u64 = 3 * BEAT;
 const WEIGHT: f64 = 0.1;
 /// One sample counts at most this many times the average: a rare long task must not stop batching.
 const OUTLIER: f64 = 16.0;
+/// A function that nobody has measured counts as so many of those that were: it may be another one.
+const CAUTION: u64 = 4;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Average {
     nanoseconds: f64,
     seen: u32,
+}
+
+impl Average {
+    fn estimate(&self) -> u64 {
+        let trusted = HIGH / (u64::from(self.seen) + 1);
+        (self.nanoseconds as u64).max(trusted).max(1)
+    }
+
+    fn record(&mut self, nanoseconds: u64) {
+        let mut sample = nanoseconds as f64;
+        if self.seen > 0 {
+            sample = sample.min((self.nanoseconds * OUTLIER).max(1e6));
+        }
+        self.seen = self.seen.saturating_add(1);
+        let weight = WEIGHT.max(1.0 / f64::from(self.seen));
+        self.nanoseconds += (sample - self.nanoseconds) * weight;
+    }
 }
 
 /// Average durations by function key.
 #[derive(Default)]
 pub struct Durations {
     averages: NumberMap<Average>,
+    /// Of the first task of each function.
+    firsts: Average,
 }
 
 impl Durations {
     /// What a task of this function should be counted as, in nanoseconds.
     pub fn estimate(&self, key: u64) -> u64 {
-        let Some(average) = self.averages.get(&key) else {
-            return HIGH;
-        };
-        let trusted = HIGH / (u64::from(average.seen) + 1);
-        (average.nanoseconds as u64).max(trusted).max(1)
+        match self.averages.get(&key) {
+            Some(average) => average.estimate(),
+            None => (self.firsts.estimate() * CAUTION).min(HIGH),
+        }
     }
 
     /// How long tasks of this function have taken, in nanoseconds; `None` before one has ended.
@@ -46,14 +67,11 @@ impl Durations {
 
     /// Takes a measured duration into the average.
     pub fn record(&mut self, key: u64, nanoseconds: u64) {
-        let average = self.averages.entry(key).or_insert(Average { nanoseconds: 0.0, seen: 0 });
-        let mut sample = nanoseconds as f64;
-        if average.seen > 0 {
-            sample = sample.min((average.nanoseconds * OUTLIER).max(1e6));
+        let average = self.averages.entry(key).or_default();
+        if average.seen == 0 {
+            self.firsts.record(nanoseconds);
         }
-        average.seen = average.seen.saturating_add(1);
-        let weight = WEIGHT.max(1.0 / f64::from(average.seen));
-        average.nanoseconds += (sample - average.nanoseconds) * weight;
+        average.record(nanoseconds);
     }
 
     /// Drops what is known about a function.
@@ -82,6 +100,29 @@ mod tests {
             }
         }
         assert_eq!(sizes, [1, 2, 4, 8, 16, 32]);
+    }
+
+    #[test]
+    fn functions_that_nobody_has_measured_count_as_those_did_that_were() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.estimate(0), HIGH);
+        for key in 0..1_000 {
+            durations.record(key, 10_000);
+        }
+        assert_eq!(durations.estimate(1_000), 40_000);
+        for key in 1_000..1_100 {
+            durations.record(key, 15_000_000);
+        }
+        assert_eq!(durations.estimate(1_100), HIGH);
+    }
+
+    #[test]
+    fn what_one_function_takes_the_second_time_says_nothing_of_others() {
+        let mut durations = Durations::default();
+        for _ in 0..1_000 {
+            durations.record(1, 10_000);
+        }
+        assert_eq!(durations.estimate(2), HIGH);
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(crate) fn plain_parameters(
     skips_first: bool,
 ) -> PyResult<Option<(Vec<Parameter>, bool)>> {
     let py = function.py();
-    let kind =
-        FUNCTION.get_or_try_init(py, || Ok::<_, PyErr>(py.import("types")?.getattr("FunctionType")?.cast_into()?.unbind()))?;
+    let kind = FUNCTION
+        .get_or_try_init(py, || Ok::<_, PyErr>(py.import("types")?.getattr("FunctionType")?.cast_into()?.unbind()))?;
     if !function.get_type().is(kind) || !is_empty(function, intern!(py, "__dict__"))? {
         return Ok(None);
     }
