@@ -44,6 +44,7 @@ __all__ = [
     "load_edges",
     "load_members",
     "load_tasks",
+    "pack_call",
     "pack_chunk",
     "pack_failure",
     "pack_plain",
@@ -327,6 +328,9 @@ def add_operations(
 
 def pack_plain(value: Any) -> bytes | None:
     """A value as bytes if it is made of scalars, lists, tuples, dictionaries and the program's own objects; else None."""
+
+def pack_call(module: str, name: str, arguments: tuple[Any, ...]) -> bytes | None:
+    """A call of a function of a module with such arguments as bytes, which load to what it returns; else None."""
 
 def give_back_memory() -> None: ...
 def die_with_parent(parent: int) -> bool: ...

@@ -20,6 +20,7 @@ from graflow_fast.core.task import Executable, SequentialTask, TaskReference
 from graflow_fast.exceptions import GraflowRuntimeError, RemoteTaskError, TaskSerializationError
 
 PICKLING = "graflow_fast._wire.pickling"
+_MADE_TASKS = "graflow_fast._wire.made_tasks"
 
 _WORDS = {"result": "the result", "data": "data for next_iteration()", "key": "a key of the channel"}
 
@@ -143,7 +144,8 @@ def pack_task(task_id: str, made: Executable) -> bytes:
     Raises:
         TaskSerializationError: something in it can't be pickled.
     """
-    return _pack_task(task_id, _what(made), made)
+    packed: bytes | None = import_late(_MADE_TASKS).pack(made)
+    return _pack_task(task_id, _what(made), made) if packed is None else packed
 
 
 def _what(made: Executable) -> str:

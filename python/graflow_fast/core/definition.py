@@ -131,9 +131,12 @@ class Definition:
         #: The names that tasks of it bind, so that all tasks which bind the same hold the same tuple.
         self.bound_names: dict[tuple[str, ...], tuple[str, ...]] = {}
         #: What tasks show of the function, to be put into their dictionaries.
-        self.shown: dict[str, Any] = {
-            name: value for name in _SHOWN if (value := getattr(func, name, None)) is not None
-        }
+        self.shown = self.shown_by(func)
+
+    @staticmethod
+    def shown_by(func: Callable[..., Any]) -> dict[str, Any]:
+        """Return what tasks show of a function."""
+        return {name: value for name in _SHOWN if (value := getattr(func, name, None)) is not None}
 
     @staticmethod
     def of(func: Callable[..., Any], inject_context: bool, resolve_keyword_args: bool, **options: Any) -> Definition:
@@ -142,11 +145,12 @@ class Definition:
         Raises:
             ConfigError: an option is out of range, or the function is an async generator.
         """
-        is_plain = all(
-            value is None or (name == "priority" and type(value) is int and not value)
-            for name, value in options.items()
-        )
-        if type(func) is not _FUNCTION or not is_plain:
+        is_plain = type(func) is _FUNCTION
+        for name, value in options.items():
+            if value is not None and (name != "priority" or type(value) is not int or value):
+                is_plain = False
+                break
+        if not is_plain:
             return Definition(func, inject_context=inject_context, resolve_keyword_args=resolve_keyword_args, **options)
         address = id(func), inject_context, resolve_keyword_args
         annotations = None if LAZY_ANNOTATIONS else func.__annotations__

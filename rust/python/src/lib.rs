@@ -44,6 +44,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(wire::code::global_names, module)?)?;
     module.add_function(wrap_pyfunction!(wire::code::add_operations, module)?)?;
     module.add_function(wrap_pyfunction!(wire::plain::pack_plain, module)?)?;
+    module.add_function(wrap_pyfunction!(wire::plain::pack_call, module)?)?;
     module.add_function(wrap_pyfunction!(worker::link::die_with_parent, module)?)?;
     module.add_function(wrap_pyfunction!(worker::link::say_progress, module)?)?;
     module.add_function(wrap_pyfunction!(worker::packing::pack_failure, module)?)?;

@@ -1,6 +1,6 @@
 //! The parameters of plain functions, read from their code: what `core/signatures.py` does for all others.
 //!
-//! Owns which functions these are: without annotations, and without what decorators leave behind. Must not know where values
+//! Owns which functions these are: those whose parameters have no annotations, and without what decorators leave behind. Must not know where values
 //! come from.
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -28,7 +28,7 @@ pub(crate) fn plain_parameters(
     }
     // Where annotations are computed when somebody reads them, that may fail.
     let is_lazy = py.version_info() >= (3, 14) && !function.getattr(intern!(py, "__annotate__"))?.is_none();
-    if is_lazy || !is_empty(function, intern!(py, "__annotations__"))? {
+    if is_lazy || !are_unannotated(function)? {
         return Ok(None);
     }
     let code = function.getattr(intern!(py, "__code__"))?;
@@ -63,6 +63,14 @@ pub(crate) fn plain_parameters(
     }
     let takes_any = flags & VARKEYWORDS != 0 && place > 0;
     Ok(Some((found, takes_any)))
+}
+
+fn are_unannotated(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let annotations = function.getattr(intern!(function.py(), "__annotations__"))?;
+    let Ok(annotations) = annotations.cast_exact::<PyDict>() else {
+        return Ok(false);
+    };
+    Ok(annotations.is_empty() || (annotations.len() == 1 && annotations.contains(intern!(function.py(), "return"))?))
 }
 
 fn is_empty(function: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<bool> {

@@ -100,11 +100,21 @@ impl Writer {
 
     /// The class with a number, as `crossing.part_of` finds it.
     pub fn part(&mut self, number: u64) {
-        self.text("graflow_fast._wire.crossing");
-        self.text("part_of");
-        self.out.push(0x93); // STACK_GLOBAL
+        self.global("graflow_fast._wire.crossing", "part_of");
         self.number(number as i64);
         self.out.extend_from_slice(&[0x85, b'R']); // TUPLE1, REDUCE
+    }
+
+    /// What a module has under a name.
+    pub fn global(&mut self, module: &str, name: &str) {
+        self.text(module);
+        self.text(name);
+        self.out.push(0x93); // STACK_GLOBAL
+    }
+
+    /// What the function before the last tuple makes of that.
+    pub fn call(&mut self) {
+        self.out.push(b'R'); // REDUCE
     }
 
     /// An empty object of the class that was written last.

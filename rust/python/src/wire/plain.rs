@@ -44,6 +44,18 @@ impl PlainPickle {
         Ok(if is_plain? { Some(self.out.end()) } else { None })
     }
 
+    fn of_call(&mut self, module: &str, name: &str, arguments: &Bound<'_, PyTuple>) -> PyResult<Option<&[u8]>> {
+        self.restart();
+        self.out.global(module, name);
+        let is_plain = self.tuple(arguments);
+        self.let_go();
+        if !is_plain? {
+            return Ok(None);
+        }
+        self.out.call();
+        Ok(Some(self.out.end()))
+    }
+
     fn restart(&mut self) {
         self.out.restart();
         self.depth = 0;
@@ -193,6 +205,16 @@ impl PlainPickle {
 #[pyfunction]
 pub(crate) fn pack_plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
     Ok(PlainPickle::default().of(value)?.map(|packed| PyBytes::new(value.py(), packed)))
+}
+
+/// A call of a function of a module with plain arguments as bytes, which load to what it returns; None if one is not plain.
+#[pyfunction]
+pub(crate) fn pack_call<'py>(
+    module: &str,
+    name: &str,
+    arguments: &Bound<'py, PyTuple>,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    Ok(PlainPickle::default().of_call(module, name, arguments)?.map(|packed| PyBytes::new(arguments.py(), packed)))
 }
 
 /// The number under which a class of the program's own crosses, if its objects are what their attributes say.
