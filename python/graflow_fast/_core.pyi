@@ -327,7 +327,7 @@ def add_operations(
     """Add what code does, inner functions and classes included; see `Operations` in `_worker/operations.py`."""
 
 def pack_plain(value: Any) -> bytes | None:
-    """A value as bytes if it is made of scalars, lists, tuples, dictionaries and the program's own objects; else None."""
+    """A value as bytes if it is made of scalars, containers and the program's own objects; else None."""
 
 def pack_call(module: str, name: str, arguments: tuple[Any, ...]) -> bytes | None:
     """A call of a function of a module with such arguments as bytes, which load to what it returns; else None."""

@@ -51,11 +51,11 @@ class Template:
         self.module_globals = module_globals
         self.annotations = annotations
         self._name = shown[0]
-        sample = self.make(
-            None if not code.co_freevars else tuple([cell_of() for _ in code.co_freevars]), None, None, {}
-        )
+        sample = _FUNCTION(code, module_globals, shown[0], None, tuple([cell_of() for _ in code.co_freevars]) or None)
         #: What a function of that code would not have by itself.
-        self._more = [(name, value) for name, value in zip(SHOWN, shown) if getattr(sample, name) != value]  # noqa: B905
+        self._more: list[tuple[str, str | None]] = []
+        if (sample.__name__, sample.__qualname__, sample.__module__, sample.__doc__) != shown:
+            self._more = [(name, value) for name, value in zip(SHOWN, shown) if getattr(sample, name) != value]  # noqa: B905
 
     def make(
         self,

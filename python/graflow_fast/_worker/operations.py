@@ -1,7 +1,7 @@
 """What the instructions of a function do to names: which it sets, which attributes it stores, and what it reads before.
 
-Owns what is kept of it; reading the instructions is `rust/python/src/wire/code.rs`'s, since in Python it takes longer than
-all else that is done for a function. Knows nothing of values.
+Owns what is kept of it; reading instructions is `rust/python/src/wire/code.rs`'s, since in Python it takes longer than all
+else that is done for a function. Knows nothing of values.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graflow_fast._places.process.entries import Entry, Pattern, current_keys, keys_of, living, numbers_of
+from graflow_fast._places.process.entries import Entry, Pattern, current_keys, keys_of, living, living_among, numbers_of
 from graflow_fast._places.process.parts import Part
 from graflow_fast._wire import crossing
 from graflow_fast._wire.functions import DEFINITION, PATTERN, WHOLE
@@ -16,9 +16,9 @@ from graflow_fast._wire.functions import DEFINITION, PATTERN, WHOLE
 
 def compose_pattern(pattern: Pattern) -> None:
     """Set what is sent of a pattern."""
-    pattern.keys = (pattern.key, *numbers_of(pattern.parts), *keys_of(pattern.entries))
-    current = current_keys(pattern.entries)
-    content = PATTERN, pattern.what(), numbers_of(pattern.parts), current, *pattern.fields
+    parts, entries = numbers_of(pattern.parts), pattern.entries
+    pattern.keys = (pattern.key, *parts, *keys_of(entries)) if entries else (pattern.key, *parts)
+    content = PATTERN, pattern.what(), parts, current_keys(entries), *pattern.fields
     pattern.blob = crossing.marshalled_plain(content)
 
 
@@ -35,5 +35,5 @@ def compose(entry: Entry, parts: Sequence[Part], others: Sequence[Entry]) -> Non
         content = (WHOLE, *rest) if pattern is None else (DEFINITION, pattern.key, None, None, None, *rest)
     entry.blob = crossing.marshalled_plain(content)
     entry.keys = (entry.key, *numbers_of(parts), *keys_of(others), *(() if pattern is None else pattern.keys))
-    named = [found for each in others if (found := each()) is not None]
+    named = living_among(others)
     living(entry).named = named if pattern is None else [*named, *pattern.named]

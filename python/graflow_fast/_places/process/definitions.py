@@ -8,7 +8,7 @@ what definitions are is `entries'`, and what functions are made of `parts'`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from graflow_fast._places.process.entries import (
     entry_of,
     known,
     living,
+    living_among,
     look_at,
     numbers_of,
     pattern_of,
@@ -177,7 +178,9 @@ class DefinitionTable:
         if entry.blob != blob:
             _renew(entry, blob)
             entry.version += 1
-            entry.pattern, entry.own, entry.pickled, entry.uses = pattern, own, None, ()
+            entry.pattern, entry.own = pattern, own
+            if entry.pickled is not None:
+                entry.pickled, entry.uses = None, ()
             entry.state = pattern.key, entry.version, ()
         self._send(entry.key, 0, blob)
         definition.named = pattern.named
@@ -192,7 +195,7 @@ class DefinitionTable:
         self._settle((entry,))
         return entry.keys
 
-    def _settle(self, roots: Iterable[Any]) -> None:
+    def _settle(self, roots: Sequence[Any]) -> None:
         """Look again at definitions, patterns or parts and all that they name, and send what has changed.
 
         Definitions name each other by their keys, which a change replaces; so all keys are settled before any is sent.
@@ -201,7 +204,7 @@ class DefinitionTable:
         for pattern in patterns:
             parts_before = pattern.parts
             pattern.parts, pattern.entries = reach(() if pattern.template is None else (pattern.template,))
-            pattern.named = [found for each in pattern.entries if (found := each()) is not None]
+            pattern.named = living_among(pattern.entries)
             state = state_of(pattern.parts, pattern.entries)
             if state != pattern.state or not pattern.key:
                 pattern.state = state
@@ -228,8 +231,12 @@ class DefinitionTable:
             self._send_parts(entry.parts)
             entry.epoch = store.epoch
 
-    def _look_at_all(self, roots: Iterable[Any]) -> tuple[list[Pattern], list[Entry]]:
+    def _look_at_all(self, roots: Sequence[Any]) -> tuple[list[Pattern], list[Entry]]:
         """Look at all that can be reached; return the patterns and definitions among it."""
+        if len(roots) == 1 and type(roots[0]) is Pattern and (template := roots[0].template) is not None:
+            template.look(store)
+            if not template.uses:
+                return [roots[0]], []
         patterns: dict[int, Pattern] = {}
         entries: dict[int, Entry] = {}
         parts: dict[int, Part] = {}
@@ -280,11 +287,8 @@ class DefinitionTable:
                 self._send(part.number, part.version, part.blob)
 
     def _tell(self, how: str, number: int, blob: bytes) -> None:
-        """Tell the core now, or later if another thread is using it: a class goes to the pools of all runs.
-
-        For who holds the lock of the store.
-        """
-        if not self._late:
+        """Tell the core now, or later if another thread is using it: a class goes to the pools of all runs."""
+        if not self._late:  # whoever is here holds the lock of the store
             try:
                 (self._define if how == "define" else self._core.share)(number, blob)
                 return
@@ -349,7 +353,8 @@ class DefinitionTable:
 
 def _renew(entry: Entry, blob: bytes, parts_before: Any = ()) -> None:
     """Give a definition another key: what it captured has changed, or it has none."""
-    _outdate(entry.key, parts_before)
+    if entry.key:
+        _outdate(entry.key, parts_before)
     key = entry.key = next(numbers)
     entry.blob = blob
     if entry.former is None:

@@ -23,7 +23,7 @@ from graflow_fast._wire.importable import is_importable
 from graflow_fast.core.definition import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     #: What a key stands for: the parts and definitions that it names, and how often each had changed.
     State = tuple[tuple[int, int], ...]
@@ -50,6 +50,7 @@ _shown_of = attrgetter(*SHOWN)
 _RICH_OPTION = "retry_policy"
 #: All else that a definition has by itself.
 _OTHERS = frozenset(("func", "_parameters", "_takes_any", "filler", "named", "bound_names", "shown"))
+_MOST_FIELDS = len(_OPTIONS) + 1 + len(_OTHERS)
 
 
 class Pattern:
@@ -80,14 +81,13 @@ class Pattern:
         "template",
     )
 
-    def __init__(self, template: Template | None, definition: Definition) -> None:
+    def __init__(self, template: Template | None, definition: Definition, options: tuple[Any, ...]) -> None:
         self.template = template
         self.function = None if template is not None else definition.func
         filler = Filler.of(definition)
         self.shown = definition.shown.copy()
         shown = self.shown.copy()
         shown.pop("__annotations__", None)
-        options = _options_of(definition.__dict__)
         others = None if options[1:] == _DEFAULTS else dict(zip(_OPTIONS[1:], options[1:], strict=True))
         self.fields = options[0], others, filler.listed, filler.takes_any, shown
         self.key = 0
@@ -110,7 +110,12 @@ class Pattern:
         """Say whether all that is not in the template crosses without a pickle."""
         if not are_plain(tuple(self.fields[4].values())):
             return False
-        return self.template is None or self.shows({**self.shown, "__annotations__": self.template.annotations})
+        if self.template is None:
+            return True
+        try:
+            return bool(self.shown.get("__annotations__") == self.template.annotations)
+        except Exception:  # an annotation that can't be compared
+            return False
 
     def what(self) -> Any:
         """Return the number of the template, or what stands for the function."""
@@ -185,9 +190,10 @@ def _new_pattern(definition: Definition, key: Any) -> Pattern | None:
             return None
     elif type(function) is not FunctionType or function.__dict__ or (template := store.template_of(function)) is None:
         return None
-    if not are_plain(key[3] if len(key) == 5 else key[1]) or len(fields) != len(_OPTIONS) + 1 + len(_OTHERS):
+    options = key[3] if len(key) == 5 else key[1]
+    if not are_plain(options) or len(fields) != _MOST_FIELDS:
         return None
-    made = Pattern(template, definition)
+    made = Pattern(template, definition, options)
     if not made.is_plain():
         return None
     forget = _patterns.pop  # held by itself: modules lose their names when the interpreter ends
@@ -219,6 +225,10 @@ def living(entry: Entry) -> Definition:
     definition = entry()
     assert isinstance(definition, Definition)
     return definition
+
+
+def living_among(entries: Sequence[Entry]) -> list[Definition]:
+    return [found for each in entries if (found := each()) is not None] if entries else []
 
 
 def look_at(entry: Entry) -> None:
@@ -259,8 +269,10 @@ def _contents(function: FunctionType) -> tuple[Any, ...] | None:
     return tuple(found)
 
 
-def reach(roots: Iterable[Part | Entry]) -> tuple[list[Part], list[Entry]]:
+def reach(roots: Sequence[Part | Entry]) -> tuple[list[Part], list[Entry]]:
     """Return the parts and the definitions that these are or name, directly or not."""
+    if len(roots) == 1 and isinstance(roots[0], Part) and not roots[0].uses:
+        return [roots[0]], []
     seen: set[int] = set()
     parts: list[Part] = []
     entries: list[Entry] = []
@@ -282,7 +294,10 @@ def reach(roots: Iterable[Part | Entry]) -> tuple[list[Part], list[Entry]]:
 
 
 def state_of(parts: Sequence[Part], entries: Sequence[Entry]) -> State:
-    return tuple([(part.number, part.version) for part in parts] + [(entry.number, entry.version) for entry in entries])
+    found = [(part.number, part.version) for part in parts]
+    if entries:
+        found.extend([(entry.number, entry.version) for entry in entries])
+    return tuple(found)
 
 
 def numbers_of(parts: Sequence[Part]) -> tuple[int, ...]:

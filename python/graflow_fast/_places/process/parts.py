@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 from enum import EnumMeta
 from itertools import count
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -19,7 +19,7 @@ from graflow_fast._places.process.tables import gone
 from graflow_fast._wire import crossing
 from graflow_fast._wire.code import global_names
 from graflow_fast._wire.descriptions import annotations_of, are_plain, describe
-from graflow_fast._wire.functions import CLASS, FUNCTION, MEMBER, NOTHING, OBJECT, PART, SHOWN, TEMPLATE
+from graflow_fast._wire.functions import CLASS, FUNCTION, MEMBER, NOTHING, OBJECT, PART, TEMPLATE
 from graflow_fast._wire.importable import is_importable_module
 
 if TYPE_CHECKING:
@@ -112,7 +112,17 @@ class Namespace:
 class Template(Part):
     """The code of functions with the globals it names, and all else that functions of it have in common."""
 
-    __slots__ = ("_attributes", "_bindings", "_content", "_found", "_names", "_shown", "annotations", "code", "namespace")
+    __slots__ = (
+        "_attributes",
+        "_bindings",
+        "_content",
+        "_found",
+        "_names",
+        "_shown",
+        "annotations",
+        "code",
+        "namespace",
+    )
 
     def __init__(self, function: FunctionType, content: bytes, shown: tuple[Any, ...], namespace: Namespace) -> None:
         super().__init__()
@@ -153,7 +163,8 @@ class Template(Part):
             if not self._attributes or all(map(_is, self._values_of_attributes(), self._found)):
                 return
         else:
-            self._attributes = tuple(attributes_named(self.code, bindings))
+            has_modules = ModuleType in map(type, bindings)
+            self._attributes = tuple(attributes_named(self.code, bindings)) if has_modules else ()
         uses: list[Part | Entry] = []
 
         def other(value: Any) -> Value:

@@ -6,12 +6,13 @@ was sent where is a table's.
 
 from __future__ import annotations
 
+from _weakref import _remove_dead_weakref  # type: ignore[attr-defined]
 from collections.abc import Callable
 from operator import attrgetter
 from threading import RLock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from graflow_fast._places.process.parts import Class, Function, Namespace, Object, Part, Template, has_plain_defaults
 from graflow_fast._wire import crossing
@@ -42,8 +43,9 @@ class Store:
         self.epoch = 0
         #: Held while parts are looked at: runs may be driven by several threads.
         self.lock = RLock()
-        self._namespaces: WeakValueDictionary[int, Namespace] = WeakValueDictionary()
-        self._templates: WeakValueDictionary[tuple[Any, ...], Template] = WeakValueDictionary()
+        #: By the address of their variables; they are gone from here when they end.
+        self._namespaces: dict[int, ref[Namespace]] = {}
+        self._templates: dict[tuple[Any, ...], ref[Template]] = {}
         self._parts: WeakValueDictionary[int, Function | Object] = WeakValueDictionary()
         self._classes: dict[int, Class] = {}
         #: By the address of a module's variables: those that an initializer sets in each worker, so they stay here.
@@ -82,14 +84,21 @@ class Store:
         code, module_globals = function.__code__, function.__globals__
         shown = _shown_of(function)
         key = id(code), id(module_globals), shown
-        found = self._templates.get(key)
+        known = self._templates.get(key)
+        found = None if known is None else known()
         if found is None:
             if (content := code_bytes(code)) is None or not are_plain(shown):
                 return None
-            namespace = self._namespaces.get(id(module_globals))
-            if namespace is None:
-                namespace = self._namespaces[id(module_globals)] = Namespace(module_globals)
-            found = self._templates[key] = Template(function, content, shown, namespace)
+            found = Template(function, content, shown, self._namespace_of(module_globals))
+            _keep(self._templates, key, found)
+        return found
+
+    def _namespace_of(self, module_globals: dict[str, Any]) -> Namespace:
+        known = self._namespaces.get(id(module_globals))
+        found = None if known is None else known()
+        if found is None:
+            found = Namespace(module_globals)
+            _keep(self._namespaces, id(module_globals), found)
         return found
 
     def class_of(self, kind: type) -> Class | None:
@@ -154,6 +163,12 @@ class Store:
         skeleton, _ = dump_part((make, arguments), names)
         data, given, used, _ = self.pickle((set_state, state), number)
         return skeleton, data, given, [*names.used, *used]
+
+
+def _keep(table: dict[Any, ref[Any]], key: Any, value: Any) -> None:
+    """Put something into a table that doesn't keep it: a `WeakValueDictionary` takes several times as long."""
+    remove = _remove_dead_weakref  # held by itself: modules lose their names when the interpreter ends
+    table[key] = ref(value, lambda _: remove(table, key))
 
 
 class _Names:

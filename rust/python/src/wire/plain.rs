@@ -24,6 +24,8 @@ pub(crate) struct PlainPickle {
     memo: HashMap<usize, u32>,
     /// What the addresses are of.
     held: Vec<Py<PyAny>>,
+    /// The addresses of the tuples that are being written.
+    open: Vec<usize>,
     depth: u32,
 }
 
@@ -64,6 +66,7 @@ impl PlainPickle {
     fn let_go(&mut self) {
         self.memo.clear();
         self.held.clear();
+        self.open.clear();
     }
 
     fn push_arguments(&mut self, items: &Bound<'_, PyDict>) -> PyResult<bool> {
@@ -125,14 +128,20 @@ impl PlainPickle {
         Ok(true)
     }
 
-    /// What is in a tuple may hold it; that is as deep as it gets.
+    /// A tuple is there only when all that is in it is; one that holds itself is Python's.
     fn tuple(&mut self, tuple: &Bound<'_, PyTuple>) -> PyResult<bool> {
+        let address = tuple.as_ptr() as usize;
+        if self.open.contains(&address) {
+            return Ok(false);
+        }
+        self.open.push(address);
         self.out.mark();
         for item in tuple {
             if !self.push(&item)? {
                 return Ok(false);
             }
         }
+        self.open.pop();
         self.out.close_tuple();
         self.remember(tuple.as_any());
         Ok(true)
