@@ -100,6 +100,7 @@ class Worker:
         self.blobs: dict[int, bytes] = {}
         self.keys: dict[Definition, int] = {}
         self._parts = Parts(link, crossing.loads)
+        self._current = self._parts.current
         self._patterns: dict[int, Pattern] = {}
         #: The keys of initializers that were called here.
         self.initialized: set[int] = set()
@@ -116,7 +117,7 @@ class Worker:
 
     def definition(self, key: int) -> Definition:
         """Return the definition with that key (or number), loading it when it is first named."""
-        key = self._parts.current.get(key, key)
+        key = self._current.get(key, key)
         found = self.definitions.get(key)
         if found is not None:
             return found

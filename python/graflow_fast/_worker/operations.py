@@ -1,6 +1,6 @@
-"""What the instructions of a function do to names: which it sets, which attributes it stores, and what it reads before.
+"""What a function's instructions do to names: which it sets, which attributes it stores, and what it reads before.
 
-Owns what is kept of it; reading instructions is `rust/python/src/wire/code.rs`'s, since in Python it takes longer than all
+Owns what is kept of it; reading instructions is `rust/python/src/wire/code.rs`'s: in Python it takes longer than all
 else that is done for a function. Knows nothing of values.
 """
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _EFFECTS = "graflow_fast._wire.effects"
+#: What tasks are told with a view of which each sees something else: one for all, and never changed.
+_NOTHING: dict[str, bytes | None] = {}
 _FAILED_WITH_EFFECTS = 3
 
 
@@ -59,7 +61,7 @@ class Known:
         self.default_max_cycles = view.default_max_cycles
         self.shared = view.shared
         self.scope_name = view.scope_name
-        self.values: dict[str, bytes | None] = view.values if view.shared else {}
+        self.values: dict[str, bytes | None] = view.values if view.shared else _NOTHING
 
 
 def cached_body(worker: Worker, definition: Definition, session: str) -> Any:

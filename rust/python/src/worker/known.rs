@@ -68,9 +68,23 @@ pub(crate) struct Answer {
     values: Py<PyDict>,
 }
 
+impl Answer {
+    /// What bodies see of the values that were told with the view: definitions of one view share it.
+    pub(crate) fn sight(
+        &self,
+        py: Python<'_>,
+        latest: &mut Option<Arc<Sight>>,
+        claims: Arc<ClaimTable>,
+        common: &Common,
+    ) -> Arc<Sight> {
+        let known = latest.take().filter(|sight| sight.values.is(&self.values));
+        let made = || Arc::new(Sight::new(py, claims, self.values.clone_ref(py), common.loads.clone_ref(py)));
+        Arc::clone(latest.insert(known.unwrap_or_else(made)))
+    }
+}
+
 impl Known {
-    pub(crate) fn new(py: Python<'_>, answer: Answer, view: u64, claims: Arc<ClaimTable>, common: Arc<Common>) -> Self {
-        let sight = Arc::new(Sight::new(py, claims, answer.values, common.loads.clone_ref(py)));
+    pub(crate) fn new(answer: Answer, view: u64, sight: Arc<Sight>, common: Arc<Common>) -> Self {
         Self {
             view,
             function: answer.function,

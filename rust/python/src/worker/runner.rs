@@ -83,6 +83,8 @@ pub(crate) struct Runner {
     task: Py<RunningTask>,
     common: Option<Arc<Common>>,
     known: HashMap<u64, Arc<Known>>,
+    /// What bodies of the latest view see.
+    sight: Option<Arc<Sight>>,
     packing: Packing,
     loads: PyOnceLock<Py<PyAny>>,
 }
@@ -101,6 +103,7 @@ impl Runner {
             task,
             common: None,
             known: HashMap::default(),
+            sight: None,
             packing: Packing::new(side)?,
             side: side.clone().unbind(),
             loads: PyOnceLock::new(),
@@ -226,7 +229,8 @@ impl Runner {
             Some(common) => Arc::clone(common),
             None => Arc::clone(self.common.insert(Arc::new(Common::of(side)?))),
         };
-        let known = Arc::new(Known::new(py, answer, work.view, link.borrow().claims(), common));
+        let sight = answer.sight(py, &mut self.sight, link.borrow().claims(), &common);
+        let known = Arc::new(Known::new(answer, work.view, sight, common));
         self.known.insert(work.key, Arc::clone(&known));
         Ok(known)
     }
