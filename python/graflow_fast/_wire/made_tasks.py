@@ -52,7 +52,11 @@ def pack(made: Any) -> bytes | None:
 
 def _is_as_shown(made: TaskWrapper, shown: dict[str, Any]) -> bool:
     """Say whether a task has no attributes but those that tasks show of their function."""
-    return all(shown.get(name) is value for name, value in made.__dict__.items())
+    own = made.__dict__
+    try:
+        return not own or bool(own == shown)
+    except Exception:  # an attribute that can't be compared
+        return False
 
 
 def made_task(
@@ -82,13 +86,10 @@ def made_task(
     for attribute, now, value in zip(SHOWN, _shown_of(function), shown, strict=True):
         if now != value:
             setattr(function, attribute, value)
-    definition = Definition.__new__(Definition)
-    fields = definition.__dict__
-    fields.update(_bare)
-    fields["func"], fields["name"], fields["inject_context"] = function, name, inject_context
-    fields["named"], fields["bound_names"], fields["shown"] = [], {}, Definition.shown_by(function)
+    definition = Definition.plain(function, inject_context, True)
+    definition.name = name
     made = TaskWrapper(task_id, definition, register_to_context=False)
     if bound:
         made._bound_kwargs = bound
-    made.__dict__.update(fields["shown"])
+    made.__dict__.update(definition.shown)
     return made

@@ -213,14 +213,13 @@ class Worker:
     def forget_gone(self) -> None:
         """Let go of what the coordinator has forgotten."""
         for forgotten in self.link.take_forgotten():
-            self.views.pop(forgotten, None)
+            self.blobs.pop(forgotten, None)
             definition = self.definitions.pop(forgotten, None)
             if definition is not None:
                 self.keys.pop(definition, None)
-            self.watches.pop(forgotten, None)
-            self.blobs.pop(forgotten, None)
-            self._patterns.pop(forgotten, None)
-            self._parts.forget(forgotten)
+                self.watches.pop(forgotten, None)
+            elif self._patterns.pop(forgotten, None) is None and self.views.pop(forgotten, None) is None:
+                self._parts.forget(forgotten)
 
     def view(self, key: int) -> View:
         """Return the view of the channel with that key, loading it when it is first named."""

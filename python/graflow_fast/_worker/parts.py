@@ -121,17 +121,18 @@ class Parts:
 
     def forget(self, number: int) -> None:
         """Let go of a part that nobody names any more."""
-        self._templates.pop(number, None)
-        if number in self._foreign:
-            self._set_foreign(number, ())
-            del self._foreign[number]
         self._unloaded.pop(number, None)
-        for address in self._codes_of.pop(number, ()):
-            if (found := self._codes.get(address)) is not None and found[1] == number:
-                del self._codes[address]
+        if self._templates.pop(number, None) is not None:
+            if number in self._foreign:
+                self._set_foreign(number, ())
+                del self._foreign[number]
+            for address in self._codes_of.pop(number, ()):
+                if (found := self._codes.get(address)) is not None and found[1] == number:
+                    del self._codes[address]
+            self._named.pop(number, None)
+            return
         self._blobs.pop(number, None)
         self._attributes.pop(number, None)
-        self._named.pop(number, None)
         self._made_of.pop(number, None)
         self._namespaces.pop(number, None)
         loaded = self._loaded.pop(number, _ABSENT)

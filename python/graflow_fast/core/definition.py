@@ -134,6 +134,23 @@ class Definition:
         self.shown = self.shown_by(func)
 
     @staticmethod
+    def plain(func: Any, inject_context: bool, resolve_keyword_args: bool) -> Definition:
+        """Return a new definition of a plain function with no more options than these.
+
+        Raises:
+            ConfigError: the function is an async generator.
+        """
+        if func.__code__.co_flags & _ASYNC_GENERATOR:
+            return Definition(func)
+        made = Definition.__new__(Definition)
+        fields = made.__dict__
+        fields.update(_bare)
+        fields["func"], fields["name"] = func, func.__name__
+        fields["inject_context"], fields["resolve_keyword_args"] = inject_context, resolve_keyword_args
+        fields["named"], fields["bound_names"], fields["shown"] = [], {}, Definition.shown_by(func)
+        return made
+
+    @staticmethod
     def shown_by(func: Callable[..., Any]) -> dict[str, Any]:
         """Return what tasks show of a function."""
         return {name: value for name in _SHOWN if (value := getattr(func, name, None)) is not None}
@@ -159,7 +176,7 @@ class Definition:
         found = reference()
         if found is not None and found.func is func and all(map(operator.is_, seen, made_of)):
             return found
-        made = Definition(func, inject_context=inject_context, resolve_keyword_args=resolve_keyword_args)
+        made = Definition.plain(func, inject_context, resolve_keyword_args)
         forget = _shared.pop  # held by itself: modules lose their names when the interpreter ends
 
         def gone(reference: ref[Definition]) -> None:
@@ -314,3 +331,7 @@ def _is_async_generator(func: Callable[..., Any]) -> bool:
         func = func.func
     # Of an object that can be called, the method that is called counts.
     return any(inspect.isasyncgenfunction(each) for each in (func, type(func).__call__))
+
+
+#: What definitions have that say nothing.
+_bare = Definition(_nothing).__dict__
