@@ -10,7 +10,7 @@ import sys
 
 from graflow_fast._core import Filler
 from graflow_fast._wire import crossing
-from graflow_fast._wire.functions import DEFINITION, cell_of, value_of
+from graflow_fast._wire.functions import DEFINITION, PATTERN, cell_of, value_of
 from graflow_fast._wire.imports import import_late, prepare, when_imported
 from graflow_fast._worker import mutations, output, surroundings
 from graflow_fast._worker.parts import Parts
@@ -121,13 +121,13 @@ class Worker:
         found = self.definitions.get(key)
         if found is not None:
             return found
-        blob = self.blobs.get(key) or self.link.definition(key)
+        blob = b"" if key in self._patterns else self.blobs.get(key) or self.link.definition(key)
         if blob is None:
             raise LookupError(f"definition {key} was never sent to this worker")
         # Made before its content is loaded, for the content may name it (a task that enqueues itself).
         made = self.definitions[key] = Definition.__new__(Definition)
         try:
-            pattern, is_plain = self._load(made, crossing.loads(blob))
+            pattern, is_plain = self._load(made, key, blob)
         except BaseException as error:
             del self.definitions[key]
             self.blobs[key] = blob  # the link gives it once; whoever asks next shall hear the same reason
@@ -139,19 +139,24 @@ class Worker:
         watch = self.watches[key] = mutations.watch(made.func)
         if is_plain and watch is None and pattern is not None:
             pattern.is_unwatched = True
-        if watch is not None:
+        if watch is not None and key not in self._patterns:
             self.blobs[key] = blob  # to be loaded again when a task has changed what it captured
         return made
 
-    def _load(self, made: Definition, content: Any) -> tuple[Pattern | None, bool]:
+    def _load(self, made: Definition, key: int, blob: bytes) -> tuple[Pattern | None, bool]:
         """Fill a definition; return its pattern, and whether its function has nothing of its own but plain values."""
+        content: Any = (DEFINITION, key, None, None, None)  # all that the pattern says, under its key
+        if blob and (content := crossing.loads(blob))[0] == PATTERN:
+            self._patterns[key] = self._pattern(content)
+            content = DEFINITION, key, None, None, None
         if content[0] != DEFINITION:
             made.__dict__.update(self._unpickled(*content[1:]))
             return None, False
         _, key, cells, defaults, keyword_defaults, *pickled = content
         pattern = self._patterns.get(key)
         if pattern is None:
-            pattern = self._patterns[key] = self._pattern(key)
+            pattern = self._patterns[key] = self._pattern(self._content_of(key))
+            del self.blobs[key]
         made.__dict__.update(pattern.fields)
         if pattern.template is not None:
             if pickled:
@@ -173,12 +178,15 @@ class Worker:
         self._parts.refresh(needed)
         return self._parts.unpickle(given, data)[0]
 
-    def _pattern(self, key: int) -> Pattern:
+    def _content_of(self, key: int) -> Any:
         blob = self.blobs.get(key) or self.link.definition(key)
         if blob is None:
             raise LookupError(f"pattern {key} was never sent to this worker")
         self.blobs[key] = blob  # until it is loaded: the link gives it once
-        _, function, needed, current, name, options, listed, takes_any, shown = crossing.loads(blob)
+        return crossing.loads(blob)
+
+    def _pattern(self, content: Any) -> Pattern:
+        _, function, needed, current, name, options, listed, takes_any, shown = content
         self._parts.current.update(current)
         self._parts.refresh(needed)
         template = imported = None
@@ -199,12 +207,11 @@ class Worker:
         fields["_takes_any"] = takes_any
         fields["filler"] = Filler.of_listed(listed, fields["resolve_keyword_args"], takes_any)
         fields["named"], fields["bound_names"], fields["shown"] = [], {}, shown
-        del self.blobs[key]
         return Pattern(template, fields)
 
     def forget_changes(self) -> None:
         """Load anew what bodies can change, for one has."""
-        for key in [key for key, watch in self.watches.items() if watch is not None and key in self.blobs]:
+        for key in [key for key, watch in self.watches.items() if watch is not None and key in self.definitions]:
             del self.definitions[key], self.watches[key]
         self._parts.restore()
         if self.initialized:
@@ -218,6 +225,7 @@ class Worker:
             if definition is not None:
                 self.keys.pop(definition, None)
                 self.watches.pop(forgotten, None)
+                self._patterns.pop(forgotten, None)
             elif self._patterns.pop(forgotten, None) is None and self.views.pop(forgotten, None) is None:
                 self._parts.forget(forgotten)
 

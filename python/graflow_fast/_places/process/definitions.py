@@ -8,7 +8,7 @@ what definitions are is `entries'`, and what functions are made of `parts'`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -19,6 +19,7 @@ from graflow_fast._places.process.entries import (
     Pattern,
     current_keys,
     entry_of,
+    has_nothing,
     known,
     living,
     living_among,
@@ -32,7 +33,7 @@ from graflow_fast._places.process.entries import (
 )
 from graflow_fast._places.process.parts import Class, Part, numbers
 from graflow_fast._places.process.store import store
-from graflow_fast._places.process.tables import add_table, tables
+from graflow_fast._places.process.tables import add_table, outdate, tables
 from graflow_fast._wire import crossing
 from graflow_fast._wire.functions import DEFINITION
 from graflow_fast.core.definition import Definition
@@ -110,7 +111,7 @@ class DefinitionTable:
         if self._late:
             self.tell_late()
         entry = known.get(id(definition))
-        if entry is not None and entry.epoch == store.epoch and entry.key in self.told:
+        if entry is not None and entry.epoch == store.epoch and entry.keys and entry.keys[0] in self.told:
             return entry.keys
         try:
             with store.lock:
@@ -135,12 +136,13 @@ class DefinitionTable:
         Raises:
             TaskSerializationError: the function can't be pickled.
         """
-        key = self.keys_for(definition, task_id)[0]
-        found = crossing.known[key]
-        assert isinstance(found, Entry)
+        found = crossing.known[self.keys_for(definition, task_id)[0]]
         with store.lock:
+            if not isinstance(found, Entry):  # it has nothing of its own, and no key
+                found = entry_of(definition)
+                self._settle((found,))
             self._share_all(*reach((found,)))
-        return key
+        return found.key
 
     # --- definitions whose own values are plain: most
 
@@ -153,6 +155,11 @@ class DefinitionTable:
         if pattern.epoch != store.epoch or pattern.key not in self.told:
             self._settle((pattern,))
             entry = known.get(id(definition))  # its function may name it
+        if (entry is None or not entry.key) and has_nothing(pattern, function):
+            entry = pattern.latest = entry_of(definition) if entry is None else entry
+            entry.pattern, entry.keys, entry.epoch = pattern, pattern.keys, store.epoch
+            definition.named = pattern.named
+            return entry.keys
         twin_key = id(function), id(pattern)
         if entry is None or entry.twin is not None:
             twin = twins.get(twin_key)
@@ -208,8 +215,8 @@ class DefinitionTable:
             state = state_of(pattern.parts, pattern.entries)
             if state != pattern.state or not pattern.key:
                 pattern.state = state
-                _outdate(pattern.key, parts_before)
-                pattern.key = next(numbers)
+                outdate(pattern.key, parts_before)
+                pattern.renew()
         reached = [reach(entry.uses) for entry in entries]
         for entry, (parts, others) in zip(entries, reached, strict=True):
             key = 0 if entry.pattern is None else entry.pattern.key
@@ -354,7 +361,7 @@ class DefinitionTable:
 def _renew(entry: Entry, blob: bytes, parts_before: Any = ()) -> None:
     """Give a definition another key: what it captured has changed, or it has none."""
     if entry.key:
-        _outdate(entry.key, parts_before)
+        outdate(entry.key, parts_before)
     key = entry.key = next(numbers)
     entry.blob = blob
     if entry.former is None:
@@ -362,13 +369,6 @@ def _renew(entry: Entry, blob: bytes, parts_before: Any = ()) -> None:
     else:
         entry.former.append(key)
     crossing.known[key] = entry
-
-
-def _outdate(key: int, parts: Any) -> None:
-    if key:
-        for table in tables():
-            if key in table.told:
-                table.outdated.append((key, parts))
 
 
 def _number_of_class(kind: type) -> int | None:

@@ -71,9 +71,11 @@ class Pattern:
         "entries",
         "epoch",
         "fields",
+        "former",
         "function",
         "key",
         "keys",
+        "latest",
         "named",
         "parts",
         "shown",
@@ -98,6 +100,9 @@ class Pattern:
         self.entries: list[Entry] = []
         self.named: list[Definition] = []
         self.blob = b""
+        #: What is known of a definition that has nothing of its own and crosses under the pattern's key.
+        self.latest: Entry | None = None
+        self.former: list[int] = []
 
     def shows(self, shown: dict[str, Any]) -> bool:
         """Say whether tasks show that of their function."""
@@ -124,9 +129,35 @@ class Pattern:
         function: Any = self.function
         return MEMBER, (function.__module__, function.__qualname__)
 
+    def renew(self) -> None:
+        """Take another key: something that the code names has changed, or there is none."""
+        self.key = next(numbers)
+        self.former.append(self.key)
+        crossing.known[self.key] = _OfPattern(self)
+
     def __del__(self) -> None:
-        if gone is not None:  # modules lose their names when the interpreter ends
-            gone(self.key)
+        if gone is None or crossing.known is None:  # modules lose their names when the interpreter ends
+            return
+        for key in self.former:
+            crossing.known.pop(key, None)
+        gone(self.key)
+
+
+class _OfPattern(ref):  # type: ignore[type-arg]
+    """Finds a definition that crosses under the key of a pattern: any, for they are all alike."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Definition | None:
+        pattern: Pattern | None = super().__call__()
+        if pattern is None:
+            return None
+        found = None if pattern.latest is None else pattern.latest()
+        if found is None:
+            users = (entry for entry in list(known.values()) if entry.pattern is pattern and not entry.key)
+            pattern.latest = next((entry for entry in users if entry() is not None), None)
+            found = None if pattern.latest is None else pattern.latest()
+        return found
 
 
 class Entry(ref):  # type: ignore[type-arg]
@@ -199,6 +230,13 @@ def _new_pattern(definition: Definition, key: Any) -> Pattern | None:
     forget = _patterns.pop  # held by itself: modules lose their names when the interpreter ends
     _patterns[key] = ref(made, lambda _: forget(key, None))
     return made
+
+
+def has_nothing(pattern: Pattern, function: Any) -> bool:
+    """Say whether a function is all that its pattern says."""
+    if pattern.template is None:
+        return True
+    return function.__closure__ is None and not function.__defaults__ and not function.__kwdefaults__
 
 
 def plain_values(pattern: Pattern, function: Any) -> tuple[Any, Any, Any] | None:
@@ -341,6 +379,8 @@ def _forget(entry: Entry) -> None:
         return
     if known.get(entry.address) is entry:
         del known[entry.address]
+    if entry.pattern is not None and entry.pattern.latest is entry:
+        entry.pattern.latest = None
     if entry.twin_key is not None and twins.get(entry.twin_key) is entry:
         del twins[entry.twin_key]
     for key in entry.former or ():

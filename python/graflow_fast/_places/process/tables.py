@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 if TYPE_CHECKING:
@@ -29,3 +29,11 @@ def gone(number: int) -> None:
         table = reference()
         if table is not None and number in table.told:
             table.gone.append(number)
+
+
+def outdate(key: int, parts: Any) -> None:
+    """Have all pools forget a key that stands for what was, with its parts, when nothing that waits may name it."""
+    if key:
+        for table in tables():
+            if key in table.told:
+                table.outdated.append((key, parts))
