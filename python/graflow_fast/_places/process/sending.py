@@ -107,7 +107,7 @@ class Sending:
         """Return the values that the members declare, to be sent once to each worker."""
         values: dict[str, bytes | None] = {}
         for member in by_definition(fork.tasks, TaskWrapper):
-            if isinstance(member, TaskWrapper):
+            if isinstance(member, TaskWrapper) and Filler.of(member._definition).keys:
                 values.update(self.declared(fork.parent, member._definition))
         return values
 
