@@ -83,8 +83,8 @@ def made_task(
         function.__kwdefaults__ = keyword_defaults
     if annotations:
         function.__annotations__ = annotations
-    for attribute, now, value in zip(SHOWN, _shown_of(function), shown, strict=True):
-        if now != value:
+    if _shown_of(function) != shown:
+        for attribute, value in zip(SHOWN, shown, strict=True):
             setattr(function, attribute, value)
     definition = Definition.plain(function, inject_context, True)
     definition.name = name

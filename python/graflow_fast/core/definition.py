@@ -153,7 +153,11 @@ class Definition:
     @staticmethod
     def shown_by(func: Callable[..., Any]) -> dict[str, Any]:
         """Return what tasks show of a function."""
-        return {name: value for name in _SHOWN if (value := getattr(func, name, None)) is not None}
+        shown = {}
+        for name in _SHOWN:
+            if (value := getattr(func, name, None)) is not None:
+                shown[name] = value
+        return shown
 
     @staticmethod
     def of(func: Callable[..., Any], inject_context: bool, resolve_keyword_args: bool, **options: Any) -> Definition:
