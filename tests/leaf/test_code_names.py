@@ -8,6 +8,7 @@ import types
 import pytest
 
 from graflow_fast._wire.code import global_names
+from graflow_fast._worker.operations import Operations
 
 MANY = "\n".join(f"    x = name{number}" for number in range(400))
 
@@ -68,6 +69,44 @@ def test_the_standard_library_is_read_as_dis_reads_it():
         assert set(global_names(code)) == {each.argval for each in instructions(code) if each.opname in READING} - {
             "__annotations__"
         }
+
+
+STORING = ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF")
+
+
+def test_what_code_sets_is_read_as_dis_reads_it():
+    import argparse
+    import functools
+    import logging
+    import typing
+
+    for module in (argparse, functools, logging, typing):
+        with open(module.__file__) as file:
+            code = compile(file.read(), module.__file__, "exec")
+        found = Operations()
+        found.add(code)
+        assert found.rebound == {each.argval for each in instructions(code) if each.opname in STORING}
+        stores = {each.argval for each in instructions(code) if each.opname in ("STORE_ATTR", "DELETE_ATTR")}
+        assert found.stored == stores
+        assert {attribute for _, attribute in found.stored_in} <= stores
+
+
+def test_what_a_function_stores_where_and_what_it_makes_when_it_finds_nothing():
+    source = """
+def f():
+    global made
+    if made is None:
+        made = 1
+    place.first = 1
+    place.inner.second = 2
+    other.third += 1
+"""
+    found = Operations()
+    found.add(code_of(source))
+    assert found.rebound == {"made"}
+    assert found.stored == {"first", "second", "third"}
+    assert found.stored_in == {("place", "first")}
+    assert found.lazy == {"made", "third"}
 
 
 BODIES = {
