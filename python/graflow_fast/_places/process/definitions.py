@@ -156,7 +156,10 @@ class DefinitionTable:
             self._settle((pattern,))
             entry = known.get(id(definition))  # its function may name it
         if (entry is None or not entry.key) and has_nothing(pattern, function):
-            entry = pattern.latest = entry_of(definition) if entry is None else entry
+            if entry is None:
+                entry = entry_of(definition)
+            if pattern.first is None:
+                pattern.first = entry
             entry.pattern, entry.keys, entry.epoch = pattern, pattern.keys, store.epoch
             definition.named = pattern.named
             return entry.keys

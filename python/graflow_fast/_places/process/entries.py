@@ -71,11 +71,11 @@ class Pattern:
         "entries",
         "epoch",
         "fields",
+        "first",
         "former",
         "function",
         "key",
         "keys",
-        "latest",
         "named",
         "parts",
         "shown",
@@ -100,8 +100,8 @@ class Pattern:
         self.entries: list[Entry] = []
         self.named: list[Definition] = []
         self.blob = b""
-        #: What is known of a definition that has nothing of its own and crosses under the pattern's key.
-        self.latest: Entry | None = None
+        #: What is known of the first definition that has nothing of its own and crosses under the pattern's key.
+        self.first: Entry | None = None
         self.former: list[int] = []
 
     def shows(self, shown: dict[str, Any]) -> bool:
@@ -152,11 +152,11 @@ class _OfPattern(ref):  # type: ignore[type-arg]
         pattern: Pattern | None = super().__call__()
         if pattern is None:
             return None
-        found = None if pattern.latest is None else pattern.latest()
+        found = None if pattern.first is None else pattern.first()
         if found is None:
             users = (entry for entry in list(known.values()) if entry.pattern is pattern and not entry.key)
-            pattern.latest = next((entry for entry in users if entry() is not None), None)
-            found = None if pattern.latest is None else pattern.latest()
+            pattern.first = next((entry for entry in users if entry() is not None), None)
+            found = None if pattern.first is None else pattern.first()
         return found
 
 
@@ -379,8 +379,8 @@ def _forget(entry: Entry) -> None:
         return
     if known.get(entry.address) is entry:
         del known[entry.address]
-    if entry.pattern is not None and entry.pattern.latest is entry:
-        entry.pattern.latest = None
+    if entry.pattern is not None and entry.pattern.first is entry:
+        entry.pattern.first = None
     if entry.twin_key is not None and twins.get(entry.twin_key) is entry:
         del twins[entry.twin_key]
     for key in entry.former or ():
