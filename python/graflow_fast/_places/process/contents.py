@@ -1,6 +1,6 @@
-"""What is sent of a definition and of its pattern, from the keys and parts that they name.
+"""What is sent of a definition and of its pattern, from the keys and parts that they name; under which key.
 
-Owns the content, in the words of `_wire.functions`. When it is sent, and to whom, is `definitions`' business.
+Owns the content and the key, in the words of `_wire.functions`. When it is sent, and to whom, is `definitions`' business.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from graflow_fast._places.process.entries import Entry, Pattern, current_keys, keys_of, living, living_among, numbers_of
-from graflow_fast._places.process.parts import Part
+from graflow_fast._places.process.parts import Part, numbers
+from graflow_fast._places.process.tables import outdate
 from graflow_fast._wire import crossing
 from graflow_fast._wire.functions import DEFINITION, PATTERN, WHOLE
 
@@ -37,3 +38,16 @@ def compose(entry: Entry, parts: Sequence[Part], others: Sequence[Entry]) -> Non
     entry.keys = (entry.key, *numbers_of(parts), *keys_of(others), *(() if pattern is None else pattern.keys))
     named = living_among(others)
     living(entry).named = named if pattern is None else [*named, *pattern.named]
+
+
+def renew(entry: Entry, blob: bytes, parts_before: Any = ()) -> None:
+    """Give a definition another key: what it captured has changed, or it has none."""
+    if entry.key:
+        outdate(entry.key, parts_before)
+    key = entry.key = next(numbers)
+    entry.blob = blob
+    if entry.former is None:
+        entry.former = [key]
+    else:
+        entry.former.append(key)
+    crossing.known[key] = entry

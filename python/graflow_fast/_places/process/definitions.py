@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from graflow_fast._places.process.contents import compose, compose_pattern
+from graflow_fast._places.process.contents import compose, compose_pattern, renew
 from graflow_fast._places.process.entries import (
     Entry,
     Pattern,
@@ -186,7 +186,7 @@ class DefinitionTable:
             twins[twin_key] = entry
             entry.twin_key = twin_key
         if entry.blob != blob:
-            _renew(entry, blob)
+            renew(entry, blob)
             entry.version += 1
             entry.pattern, entry.own = pattern, own
             if entry.pickled is not None:
@@ -226,7 +226,7 @@ class DefinitionTable:
             now = (key, entry.version, state_of(parts, others))
             if now != entry.state or not entry.key:
                 entry.state = now
-                _renew(entry, b"", entry.parts)
+                renew(entry, b"", entry.parts)
             entry.parts = parts
         for pattern in patterns:
             compose_pattern(pattern)
@@ -359,19 +359,6 @@ class DefinitionTable:
         if self._shared.get(number) != version:
             self._shared[number] = self.told[number] = version
             self._tell("share", number, blob)
-
-
-def _renew(entry: Entry, blob: bytes, parts_before: Any = ()) -> None:
-    """Give a definition another key: what it captured has changed, or it has none."""
-    if entry.key:
-        outdate(entry.key, parts_before)
-    key = entry.key = next(numbers)
-    entry.blob = blob
-    if entry.former is None:
-        entry.former = [key]
-    else:
-        entry.former.append(key)
-    crossing.known[key] = entry
 
 
 def _number_of_class(kind: type) -> int | None:
