@@ -1,6 +1,6 @@
 """What is sent of a definition and of its pattern, from the keys and parts that they name; under which key.
 
-Owns the content and the key, in the words of `_wire.functions`. When it is sent, and to whom, is `definitions`' business.
+Owns content and key, in the words of `_wire.functions`. When it is sent, and to whom, is `definitions`' business.
 """
 
 from __future__ import annotations
