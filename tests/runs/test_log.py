@@ -243,3 +243,22 @@ def test_a_run_in_the_calling_thread_does_not_import_logging() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_format_that_asks_for_attributes_of_the_programs_own(capfd: pytest.CaptureFixture[str]) -> None:
+    code = """
+import logging, sys
+from graflow_fast import task, workflow
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s order=%(order)s")
+with workflow("shop") as wf:
+    @task
+    def book():
+        logging.getLogger("shop").info("booked", extra={"order": {"id": 7}})
+    wf.execute(executor="process")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert "booked order={'id': 7}\n" in out
+    assert "run of 'shop' begins" in out
+    assert out.count("order=-") == 2

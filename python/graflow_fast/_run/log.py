@@ -36,6 +36,13 @@ _ENDS = {
 }
 
 
+class _Fields(dict[str, Any]):
+    """The attributes of a record, with a dash for each that it does not have."""
+
+    def __missing__(self, name: str) -> str:
+        return "-"
+
+
 class Log:
     """The log of one run. Its records carry the name of the task that they are about, as those of its body do."""
 
@@ -126,6 +133,8 @@ class Log:
     def _say(self, level: int, words: str, *arguments: Any, task: str | None = None) -> None:
         logger = self._logger
         record = logger.makeRecord(NAME, level, __file__, 0, words, arguments, None, "Log")
+        # A program's format may ask for attributes that its own records have: those of runs must not break it.
+        record.__dict__ = _Fields(record.__dict__)
         if task is not None:
             setattr(record, log_records.ATTRIBUTE, task)
         try:
