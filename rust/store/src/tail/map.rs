@@ -114,9 +114,14 @@ impl Drop for Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Tests run side by side, and each has a file of its own.
+    static FILES: AtomicU32 = AtomicU32::new(0);
 
     fn map(length: usize) -> (File, Map) {
-        let path = std::env::temp_dir().join(format!("graflow-map-{}-{length}", std::process::id()));
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("graflow-map-{}-{number}", std::process::id()));
         let mut options = std::fs::OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true).open(&path).unwrap();
         std::fs::remove_file(path).unwrap();
