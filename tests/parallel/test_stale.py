@@ -97,3 +97,12 @@ def test_no_two_schedulers_share_a_ticket():
     assert len(set(tickets)) == sum(lengths)
     assert min(tickets) > 0
     assert max(tickets) < 1 << 61
+
+
+def test_of_workers_that_are_gone_nothing_is_skipped():
+    """A pool whose template was killed has closed what they wrote to when its run ends."""
+    from graflow_fast._pool.output import Stream
+
+    stream = Stream("gone")
+    stream.close()
+    stream.skip()

@@ -46,7 +46,9 @@ class Stream:
         return data[:end]
 
     def skip(self) -> None:
-        """Take what was written since the last call for read."""
+        """Take what was written since the last call for read; nothing is read of one that is closed."""
+        if self.fd < 0:
+            return
         self.read_to = os.fstat(self.fd).st_size
         self._free()
 
