@@ -128,3 +128,38 @@ def test_warnings_and_what_a_failed_body_wrote_have_their_order(capfd: pytest.Ca
     with pytest.warns(UserWarning, match="told"), pytest.raises(Exception, match="no"):
         wf.execute(executor="process", max_workers=1)
     assert capfd.readouterr().out == "before\nbetween\nafter\nlast\n"
+
+
+def test_bodies_that_take_next_to_no_time_are_heard_as_well(capfd: pytest.CaptureFixture[str]) -> None:
+    """What each wrote around Python is its own: in member order, and before its run is over."""
+
+    @task
+    def writes(text: bytes) -> None:
+        os.write(1, text)
+
+    for count in (200, *[3] * 20):
+        with workflow("short") as wf:
+            parallel(*[writes(task_id=f"w{n}", text=b"%d\n" % n) for n in range(count)])
+        wf.execute(executor="process", max_workers=2)
+        assert capfd.readouterr().out == "".join(f"{n}\n" for n in range(count))
+
+
+def test_what_a_subprocess_writes_after_its_body_is_shown_before_the_run_is_over(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def begins() -> None:
+        wait = "while [ ! -e go ]; do sleep 0.005; done"
+        subprocess.Popen(["sh", "-c", f"{wait}; echo late; touch done"], cwd=tmp_path)
+
+    def waits() -> None:
+        import time
+
+        time.sleep(0.1)  # by then the other worker has nothing to do any more
+        (tmp_path / "go").touch()
+        while not (tmp_path / "done").exists():
+            time.sleep(0.005)
+
+    with workflow("late") as wf:
+        parallel(task(id="begins")(begins), task(id="waits")(waits))
+    wf.execute(executor="process", max_workers=2)
+    assert capfd.readouterr().out == "late\n"

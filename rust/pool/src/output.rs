@@ -8,9 +8,6 @@ use crate::os;
 
 /// A flag of reports: the effects are followed by the two positions up to which this task's output goes.
 pub const DESCRIPTORS: u32 = 4;
-/// Not even one system call is made after tasks that took less than this, in nanoseconds; what they wrote counts as
-/// written by the next one that is looked at.
-const SHORT: u64 = 3_000;
 
 /// Descriptors 1 and 2 of this process, and how far they had been written.
 pub struct OutputWatch {
@@ -30,15 +27,12 @@ impl OutputWatch {
         Ok(OutputWatch { spare, input, seen })
     }
 
-    /// After a task that took `busy` nanoseconds: the new positions if something was written. A descriptor that was
-    /// closed is put back, for the tasks to come.
+    /// After a task, however short: the new positions if something was written. A descriptor that was closed is put back,
+    /// for the tasks to come.
     ///
     /// # Errors
     /// The link is closed, too.
-    pub fn look(&mut self, busy: u64, link: BorrowedFd<'_>) -> io::Result<Option<[i64; 2]>> {
-        if busy < SHORT {
-            return Ok(None);
-        }
+    pub fn look(&mut self, link: BorrowedFd<'_>) -> io::Result<Option<[i64; 2]>> {
         os::flush_stdout();
         let mut now = self.seen;
         for (index, spare) in self.spare.iter().enumerate() {

@@ -164,9 +164,8 @@ impl WorkerEnd {
             return Err(EndError::NotRunning(ticket));
         };
         let now = os::now();
-        let busy = now.saturating_sub(running.started);
         let written = match self.output.as_mut() {
-            Some(output) => self.claims.told(output.look(busy, self.shared.link.as_fd()))?,
+            Some(output) => self.claims.told(output.look(self.shared.link.as_fd()))?,
             None => None,
         };
         let with_positions;

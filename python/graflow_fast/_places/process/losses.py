@@ -54,6 +54,8 @@ class Losses:
         self._killed_for: dict[int, BaseException] = {}
         #: Attempts whose outcome no longer matters, and until when they may end by themselves.
         self.given_up: dict[int, float] = {}
+        #: Whether there was one, of which nothing is to be shown.
+        self.gave_up = False
         #: Workers that were killed for a task's sake; another task may have begun there meanwhile.
         self._killed_workers: set[int] = set()
 
@@ -210,6 +212,7 @@ class Losses:
 
     def give_up(self, ticket: int) -> None:
         """Stop an attempt whose outcome no longer matters."""
+        self.gave_up = True
         self.processes.sending.release(ticket)
         self.processes.requests.release(ticket)
         if self.core.cancel(ticket) == 2:

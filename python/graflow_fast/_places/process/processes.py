@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from graflow_fast._actions import RUN
+from graflow_fast._body.output import show
 from graflow_fast._body.packing import load_packed
 from graflow_fast._body.scope import clear_own, write
 from graflow_fast._places.placement import PROCESS
@@ -318,6 +319,12 @@ class Processes:
 
     # --- stopping
 
+    def _show_rest(self) -> None:
+        """Show what subprocesses wrote after the bodies that started them had ended."""
+        for worker in self.core.workers():
+            for piece in self.pool.written_by(worker).rest():
+                show(piece)
+
     def close(self, interrupted: bool = False) -> None:
         """Give the pool back; whatever is still running in it is stopped first.
 
@@ -328,6 +335,8 @@ class Processes:
             for ticket in self.feed.tickets():
                 self.host.attempts.find(ticket)
             self.losses.stop_all(interrupted)
+            if not self.losses.gave_up:
+                self._show_rest()
             self.requests.close()
             self.sending.close()
             self.feed.end()
