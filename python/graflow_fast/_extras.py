@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # `typing` is slow to import
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = ["AbsentFeatureError", "absent", "import_extra", "no_compiled_part", "without"]
 

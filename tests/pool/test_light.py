@@ -62,3 +62,9 @@ def test_the_package_imports_nothing_until_its_names_are_used():
     assert not {
         name for name in imported(f"import sys; sys.path[:] = {sys.path!r}; {program}") if "graflow_fast." in name
     }
+
+
+@pytest.mark.parametrize("module", ["copy", "datetime", "enum", "inspect", "json", "logging", "pickle", "re", "typing"])
+def test_defining_a_workflow_imports_little(module):
+    program = "import sys; from graflow_fast import task, workflow, parallel, chain; print(*sys.modules)"
+    assert module not in imported(f"import sys; sys.path[:] = {sys.path!r}; {program}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import sys
-import traceback
 from typing import Any
 
 from graflow_fast._tracebacks import user_lines
@@ -76,7 +75,8 @@ def pack_error(error: BaseException) -> tuple[bytes, bytes]:
 
 def _traceback(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(type(error), error, user_lines(error.__traceback__)))
+        shown = import_late("traceback").format_exception(type(error), error, user_lines(error.__traceback__))
+        return "".join(shown)
     except Exception:
         return f"{type(error).__name__} (its traceback could not be formatted: {sys.exc_info()[1]!r})"
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import builtins
 import contextlib
 import pickle
-import traceback
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from graflow_fast._wire.imports import import_late
 from graflow_fast.exceptions import GraflowError, RemoteTaskError
 
 __all__ = ["PlainPickler", "pack", "rebuilt", "reduce_exception", "unpack"]
@@ -233,6 +233,7 @@ def _safe_trace(error: BaseException) -> str:
     if error.__traceback__ is None:
         return ""
     try:
-        return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False))
+        shown = import_late("traceback").format_exception(type(error), error, error.__traceback__, chain=False)
+        return "".join(shown)
     except Exception:
         return ""

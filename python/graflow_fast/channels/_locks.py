@@ -12,10 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-#: Whoever holds a lock: anything that equals itself alone. What holds a lock may take it again.
-Owner = Any
+TYPE_CHECKING = False  # `typing` is slow to import
+if TYPE_CHECKING:
+    from typing import Any
+
+    #: Whoever holds a lock: anything that equals itself alone. What holds a lock may take it again.
+    Owner = Any
 
 _threads = threading.local()
 

@@ -7,10 +7,13 @@ pickled: whoever fills the box says how to open it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from graflow_fast._messages import message_of
 from graflow_fast.exceptions import GraflowRuntimeError
+
+TYPE_CHECKING = False  # `typing` is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Packed", "unloadable"]
 

@@ -5,12 +5,14 @@ Owns the table of backends. Must not know what a channel is used for.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from graflow_fast._extras import without
 from graflow_fast.channels.base import Channel
 from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.exceptions import ConfigError
+
+TYPE_CHECKING = False  # `typing` is slow to import
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 __all__ = ["ChannelFactory"]
 

@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from graflow_fast._core import Values
 from graflow_fast.channels._locks import LockTable, this_thread
 from graflow_fast.channels._packed import Packed, unloadable
 from graflow_fast.channels.base import Channel
+
+TYPE_CHECKING = False  # `typing` is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["MemoryChannel"]
 

@@ -7,12 +7,13 @@ a run does all of this by itself. Must not know runs.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast.core._control import Control
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from graflow_fast.core.local_queue import LocalTaskQueue
     from graflow_fast.core.task import Executable

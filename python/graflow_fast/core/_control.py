@@ -5,13 +5,13 @@ Owns what was called outside of tasks. What the calls mean is `task_context`'s a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from graflow_fast.core.running import running
 from graflow_fast.exceptions import ConfigError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from graflow_fast._record.run import RecordedRun
     from graflow_fast.core.context import ExecutionContext

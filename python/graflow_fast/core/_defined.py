@@ -5,13 +5,14 @@ Owns the graph and the numbers in names of groups. Must not know how a workflow 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from graflow_fast.core import registry
 from graflow_fast.core.graph import TaskGraph
 from graflow_fast.exceptions import ConfigError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.core.task import Executable
 
 

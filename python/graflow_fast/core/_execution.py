@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from graflow_fast.exceptions import ConfigError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.coordination.backend import CoordinationBackend
     from graflow_fast.core.group_policy import GroupExecutionPolicy
 

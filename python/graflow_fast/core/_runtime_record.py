@@ -6,15 +6,17 @@ imported only when somebody asks for a networkx graph.
 
 from __future__ import annotations
 
-from datetime import datetime
 from math import isnan, nan
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import StepTimes
 from graflow_fast._extras import import_extra
 from graflow_fast._messages import message_of
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
     import networkx
 
 __all__ = ["RuntimeRecord"]
@@ -105,6 +107,7 @@ class RuntimeRecord:
     def as_graphml(self) -> str:
         """A GraphML document; times are ISO 8601 texts, and the metadata of a node is JSON."""
         import json
+        from datetime import datetime
 
         networkx = import_extra("networkx", "graph", "GraphML export")
         graph = self.as_networkx()
@@ -117,6 +120,8 @@ class RuntimeRecord:
         return "\n".join(networkx.generate_graphml(graph))
 
     def _expand(self) -> None:
+        from datetime import datetime
+
         names, times = self.times.names(), self.times.times()
         self.times.clear()
         self._order += names
@@ -156,6 +161,8 @@ def _shown(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: object) -> str:
+    from datetime import datetime
+
     if isinstance(value, datetime):
         return value.isoformat()
     from graflow_fast.core._texts import text_of

@@ -6,15 +6,15 @@ on from it, is `checkpoint`'s.
 
 from __future__ import annotations
 
-import pickle
-from typing import TYPE_CHECKING, Any, TypeVar
-
 from graflow_fast.core._by_hand import ByHand
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from graflow_fast.core.cycle import CycleController
 
-_Context = TypeVar("_Context", bound="Saved")
+    _Context = TypeVar("_Context", bound="Saved")
 
 #: What belongs to a run in this process, and what was done by hand.
 _TRANSIENT = (
@@ -83,6 +83,8 @@ class Saved(ByHand):
         Raises:
             TypeError: the file holds something else.
         """
+        import pickle
+
         with open(path, "rb") as file:
             context = pickle.load(file)
         if not isinstance(context, cls):

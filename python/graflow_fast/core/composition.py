@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Composable, are_unlinked_tasks
 from graflow_fast.core import registry
 from graflow_fast.core._execution import update_execution
 from graflow_fast.exceptions import GraflowRuntimeError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.coordination.backend import CoordinationBackend
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.group_policy import GroupExecutionPolicy

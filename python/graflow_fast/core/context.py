@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast.channels.factory import ChannelFactory
 from graflow_fast.core._saving import Saved
@@ -20,7 +19,10 @@ from graflow_fast.core.retry_counts import RetryController
 from graflow_fast.core.task_context import TaskExecutionContext
 from graflow_fast.exceptions import ConfigError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast._core import NodeIds, StepCounts
     from graflow_fast.channels.base import Channel
     from graflow_fast.core.definition import Definition

@@ -5,12 +5,13 @@ Owns the counters of one run. Must not know how an iteration is carried out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from graflow_fast._tracebacks import add_note
 from graflow_fast.exceptions import CycleLimitExceededError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast._core import StepCounts
 
 __all__ = ["CycleController"]

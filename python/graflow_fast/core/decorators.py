@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, overload
 
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task import TaskWrapper
 from graflow_fast.exceptions import ConfigError, GraflowError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any, overload
+
     from graflow_fast.core.retry import Errors, RetryPolicy
+else:
+
+    def overload(signature: object) -> object:
+        """Do nothing: signatures are for type checkers."""
+        return signature
 
 
 @overload
-def task(id_or_func: Callable[..., Any]) -> TaskWrapper: ...
+def task(id_or_func: Callable[..., Any]) -> TaskWrapper: ...  # noqa: D103
 
 
 @overload
-def task(
+def task(  # noqa: D103, F811
     id_or_func: str | None = None,
     *,
     id: str | None = None,
@@ -50,7 +57,7 @@ def task(
 ) -> Callable[[Callable[..., Any]], TaskWrapper]: ...
 
 
-def task(
+def task(  # noqa: F811
     id_or_func: Any = None,
     *,
     id: str | None = None,

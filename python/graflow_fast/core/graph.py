@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import GraphTable, is_member
 from graflow_fast._extras import import_extra
@@ -12,11 +11,14 @@ from graflow_fast._tracebacks import add_note
 from graflow_fast.core import registry
 from graflow_fast.exceptions import DuplicateTaskError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.core.task import Executable
 
 
-class NodeView(Mapping[str, dict[str, Any]]):
+class NodeView(Mapping[str, "dict[str, Any]"]):
     """A read-only view of a graph's nodes: name -> ``{"task": executable}``, in the order they were added."""
 
     __slots__ = ("_tasks",)

@@ -5,9 +5,11 @@ Owns nothing of its own: it remembers what was executed, as every tracer does, a
 
 from __future__ import annotations
 
-from typing import Any
-
 from graflow_fast.core.tracer import Metadata, Tracer
+
+TYPE_CHECKING = False  # `typing` is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["NoopTracer"]
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextvars
 import sys
-import weakref
-from typing import TYPE_CHECKING, Any
+from _weakref import ref
 
 from graflow_fast.core.running import running as running
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.core.task import Executable, ParallelGroup
     from graflow_fast.core.workflow import WorkflowContext
 
@@ -55,12 +57,12 @@ class FreeTasks:
     """The free tasks of one module, by name; they don't keep the tasks alive."""
 
     def __init__(self) -> None:
-        self.tasks: dict[str, weakref.ref[Executable]] = {}
+        self.tasks: dict[str, ref[Executable]] = {}
         self.group_count = 0
 
     def add(self, task: Executable) -> None:
         """Remember a task; a later one of the same name replaces an earlier one."""
-        self.tasks[task.task_id] = weakref.ref(task)
+        self.tasks[task.task_id] = ref(task)
 
     def find(self, name: str) -> Executable | None:
         """Return the living free task of that name."""

@@ -5,10 +5,9 @@ Apart from the policy, which is a dataclass: these are slow to import, and most 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from graflow_fast.exceptions import RetryLimitExceededError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from graflow_fast.core.retry import RetryPolicy
 

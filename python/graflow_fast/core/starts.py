@@ -6,12 +6,12 @@ Owns the search among nodes, free tasks of the module and the only task there is
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
 
 from graflow_fast._hints import did_you_mean
 from graflow_fast.core import registry
 from graflow_fast.exceptions import GraphCompilationError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from graflow_fast.core.task import Executable
     from graflow_fast.core.workflow import WorkflowContext

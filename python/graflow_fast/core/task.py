@@ -6,10 +6,8 @@ or where their bodies run.
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Instances, learn
 from graflow_fast.core import registry
@@ -18,7 +16,10 @@ from graflow_fast.core.definition import LAZY_ANNOTATIONS, Definition
 from graflow_fast.core.graph import TaskGraph
 from graflow_fast.exceptions import GraflowRuntimeError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.core.mapping import MapTask
     from graflow_fast.core.retry import RetryPolicy
 
@@ -329,7 +330,9 @@ class TaskWrapper(Instances, Executable):
         return _rebuild_task(self._task_id, self._definition, self._bound_kwargs, {})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TaskWrapper:
-        return _rebuild_task(self._task_id, self._definition, copy.deepcopy(self._bound_kwargs, memo), {})
+        from copy import deepcopy
+
+        return _rebuild_task(self._task_id, self._definition, deepcopy(self._bound_kwargs, memo), {})
 
     def __repr__(self) -> str:
         return f"TaskWrapper({self._task_id})"

@@ -5,30 +5,31 @@ The same class serves inline, thread and worker bodies; what differs is the exec
 
 from __future__ import annotations
 
-import re
 import time
 import zlib
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from graflow_fast.exceptions import ConfigError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from graflow_fast.channels.base import Channel
     from graflow_fast.channels.typed import TypedChannel
     from graflow_fast.core.graph import TaskGraph
     from graflow_fast.core.registry import BodyLinks
     from graflow_fast.core.task import Executable
 
-T = TypeVar("T")
-
-_ITERATION_SUFFIX = re.compile(r"(_cycle_\d+_[0-9a-f]+)+$")
+    T = TypeVar("T")
 
 
 def base_task_id(task_id: str) -> str:
     """Return the id of the task that ``task_id`` is an iteration of, or the id itself."""
     if "_cycle_" not in task_id:
         return task_id
-    return _ITERATION_SUFFIX.sub("", task_id) or task_id
+    import re  # slow to import, and rarely needed
+
+    return re.sub(r"(_cycle_\d+_[0-9a-f]+)+$", "", task_id) or task_id
 
 
 def iteration_id(base_id: str, cycle: int, serial: int, scope: str) -> str:

@@ -10,23 +10,26 @@ tasks run; the times of a body that ran in another process are handed in.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast._messages import message_of
 from graflow_fast.core._runtime_record import RuntimeRecord
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import datetime
+    from typing import Any
 
     import networkx
 
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.task import Executable
 
-__all__ = ["Tracer"]
+    Metadata = dict[str, Any]
+else:
+    Metadata = dict
 
-Metadata = dict[str, Any]
+__all__ = ["Tracer"]
 
 
 class Tracer(ABC):
@@ -276,6 +279,8 @@ class Tracer(ABC):
 
     def _now(self) -> datetime:
         """When the event that is being told happened."""
+        from datetime import datetime
+
         return self._event_time or datetime.now()
 
     @abstractmethod

@@ -10,7 +10,6 @@ import contextvars
 import os
 from collections.abc import AsyncGenerator, Generator, Mapping
 from types import NoneType
-from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import learn_workflow
 from graflow_fast._extras import without
@@ -22,8 +21,10 @@ from graflow_fast.core.definition import whole
 from graflow_fast.core.starts import find_starts
 from graflow_fast.exceptions import ConfigError, GraflowError, GraflowRuntimeError
 
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from typing import Any
 
     from graflow_fast._record.plan import Plan
     from graflow_fast.core.tracer import Tracer

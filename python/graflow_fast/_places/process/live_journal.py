@@ -12,7 +12,6 @@ from __future__ import annotations
 import pickle
 from array import array
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any
 
 from graflow_fast.exceptions import GraflowRuntimeError
@@ -121,6 +120,8 @@ def _mark(question: Question) -> int:
     operation, key, arguments = question
     if type(arguments) in _NUMBERS:
         return hash((operation, key, type(arguments), arguments)) & _EVEN | (operation not in _READS)
+    from hashlib import blake2b  # slow to import
+
     text = blake2b(digest_size=8)
     for item in (operation, key, arguments):
         text.update(pickle.dumps(item, protocol=5))

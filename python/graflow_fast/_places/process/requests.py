@@ -10,7 +10,7 @@ from graflow_fast._body.packing import packed_value
 from graflow_fast._messages import message_of
 from graflow_fast._places.process.live_journal import LiveJournal, Part
 from graflow_fast._places.process.worker_locks import WorkerLocks
-from graflow_fast._wire import by_value, crossing
+from graflow_fast._wire import crossing
 from graflow_fast._worker.remote_graph import DESCRIBED
 from graflow_fast._worker.remote_state import ASKED
 
@@ -126,6 +126,8 @@ class Requests:
         return None if workflow is None else workflow.name
 
     def _answer_workflow_copy(self, attempt: Attempt) -> bytes:
+        from graflow_fast._wire import by_value  # cloudpickle is slow to import
+
         return by_value.dumps(self.host.workflow_around)
 
     def _answer_untraced(self, attempt: Attempt) -> bool:
