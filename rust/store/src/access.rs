@@ -39,17 +39,6 @@ pub fn open_private(path: &Path) -> Result<File> {
     options.open(path).map_err(|error| Error::system("open", path, &error))
 }
 
-/// Makes a new file of ours, for its owner alone; says whether it was new.
-pub fn create_private(path: &Path) -> Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(0o600);
-    match options.open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(Error::system("make", path, &error)),
-    }
-}
-
 /// Refuses a store that others own or may write: what is read from it may be loaded as code.
 pub fn check_owner(path: &Path) -> Result<()> {
     let place = directory(path);

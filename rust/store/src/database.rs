@@ -1,6 +1,7 @@
 //! The database of a store: its settings and its tables.
 //!
 //! Owns how SQLite is used. Must not know what is in the rows.
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,12 +54,33 @@ CREATE TABLE chunks (
 
 /// Opens the database for reading and writing; the first time makes its tables. The caller keeps others from setting it up.
 pub fn open(path: &Path) -> Result<Connection> {
-    // SQLite would make a file that others may read.
-    drop(access::create_private(path)?);
+    if !path.exists() {
+        make(path)?;
+    }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    set_up(&connection).map_err(|error| Error::sqlite("set up", path, &error))?;
+    // A file that somebody else has made may be empty.
+    let ready = set_up(&connection).and_then(|()| settings(&connection));
+    ready.map_err(|error| Error::sqlite("set up", path, &error))?;
     check_format(&connection, path)?;
     Ok(connection)
+}
+
+/// Makes a new database under another name, which is on the disk as a whole before it gets its own: one wait for it, not
+/// one for each step of setting it up.
+fn make(path: &Path) -> Result<()> {
+    let draft = access::beside(path, "-new");
+    let _ = fs::remove_file(&draft); // left by who died right here
+                                     // SQLite would make a file that others may read.
+    let file = access::open_private(&draft)?;
+    let connection = connect(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let made = connection.pragma_update(None, "synchronous", "OFF").and_then(|()| set_up(&connection));
+    let made = made.and_then(|()| cut_log(&connection)).and_then(|()| connection.close().map_err(|(_, error)| error));
+    made.map_err(|error| Error::sqlite("set up", path, &error))?;
+    file.sync_all().map_err(|error| Error::system("sync", &draft, &error))?;
+    for left in ["-wal", "-shm"] {
+        let _ = fs::remove_file(access::beside(&draft, left)); // empty by now
+    }
+    fs::rename(&draft, path).map_err(|error| Error::system("rename", &draft, &error))
 }
 
 /// Opens the database for one more writer in this process.
@@ -82,11 +104,18 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     // A damaged or hostile file runs nothing of its own.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failed)?;
+    // The log stays beside the file until it is long: moving it takes several waits for the disk, which others wait for.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
     Ok(connection)
 }
 
+/// Whether a commit waits until it is on the disk. One that doesn't is there before all that is committed later.
+pub fn wait_for_disk(connection: &Connection, waits: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", if waits { "FULL" } else { "NORMAL" })
+}
+
 fn settings(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    wait_for_disk(connection, true)?;
     // Who commits decides when the log is cut: starved by readers it would grow for ever.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LONG_LOG as i64)
@@ -98,14 +127,13 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
         // Both belong into the first page that is written, and can't be changed later.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        settings(connection)?;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         return transaction.commit();
     }
-    settings(connection)
+    Ok(())
 }
 
 fn check_format(connection: &Connection, path: &Path) -> Result<()> {
@@ -131,7 +159,7 @@ pub fn writing(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
 
 /// Cuts the database's log if it is long. Readers that are in the way are no error: the next one tries again.
 pub fn cut_long_log(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
-    let length = std::fs::metadata(access::beside(path, "-wal")).map_or(0, |found| found.len());
+    let length = fs::metadata(access::beside(path, "-wal")).map_or(0, |found| found.len());
     if length > LONG_LOG {
         cut_log(connection)?;
     }
@@ -149,6 +177,16 @@ pub fn cut_log(connection: &Connection) -> rusqlite::Result<()> {
     match cut {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
         other => other,
+    }
+}
+
+/// Waits until all that was committed is on the disk.
+pub fn sync_log(path: &Path) -> Result<()> {
+    let log = access::beside(path, "-wal");
+    match File::open(&log).and_then(|file| file.sync_data()) {
+        // Without a log all of it is in the database, which is synced before a log goes.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::system("sync", &log, &error)),
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns which runs go, and the small steps in which they do. Must not know what is in them.
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{params, Connection};
 
@@ -54,6 +55,8 @@ pub fn collect(store: &Store, limits: &Limits) -> Result<Collected> {
     }
     // Its own, so that nobody who lists runs waits for all of this.
     let connection = database::again(store.path())?;
+    // What is lost of it with the power is removed the next time.
+    database::wait_for_disk(&connection, false).map_err(writing)?;
     let mut gone = Vec::new();
     for run in removed {
         // Taken up since, or being written: it stays.
@@ -117,10 +120,18 @@ fn remove_chunks(connection: &Connection, store: &Store) -> rusqlite::Result<()>
         after = run;
         let gone = "DELETE FROM chunks WHERE rowid IN (SELECT rowid FROM chunks WHERE run = ?1 LIMIT ?2)
             AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)";
-        while connection.execute(gone, params![run, STEP])? > 0 {
+        while in_turn(|| connection.execute(gone, params![run, STEP]))? > 0 {
             database::cut_long_log(connection, store.path())?;
         }
     }
+}
+
+/// Does a step, and leaves the store to others for as long as that took: who waits looks from time to time only.
+fn in_turn<T>(step: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let begun = Instant::now();
+    let done = step();
+    thread::sleep(begun.elapsed());
+    done
 }
 
 /// Gives free pages back to the system.
@@ -130,7 +141,7 @@ fn give_back(connection: &Connection, store: &Store) -> rusqlite::Result<()> {
         if free == 0 {
             break;
         }
-        connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+        in_turn(|| connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})")))?;
         if database::sizes(connection)?.1 >= free {
             break;
         }

@@ -12,6 +12,7 @@ mod database;
 mod error;
 mod forked;
 mod gc;
+mod lingering;
 mod locks;
 mod mover;
 mod reader;

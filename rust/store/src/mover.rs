@@ -62,17 +62,27 @@ impl Mover {
         let mut place = Place { half: 0, generation: 1, position: HALF_HEADER, chain: 0 };
         loop {
             let phase = self.shared.wait_for_work(self.interval);
-            let (flushes, closing) = (phase.flushes, phase.closing);
+            let (flushes, closing, surely) = (phase.flushes, phase.closing, phase.surely);
             drop(phase);
-            if let Err(error) = self.drain(&mut place) {
-                self.shared.tell(|phase| phase.error = Some(error));
+            let drained = if closing && !surely { self.wait_for_disk(false) } else { Ok(()) };
+            if let Err(error) = drained.and_then(|()| self.drain(&mut place)) {
+                self.shared.tell(|phase| (phase.error, phase.settled) = (Some(error), true));
                 return;
             }
-            self.shared.tell(|phase| phase.flushed = flushes);
+            self.shared.tell(|phase| (phase.flushed, phase.ended) = (flushes, closing));
             if closing {
-                return;
+                break;
             }
         }
+        // Nobody is there to be told of an error: it is as if the power had been lost.
+        let _ = database::sync_log(&self.path);
+        self.shared.tell(|phase| phase.settled = true);
+    }
+
+    /// Whether what is committed from now on is waited for.
+    fn wait_for_disk(&self, waits: bool) -> Result<()> {
+        let set = database::wait_for_disk(&self.connection, waits);
+        set.map_err(|error| Error::sqlite("set up", &self.path, &error))
     }
 
     /// Moves all that is there.

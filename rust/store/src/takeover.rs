@@ -31,6 +31,8 @@ pub fn tail_path(store: &Path, run: RunId) -> PathBuf {
 pub fn begin(store: &Inner, begin: &Begin) -> Result<Writer> {
     let failed = |error: rusqlite::Error| Error::sqlite("write", &store.path, &error);
     let connection = database::again(&store.path)?;
+    // It is on the disk with the first records of the run.
+    database::wait_for_disk(&connection, false).map_err(failed)?;
     let transaction = database::writing(&connection).map_err(failed)?;
     if let Some(name) = &begin.name {
         if let Some(other) = runs::named(&transaction, name).map_err(failed)? {
@@ -43,6 +45,7 @@ pub fn begin(store: &Inner, begin: &Begin) -> Result<Writer> {
     let mut tail = NewTail::make(store, run, 1)?;
     tail.settle()?;
     transaction.commit().map_err(failed)?;
+    database::wait_for_disk(&connection, true).map_err(failed)?;
     let nothing = [0; STREAMS as usize];
     start(store, connection, held, tail, From { run, epoch: 1, chunks: nothing, records: nothing })
 }

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::access;
 use crate::error::{Error, Result};
 use crate::forked::Process;
+use crate::lingering;
 use crate::locks::Held;
 use crate::runs::{RunId, State};
 use crate::tail::{Appender, Map, Memory};
@@ -31,6 +33,8 @@ pub struct Writer {
     tail: PathBuf,
     file: File,
     longest: usize,
+    /// Whether it was synced before.
+    surely: bool,
     process: Process,
     /// Last, so that it is given up last.
     held: Option<Held>,
@@ -63,6 +67,12 @@ pub struct Phase {
     pub end: Option<State>,
     /// The thread shall end.
     pub closing: bool,
+    /// Nothing may be lost with the power, from the first sync on.
+    pub surely: bool,
+    /// All is in the database.
+    pub ended: bool,
+    /// All of it is on the disk, or never will be.
+    pub settled: bool,
     /// What stopped the thread.
     pub error: Option<Error>,
 }
@@ -99,6 +109,12 @@ impl Shared {
     fn ask(&self, change: impl FnOnce(&mut Phase)) {
         change(&mut self.lock());
         self.asked.notify_one();
+    }
+
+    /// Waits until the thread of a writer that was closed needs the process no more.
+    pub fn wait_until_settled(&self) {
+        let waiting = |phase: &mut Phase| !phase.settled;
+        drop(self.done.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Waits until that holds, or the thread has failed.
@@ -155,7 +171,7 @@ impl Writer {
         let Parts { run, epoch, appender, shared, thread, file, tail, held } = parts;
         let (process, longest) = (Process::current(), appender.longest().min(MAXIMUM_RECORD));
         let (thread, held) = (Some(thread), Some(held));
-        Writer { run, epoch, appender, shared, thread, tail, file, longest, process, held }
+        Writer { run, epoch, appender, shared, thread, tail, file, longest, surely: false, process, held }
     }
 
     /// The number of the run.
@@ -225,8 +241,18 @@ impl Writer {
     }
 
     /// Waits until all that was appended would survive lost power, at the price of one sync of the tail.
+    ///
+    /// The first one waits for the run itself as well; from then on the end of the run is waited for.
     pub fn sync(&mut self) -> Result<()> {
         self.check()?;
+        if !self.surely {
+            self.shared.lock().surely = true;
+            self.flush()?;
+            let place = access::directory(&self.tail);
+            let synced = File::open(place).and_then(|directory| directory.sync_all());
+            synced.map_err(|error| Error::system("sync", place, &error))?;
+            self.surely = true;
+        }
         self.file.sync_data().map_err(|error| {
             // The kernel may have dropped what it could not write, so it must not be tried again.
             let error = Error::system("sync", &self.tail, &error);
@@ -262,14 +288,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Lets the thread do what is left, and waits for its end.
+    /// Lets the thread do what is left, and waits until that is in the database; on the disk it is some moments later.
     fn close(&mut self) -> Result<()> {
         self.shared.ask(|phase| phase.closing = true);
+        let ended = self.shared.wait_until(|phase| phase.ended);
         if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            debug_assert!(ended.is_ok(), "the thread that writes a run panicked");
+            lingering::leave(thread, self.shared.clone());
         }
-        self.shared.lock().error.clone().map_or(Ok(()), Err)
+        ended
     }
 }
 

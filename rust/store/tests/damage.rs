@@ -129,6 +129,9 @@ fn whatever_byte_of_the_database_is_damaged_records_are_right_or_an_error_is_giv
     }
     writer.finish(graflow_store::State::Finished, String::new()).unwrap();
     drop(store);
+    let database = rusqlite::Connection::open(place.store()).unwrap();
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(())).unwrap(); // so that all is in one file
+    drop(database);
     let whole = fs::read(place.store()).unwrap();
     let mut random = Random(3);
     let (mut good, mut errors) = (0, 0);
