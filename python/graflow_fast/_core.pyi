@@ -14,6 +14,7 @@ __all__ = [
     "Instances",
     "Journal",
     "NodeIds",
+    "PlainJournal",
     "PlainSteps",
     "Pool",
     "Progress",
@@ -447,11 +448,38 @@ class StepTimes:
     def times(self) -> list[float]: ...
 
 @final
+class PlainJournal:
+    """Writes down how plain steps of a durable run end."""
+
+    def __new__(
+        cls,
+        writer: RunWriter | None,
+        stream: int,
+        begun: dict[str, int],
+        log: list[Any],
+        live: set[str],
+        packed: type,
+        load: Callable[[bytes], Any],
+        syncs: bool,
+        watch: Callable[[tuple[Any, ...], bool], object] | None,
+    ) -> PlainJournal: ...
+    @staticmethod
+    def entry(record: bytes) -> tuple[Any, ...]: ...
+    @staticmethod
+    def name_of(record: bytes) -> str: ...
+
+@final
 class PlainSteps:
     """The short way for plain steps in this process."""
 
     def __new__(
-        cls, scheduler: Scheduler, tasks: list[Any], names: list[str], plain: type, driver: Any
+        cls,
+        scheduler: Scheduler,
+        tasks: list[Any],
+        names: list[str],
+        plain: type,
+        driver: Any,
+        journal: PlainJournal | None = None,
     ) -> PlainSteps: ...
     @property
     def name(self) -> str: ...
@@ -464,6 +492,9 @@ class PlainSteps:
     def begin(
         self, action: tuple[int, int, int, int, int, int, int]
     ) -> tuple[str, Callable[..., Any], bool, dict[str, Any] | None] | None: ...
+    def catch_up(
+        self, entries: list[Any], place: int, offset: float, now: float
+    ) -> tuple[int, tuple[int, int, int, int, int, int, int] | None, float]: ...
     def complete(self, action: tuple[int, int, int, int, int, int, int], result: Any, started: float) -> bool: ...
 
 @final

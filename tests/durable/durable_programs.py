@@ -37,14 +37,12 @@ def await_file(name):
 
 def kill_at(is_there):
     """Kill this program when an entry is written of which this holds."""
-    append = Journal.append
 
-    def watched(journal, entry):
-        append(journal, entry)
-        if is_there(entry):
+    def watched(entry, is_written):
+        if is_written and is_there(entry):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Journal.append = watched
+    Journal.watch = staticmethod(watched)
 '''
 
 

@@ -157,15 +157,12 @@ class Killer:
         from graflow_fast._run.journal.journal import Journal
 
         self._left = point
-        append = Journal.append
 
-        def watched(journal: Journal, entry: tuple[Any, ...]) -> None:
-            self._step()
-            append(journal, entry)
-            if entry[0] != "end":  # a run that has failed is another one when it goes on: it tries all again
+        def watched(entry: tuple[Any, ...], is_written: bool) -> None:
+            if not is_written or entry[0] != "end":  # a run that has failed is another one when it goes on: all again
                 self._step()
 
-        Journal.append = watched  # type: ignore[method-assign]
+        Journal.watch = staticmethod(watched)
 
     def _step(self) -> None:
         if self._left == 0:

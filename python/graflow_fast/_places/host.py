@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from graflow_fast._body.output import OutputStream
     from graflow_fast._body.scope import LiveStore
     from graflow_fast._core import Branches as CoreBranches
-    from graflow_fast._core import NodeIds, Pool, Scheduler, StepCounts, Versions
+    from graflow_fast._core import NodeIds, PlainJournal, Pool, Scheduler, StepCounts, Versions
     from graflow_fast._places.attempt import Attempt, Branch, Fork, TaskAttempt
     from graflow_fast._places.bodies import Bodies
     from graflow_fast._places.placement import Placement
@@ -243,6 +243,9 @@ class StepHost(Host, Protocol):
     @property
     def is_durable(self) -> bool:
         """Whether all that ends is written down."""
+
+    def plain_journal(self) -> PlainJournal | None:
+        """Return what writes down how plain steps end, None where there are none: in a run that is not durable, too."""
 
     def step_counts(self) -> StepCounts:
         """Return what counts the starts and completions of the workflow's own tasks, by node."""

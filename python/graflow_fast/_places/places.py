@@ -49,7 +49,10 @@ class Places:
             call_initializer(settings.initializer)
         #: What runs plain steps, None where the tracer wants to hear of each.
         self._steps = PlainSteps(host) if host.silent else None
-        self.inline = Inline(host, self._steps)
+        #: Those of the workflow's own branch in a durable run, which are all that are plain there; None in others.
+        journal = host.plain_journal()
+        self.plain_steps = None if journal is None else PlainSteps(host, journal)
+        self.inline = Inline(host, self._steps or self.plain_steps)
         self._threads: ThreadPlace | None = None
         self._thread_steps: ThreadSteps | None = None
         self._processes: Processes | None = None
@@ -202,6 +205,8 @@ class Places:
         try:
             if self._steps is not None:
                 self._steps.close()
+            if self.plain_steps is not None:
+                self.plain_steps.close()
             if self._threads is not None:
                 self._threads.close()
         finally:  # whatever happens there, processes are not left behind

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from graflow_fast._actions import Action
-    from graflow_fast._core import Branches
+    from graflow_fast._core import Branches, PlainJournal
     from graflow_fast._places.host import StepHost
     from graflow_fast.core.context import ExecutionContext
 
@@ -54,18 +54,18 @@ class PlainSteps:
         data, expiries: the channel's dictionaries when writing to them is all that setting a value does, else None.
     """
 
-    def __init__(self, host: StepHost) -> None:
+    def __init__(self, host: StepHost, journal: PlainJournal | None = None) -> None:
         self.host = host
         context = host.context
         self.channel = channel = context.channel
-        plain = type(channel) is MemoryChannel
+        plain = type(channel) is MemoryChannel or journal is not None  # whose channel takes results as they are
         self.data = channel.data if plain else None  # type: ignore[attr-defined]
         self.expiries = channel.ttl_data if plain else None  # type: ignore[attr-defined]
         self.counts = host.step_counts()
         self.retry_counts = context.retry_controller.retry_counts
-        record = None if host.note_task is None else context.tracer._record
+        record = None if host.note_task is None and journal is None else getattr(context.tracer, "_record", None)
         self.times = None if record is None else record.times
-        self.core = CoreSteps(host.scheduler, host.nodes.tasks, host.nodes.names, TaskWrapper, self)
+        self.core = CoreSteps(host.scheduler, host.nodes.tasks, host.nodes.names, TaskWrapper, self, journal)
         self.marker = StepContext(self.core, self.context_of)
         #: Whether steps of the workflow's own branch are plain, too.
         self._has_root = not host.parallel and host.keeps_all
@@ -127,6 +127,10 @@ class PlainSteps:
         if any_completed:
             self.host.last_result = last_result
 
+    def caught_up(self, last_result: Any) -> None:
+        """Note what the last step gave that ended in an earlier process."""
+        self.host.last_result = last_result
+
     def new_context(self) -> TaskExecutionContext:
         """Return the context of a step that takes one."""
         made = registry.running.task_context = self.host.context.current_task_context = self.marker.made()
@@ -161,8 +165,10 @@ class PlainSteps:
         plain = task.handler_type == "direct" and "direct" not in host.handlers
         if not plain or definition.resources is not None or not (kind or self._has_root):
             return None
+        if host.is_durable and (kind or definition.transient):
+            return None  # what becomes of it is Python's to write down
         place = host.placement.of_member(task, _KINDS[kind]) if kind else host.placement.of(task, host.root, False)
-        if place not in (INLINE, THREAD):
+        if place != INLINE and (place != THREAD or host.is_durable):
             return None
         body = definition.func
         if definition.cache is not None:

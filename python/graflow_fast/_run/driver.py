@@ -53,7 +53,7 @@ from graflow_fast.core import registry
 from graflow_fast.exceptions import GraflowRuntimeError, StepLimitExceededError
 
 if TYPE_CHECKING:
-    from graflow_fast._core import StepCounts, Versions
+    from graflow_fast._core import PlainJournal, StepCounts, Versions
     from graflow_fast._places.place import Place
     from graflow_fast._run.journal.journal import Journal
     from graflow_fast._run.journal.replay import Replay
@@ -173,6 +173,12 @@ class Run:
         if settings.max_concurrency is not None or not ahead:
             limit = min(workers, settings.max_concurrency or workers)
             self.scheduler.set_lane_limit(ROOT_LANE, limit)
+
+    def plain_journal(self) -> PlainJournal | None:
+        """Return what writes down how plain steps end, None where there are none, or somebody wants to hear of each."""
+        if self.journal is None or not self.tracing.silent or self.requested.checkpoint is not None:
+            return None
+        return self.journal.of_plain_steps(self.live.keys)
 
     def step_counts(self) -> StepCounts:
         """Return what counts the starts and completions of the workflow's own tasks, by node."""

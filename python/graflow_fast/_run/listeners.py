@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from graflow_fast._body.scope import LiveStore
     from graflow_fast._core import Scheduler
     from graflow_fast._places.bodies import Bodies
+    from graflow_fast._places.places import Places
     from graflow_fast._run.attempts.attempts import Attempts
     from graflow_fast._run.attempts.failures import Failures
     from graflow_fast._run.branches.table import BranchTable
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         shown: Shown | None
         log: Log | None
         journal: Journal | None
+        places: Places
         replay: Replay | None
         clock: Callable[[], float]
 

@@ -23,6 +23,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<driver::scheduler::PyScheduler>()?;
+    module.add_class::<driver::plain_journal::PlainJournal>()?;
     module.add_class::<driver::plain_steps::PlainSteps>()?;
     module.add_class::<body::filling::Filler>()?;
     module.add_class::<driver::branches::Branches>()?;

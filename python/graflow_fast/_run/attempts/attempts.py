@@ -82,6 +82,8 @@ class Attempts:
         branch = self.branches.branch(branch_id) if branch_id else self.branches.root
         attempt = self.new(ticket, node, branch, number, cause)
         attempt.started = started
+        if self.journal is not None:
+            self.journal.adopted(attempt)
         return attempt
 
     def _note_told(self, branch_id: int) -> None:

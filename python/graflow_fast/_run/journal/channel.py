@@ -16,6 +16,8 @@ from graflow_fast.channels.memory_channel import MemoryChannel
 from graflow_fast.exceptions import GraflowRuntimeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from graflow_fast._body.scope import Operation
     from graflow_fast._run.journal.journal import Key
 
@@ -29,12 +31,22 @@ class RecordedChannel(MemoryChannel):
 
     #: Whether values may come as bytes.
     keeps_bytes = True
-    #: The key of the attempt of the workflow's own branch that began last.
-    begun: Key | None = None
+    #: Returns the key of the plain step that is running, None if none is; None where there are no plain steps.
+    plain: Callable[[], Key | None] | None = None
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.log: list[Operation] = []
+        self._begun: Key | None = None
+
+    @property
+    def begun(self) -> Key | None:
+        """The key of the attempt of the workflow's own branch that began last."""
+        return (None if self.plain is None else self.plain()) or self._begun
+
+    @begun.setter
+    def begun(self, key: Key) -> None:
+        self._begun = key
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key`, one of the caller's own; `default` if there is none."""

@@ -11,8 +11,9 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
+from graflow_fast._core import PlainJournal
 from graflow_fast._messages import message_of
 from graflow_fast._wire.exception_pickling import PlainPickler
 from graflow_fast.channels._packed import Packed
@@ -22,7 +23,9 @@ from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
 Maker = Callable[[type[pickle.Pickler]], Callable[[io.BytesIO], Any]]
 
 #: An entry: what it is, then what that kind has.
-Entry = tuple[Any, ...]
+Entry: TypeAlias = tuple[Any, ...]
+#: An entry as it was read: that of a plain step is bytes until somebody looks, for there may be millions.
+Found: TypeAlias = "Entry | bytes"
 
 #: What stands in an entry for a result that is not written down.
 NOT_KEPT = ()
@@ -32,8 +35,9 @@ DONE, TOUCHED = "live", "touched"
 
 #: So much of an entry goes into one record; a longer entry is several.
 LONGEST_PART = 512 * 1024
-#: The first byte of a record: whether an entry begins there, and whether it ends there.
-_BEGINS, _ENDS = 1, 2
+#: The first byte of a record: whether an entry begins there, and whether it ends there; whether it is that of a plain
+#: step, whose form is `_core.PlainJournal`'s.
+_BEGINS, _ENDS, _PLAIN = 1, 2, 4
 
 #: Types of values that can't change.
 SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
@@ -128,10 +132,19 @@ def records(entry: Entry) -> Iterator[bytes]:
         yield bytes((mark,)) + data[part * LONGEST_PART : (part + 1) * LONGEST_PART]
 
 
-def entries(found: Iterable[bytes]) -> Iterator[Entry]:
+def opened(entry: Found) -> Entry:
+    """Return an entry that was read."""
+    return PlainJournal.entry(entry) if isinstance(entry, bytes) else entry
+
+
+def entries(found: Iterable[bytes]) -> Iterator[Found]:
     """Return the entries of records; of one whose writer was killed in between, nothing."""
     parts: list[bytes] = []
     for record in found:
+        if record[0] & _PLAIN:
+            parts.clear()
+            yield record
+            continue
         if record[0] & _BEGINS:
             parts.clear()
         parts.append(record[1:])

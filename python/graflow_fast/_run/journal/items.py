@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from graflow_fast._run.journal.entries import Entry
+    from graflow_fast._run.journal.entries import Entry, Found
     from graflow_fast._run.journal.journal import Key
 
 #: Kinds of entries: items have ended; what they said is shown, of all items before one.
@@ -51,11 +51,11 @@ class ItemsEnd(NamedTuple):
     undone: frozenset[int]
 
 
-def by_map(entries: Iterable[Entry | None]) -> dict[Key, list[int]]:
+def by_map(entries: Iterable[Found | None]) -> dict[Key, list[int]]:
     """Return where the entries of each map are."""
     found: dict[Key, list[int]] = {}
     for place, entry in enumerate(entries):
-        if entry is not None and entry[0] in (ITEMS, SHOWN):
+        if entry is not None and not isinstance(entry, bytes) and entry[0] in (ITEMS, SHOWN):
             found.setdefault(entry[1], []).append(place)
     return found
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.packing import unpacked
 from graflow_fast._body.scope import BranchChannel
+from graflow_fast._core import PlainJournal
 from graflow_fast._run.journal import wishes
 from graflow_fast._run.journal.channel import RecordedBranch, RecordedChannel
 from graflow_fast._run.journal.entries import (
@@ -20,20 +21,24 @@ from graflow_fast._run.journal.entries import (
     Entry,
     by_value,
     dumped_error,
+    load,
     portable,
     records,
     restored,
 )
 from graflow_fast._run.journal.transient import Transient
 from graflow_fast._store import JOURNAL_STREAM
+from graflow_fast.channels._packed import Packed
 from graflow_fast.exceptions import ConfigError, GraflowRuntimeError, TaskSerializationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from graflow_fast._body.scope import LiveStore, Operation
     from graflow_fast._core import RunWriter, Scheduler
     from graflow_fast._places.attempt import Asked
+    from graflow_fast._places.places import Places
     from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.branches.branches import Branch, Fork
     from graflow_fast._run.branches.table import BranchTable
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
         branches: BranchTable
         live: LiveStore
         scheduler: Scheduler
+        places: Places
 
 
 #: A branch: for each group around it the group's name, how many of it had begun before, and the member's index.
@@ -64,7 +70,10 @@ class Journal:
         recorded: what earlier processes wrote down, None of a run that begins.
         replaying: whether what ends now ended in an earlier process.
         place: the store's file, and the run's number there.
+        watch: called with each entry before it is written, and with True afterwards; for tests, which kill the process.
     """
+
+    watch: Callable[[Entry, bool], object] | None = None
 
     def __init__(
         self, writer: RunWriter | None, channel: RecordedChannel, recorded: Recorded | None, syncs: bool
@@ -84,6 +93,8 @@ class Journal:
         self.live: RecordedLive
         self._guard = threading.Lock()
         self._begun: dict[tuple[BranchKey, str], int] = {}
+        #: The same of the workflow's own branch.
+        self._begun_in_root: dict[str, int] = {}
         self._forks: dict[int, Key] = {}
         self._keys: dict[int, Key] = {}
         #: By ticket: how much of the branch's log was there when the attempt began.
@@ -97,6 +108,7 @@ class Journal:
         self._run = run
         run.live.branch_channel = RecordedBranch
         self.live = run.live.root = RecordedLive(self._channel, run.live, self)
+        self._channel.plain = None if run.places.plain_steps is None else self._key_of_plain_step
 
     def now(self) -> float:
         """Return the time: that of what is replayed, else the present."""
@@ -110,11 +122,21 @@ class Journal:
         """
         if self.writer is None:
             raise GraflowRuntimeError("Internal error: a durable run that has ended goes on")
+        if self.watch is not None:
+            self.watch(entry, False)
         with self._guard:  # bodies in threads write down what they do to live keys
             for record in records(entry):
                 self.writer.append(JOURNAL_STREAM, record)
             if self._syncs:
                 self.writer.sync()
+        if self.watch is not None:
+            self.watch(entry, True)
+
+    def of_plain_steps(self, live: set[str]) -> PlainJournal:
+        """Return what writes down how plain steps end; ``live``: the keys that are live, as long as the run goes."""
+        channel = self._channel
+        begun, watch = self._begun_in_root, self.watch
+        return PlainJournal(self.writer, JOURNAL_STREAM, begun, channel.log, live, Packed, load, self._syncs, watch)
 
     # --- names
 
@@ -125,7 +147,23 @@ class Journal:
             found = self._keys[ticket] = self._next_key(self._branch_key(branch_id), self._run.nodes.names[node])
         return found
 
+    def adopted(self, attempt: Attempt) -> None:
+        """Name the attempt of a plain step, which has ended in a way that is written down here."""
+        self._keys[attempt.ticket] = self._key_of(attempt.task_id)
+
+    def _key_of(self, name: str) -> Key:
+        return (), name, self._begun_in_root[name] - 1
+
+    def _key_of_plain_step(self) -> Key | None:
+        """Return the key of the plain step that is running, None if none is."""
+        plain = self._run.places.plain_steps
+        return self._key_of(plain.core.name) if plain is not None and plain.in_body else None
+
     def _next_key(self, branch: BranchKey, name: str) -> Key:
+        if not branch:
+            count = self._begun_in_root.get(name, 0)
+            self._begun_in_root[name] = count + 1
+            return branch, name, count
         count = self._begun.get((branch, name), 0)
         self._begun[branch, name] = count + 1
         return branch, name, count

@@ -190,13 +190,13 @@ def begin(run: Parts, journal: Journal, changed: str) -> None:
     nodes = run.nodes
     names = list(nodes.names)
     edges = [(names[source], names[target]) for source, target in run.scheduler.edges()]
-    codes = {name: code_of(task) for name, task in zip(names, nodes.tasks, strict=True)}
+    codes = _codes(names, nodes.tasks)
     for task in nodes.tasks:
         if task.is_map:
             check_map(task)
     recorded = journal.recorded
     if recorded is not None:
-        _compare_program(recorded.begin, names, edges, codes, _done(recorded), changed)
+        _compare_program(recorded.begin, names, edges, codes, recorded.done(), changed)
         return
     context = run.context
     values = {key: context.channel.get(key) for key in context.channel.keys()}  # noqa: SIM118
@@ -217,10 +217,6 @@ def begin(run: Parts, journal: Journal, changed: str) -> None:
             },
         )
     )
-
-
-def _done(recorded: Recorded) -> set[str]:
-    return {entry[1][1] for entry in recorded.ends if entry[0] == "returned"} | recorded.begun_maps()
 
 
 def _compare_program(
@@ -258,13 +254,25 @@ def _listed(sign: str, names: list[str]) -> str:
     return ", ".join(f"{sign} {name}" for name in names[:_MOST_NAMES]) + more
 
 
-def code_of(task: Any) -> str:
-    """Return a fingerprint of a task's own function: the same when only comments or lines have changed."""
-    of = task.task if task.is_map else task
-    function = getattr(getattr(of, "_definition", None), "func", None)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return ""
+def _codes(names: list[str], tasks: list[Any]) -> dict[str, str]:
+    """Return the fingerprints of tasks by their names; many tasks have one function."""
+    known: dict[types.CodeType, str] = {}
+    codes = {}
+    for name, task in zip(names, tasks, strict=True):
+        of = task.task if task.is_map else task
+        code = getattr(getattr(getattr(of, "_definition", None), "func", None), "__code__", None)
+        if code is None:
+            codes[name] = ""
+            continue
+        found = known.get(code)
+        if found is None:
+            found = known[code] = fingerprint(code)
+        codes[name] = found
+    return codes
+
+
+def fingerprint(code: types.CodeType) -> str:
+    """Return a fingerprint of a function's code: the same when only comments or lines have changed."""
     digest = hashlib.blake2b(digest_size=16)
     _feed(digest, code)
     return digest.hexdigest()

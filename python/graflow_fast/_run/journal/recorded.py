@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graflow_fast._run.journal.entries import DONE, TOUCHED
+from graflow_fast._core import PlainJournal
+from graflow_fast._run.journal.entries import DONE, TOUCHED, opened
 from graflow_fast._run.journal.items import by_map, without_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from graflow_fast._run.journal.entries import Entry
+    from graflow_fast._run.journal.entries import Entry, Found
     from graflow_fast._run.journal.journal import BranchKey, Key
 
 
@@ -24,16 +25,18 @@ class Recorded:
     """The entries of a run.
 
     Attributes:
-        begin: its first entry; ends: what ended, in order; decisions: how groups joined.
+        begin: its first entry; steps: what ended, in order; decisions: how groups joined.
         finished: whether the run ended, and not by a failure.
     """
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Found]) -> None:
         self.begin: dict[str, object] = {}
         self.finished = self.failed = False
-        self._entries: list[Entry | None] = list(entries)
+        self._entries: list[Found | None] = list(entries)
         for place, entry in enumerate(list(self._entries)):
             assert entry is not None
+            if isinstance(entry, bytes):
+                continue
             if entry[0] == "begin":
                 self.begin = entry[1]
             elif entry[0] == "reopened":
@@ -42,33 +45,38 @@ class Recorded:
                 self.finished, self.failed = entry[1] != "failed", entry[1] == "failed"
 
     @property
-    def ends(self) -> list[Entry]:
-        """What ended, in the order in which it was applied."""
-        return [entry for entry in self.steps if entry[0] not in (DONE, TOUCHED)]
-
-    @property
-    def steps(self) -> list[Entry]:
+    def steps(self) -> list[Found]:
         """What ended, and what was done to live keys, in order."""
-        return [entry for entry in self._entries if entry is not None and entry[0] in _STEPS]
+        return [
+            entry for entry in self._entries if entry is not None and (isinstance(entry, bytes) or entry[0] in _STEPS)
+        ]
+
+    def _told(self) -> Iterator[Entry]:
+        """Return all entries but those of plain steps, of which nothing has to be known before they end again."""
+        return (entry for entry in self._entries if entry is not None and not isinstance(entry, bytes))
+
+    def done(self) -> set[str]:
+        """Return the names of what has ended well, and of maps of which items have ended."""
+        plain = {PlainJournal.name_of(entry) for entry in self._entries if isinstance(entry, bytes)}
+        maps = {key[1] for key in by_map(self._entries)}
+        return plain | maps | {entry[1][1] for entry in self._told() if entry[0] == "returned"}
 
     @property
     def decisions(self) -> dict[Key, Entry]:
         """How groups joined."""
         if not hasattr(self, "_decisions"):
-            self._decisions: dict[Key, Entry] = {
-                entry[1]: entry for entry in self._entries if entry is not None and entry[0] == "joined"
-            }
+            self._decisions: dict[Key, Entry] = {entry[1]: entry for entry in self._told() if entry[0] == "joined"}
         return self._decisions
 
     def items(self, key: Key) -> list[Entry]:
         """What was written down of a map's items, in order."""
         if not hasattr(self, "_maps"):
             self._maps: dict[Key, list[int]] = by_map(self._entries)
-        return [entry for place in self._maps.pop(key, ()) if (entry := self._entries[place]) is not None]
+        return self._at(self._maps.pop(key, ()))
 
-    def begun_maps(self) -> set[str]:
-        """The names of maps of which items have ended."""
-        return {key[1] for key in by_map(self._entries)}
+    def _at(self, places: Iterable[int]) -> list[Entry]:
+        """Return what was written down of a map at some places."""
+        return [opened(entry) for place in places if (entry := self._entries[place]) is not None]
 
     def reopen(self) -> tuple[list[int], list[Key]]:
         """Forget the failures that ended the run, with the attempts before them.
@@ -76,7 +84,7 @@ class Recorded:
         Returns:
             Which entries that are, and of which maps the items that failed for good are forgotten.
         """
-        joins = {entry[1]: entry for entry in self._entries if entry is not None and entry[0] == "joined"}
+        joins = {entry[1]: entry for entry in self._told() if entry[0] == "joined"}
 
         def is_open(branch: BranchKey) -> bool:
             """Say whether what failed in a branch ended the run: no group around it tolerated it, or tries again."""
@@ -89,9 +97,10 @@ class Recorded:
         dropped = []
         trying: set[tuple[BranchKey, str]] = set()
         for place in range(len(self._entries) - 1, -1, -1):
-            entry = self._entries[place]
-            if entry is None:
+            found = self._entries[place]
+            if found is None or (isinstance(found, bytes) and not trying):
                 continue
+            entry = opened(found)
             if entry[0] == "returned":
                 trying.discard(entry[1][:2])
             elif entry[0] == "failed":
@@ -104,7 +113,7 @@ class Recorded:
                 dropped.append(place)
         for place in dropped:
             self._entries[place] = None
-        ended = {entry[1] for entry in self.ends}
+        ended = {entry[1] for entry in self._told() if entry[0] in ("returned", "failed")}
         maps = [key for key in by_map(self._entries) if key not in ended]
         self._drop((), maps, len(self._entries))
         return dropped, maps
@@ -115,8 +124,7 @@ class Recorded:
             self._entries[place] = None
         found = by_map(self._entries[:until])
         for key in maps:
-            entries = [entry for place in found[key] if (entry := self._entries[place]) is not None]
-            for place, entry in zip(found[key], without_failed(entries), strict=True):
+            for place, entry in zip(found[key], without_failed(self._at(found[key])), strict=True):
                 self._entries[place] = entry
         self.failed = False
         self.__dict__.pop("_decisions", None)

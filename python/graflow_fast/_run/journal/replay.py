@@ -14,7 +14,7 @@ from graflow_fast._body.packing import unpacked
 from graflow_fast._body.scope import BranchChannel, LiveStore
 from graflow_fast._body.scope import replay as replay_writes
 from graflow_fast._run.journal import wishes
-from graflow_fast._run.journal.entries import DONE, NOT_KEPT, TOUCHED, load_error, restored
+from graflow_fast._run.journal.entries import DONE, NOT_KEPT, TOUCHED, load_error, opened, restored
 from graflow_fast._run.journal.transient import made_again
 from graflow_fast.exceptions import JournalMismatchError
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from graflow_fast._actions import Action
     from graflow_fast._core import Scheduler
     from graflow_fast._places.bodies import Bodies
+    from graflow_fast._places.places import Places
     from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.attempts.attempts import Attempts
     from graflow_fast._run.attempts.failures import Failures
-    from graflow_fast._run.journal.entries import Entry
+    from graflow_fast._run.journal.entries import Entry, Found
     from graflow_fast._run.journal.journal import Journal, Key
     from graflow_fast._run.nodes import NodeTable
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         failures: Failures
         live: LiveStore
         bodies: Bodies
+        places: Places
 
         def map_side(self) -> Maps:
             """Return what runs its maps."""
@@ -62,6 +64,8 @@ class Replay:
         self._notice = notice
         #: What has begun and not ended, in order.
         self._begun: dict[Key, Action] = {}
+        #: What the scheduler has asked for that is not taken up yet.
+        self._ahead: Action | None = None
         #: What to add to the time of day for this process's monotonic clock.
         self._offset = time.monotonic() - time.time()
         self._nothing_live = LiveStore(run.live.root)
@@ -77,7 +81,10 @@ class Replay:
         assert recorded is not None
         journal.replaying = True
         try:
-            for place, entry in enumerate(recorded.steps):
+            steps = recorded.steps
+            place = -1
+            while (place := self._plain_until(steps, place + 1)) < len(steps):
+                entry = opened(steps[place])
                 if entry[0] in (DONE, TOUCHED):
                     journal.live.again(entry)
                     continue
@@ -89,6 +96,15 @@ class Replay:
             journal.replaying = False
             journal.time = 0.0
         return list(self._begun.values())
+
+    def _plain_until(self, steps: list[Found], place: int) -> int:
+        """End plain steps from a place on, the short way; return the place of the first that is none."""
+        if place < len(steps) and type(steps[place]) is bytes and not self._begun:
+            plain, journal = self._run.places.plain_steps, self._journal
+            if plain is not None:
+                place, action, journal.time = plain.core.catch_up(steps, place, self._offset, journal.time)
+                self._ahead = action
+        return place
 
     def _go_to(self, time_of_day: float) -> None:
         """Let it be that time, unless it is later already."""
@@ -106,23 +122,25 @@ class Replay:
         key: Key = entry[1]
         scheduler, journal = self._run.scheduler, self._journal
         while key not in self._begun:
-            action = scheduler.next(journal.time)
+            action, self._ahead = self._ahead or scheduler.next(journal.time), None
             if action is None:
                 deadline = scheduler.deadline()
                 if deadline is None or deadline <= journal.time:
                     raise self._mismatch(key, place)
                 journal.time = deadline  # the wall clock was set in between
                 continue
-            kind, ticket, node, branch_id, *_ = action
-            if kind == RUN:
-                self._begun[journal.key_of(ticket, node, branch_id)] = action
-            elif kind == ABANDON and self._gave_up(ticket, node):
-                continue
-            elif kind == FINISHED:
+            if action[0] == FINISHED:
                 raise self._mismatch(key, place)
-            else:
-                self._notice(action)
+            self._take_up(action)
         return self._begun.pop(key)
+
+    def _take_up(self, action: Action) -> None:
+        """Note what has begun; carry out what starts no body."""
+        kind, ticket, node, branch_id, *_ = action
+        if kind == RUN:
+            self._begun[self._journal.key_of(ticket, node, branch_id)] = action
+        elif kind != ABANDON or not self._gave_up(ticket, node):
+            self._notice(action)
 
     def _gave_up(self, ticket: int, node: int) -> bool:
         """Forget what had begun and was given up; False when it was something else."""

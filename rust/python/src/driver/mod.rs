@@ -8,6 +8,8 @@ mod logs;
 pub(crate) mod memory;
 pub(crate) mod next_tasks;
 mod plain_calls;
+mod plain_durable;
+pub(crate) mod plain_journal;
 pub(crate) mod plain_plans;
 pub(crate) mod plain_steps;
 mod plain_tables;

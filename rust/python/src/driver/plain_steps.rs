@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyType};
 use crate::driver::actions::{micros, mistake, to_tuple, ActionTuple};
 use crate::driver::branches::Branches;
 use crate::driver::plain_calls::Ended;
+use crate::driver::plain_journal::PlainJournal;
 use crate::driver::plain_plans::{Filled, Plans, Step};
 use crate::driver::plain_tables::Tables;
 use crate::driver::root::now;
@@ -31,9 +32,9 @@ const STEPS_PER_LOOK: u32 = 256;
 /// Runs plain steps of one run.
 #[pyclass(frozen, module = "graflow_fast._core")]
 pub struct PlainSteps {
-    scheduler: Py<PyScheduler>,
+    pub(super) scheduler: Py<PyScheduler>,
     tasks: Py<PyList>,
-    names: Py<PyList>,
+    pub(super) names: Py<PyList>,
     plain: Py<PyType>,
     /// What the driver answers and does.
     pub(super) driver: Py<PyAny>,
@@ -44,26 +45,31 @@ pub struct PlainSteps {
     node: AtomicU32,
     branch: AtomicU64,
     pub(super) started: AtomicU64,
+    /// What writes down how steps end; None but in a durable run, where only those of the workflow's own branch are plain.
+    pub(super) journal: Option<Py<PlainJournal>>,
 }
 
 #[pymethods]
 impl PlainSteps {
     #[new]
+    #[pyo3(signature = (scheduler, tasks, names, plain, driver, journal = None))]
     fn new(
         scheduler: Py<PyScheduler>,
         tasks: Py<PyList>,
         names: Py<PyList>,
         plain: Py<PyType>,
         driver: Py<PyAny>,
+        journal: Option<Py<PlainJournal>>,
     ) -> Self {
         let (plans, branches) = (Plans::default(), OnceLock::new());
         let (node, branch, started) = <(AtomicU32, AtomicU64, AtomicU64)>::default();
-        Self { scheduler, tasks, names, plain, driver, plans, branches, node, branch, started }
+        Self { scheduler, tasks, names, plain, driver, plans, branches, node, branch, started, journal }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.tasks)?;
         visit.call(&self.names)?;
+        visit.call(&self.journal)?;
         visit.call(&self.driver)
     }
 
@@ -143,6 +149,21 @@ impl PlainSteps {
         Ok(Some((name, step.plan.function.clone_ref(py), step.plan.inject, arguments)))
     }
 
+    /// Ends plain steps that ended in an earlier process, from that place of the entries on.
+    ///
+    /// The place of the first entry that is none of them, the action that came instead if there was one, and what time it
+    /// was. `offset`: what to add to the time of day for the run's clock.
+    fn catch_up<'py>(
+        &self,
+        py: Python<'py>,
+        entries: &Bound<'py, PyList>,
+        place: usize,
+        offset: f64,
+        now: f64,
+    ) -> PyResult<(usize, Option<ActionTuple>, f64)> {
+        self.end_again(self.driver.bind(py), entries, place, (offset, now))
+    }
+
     /// Completes a step that began so at that time and has returned; false if the driver must do it.
     fn complete(&self, py: Python<'_>, action: ActionTuple, result: &Bound<'_, PyAny>, started: f64) -> PyResult<bool> {
         let driver = self.driver.bind(py);
@@ -174,7 +195,10 @@ impl PlainSteps {
             let name = self.names.bind(py).get_item(node as usize)?.cast_into::<PyString>()?;
             self.node.store(node, Ordering::Relaxed);
             self.branch.store(branch, Ordering::Relaxed);
-            let ended = self.step(py, &step, &name, tables)?;
+            let ended = match &self.journal {
+                None => self.step(py, &step, &name, tables)?,
+                Some(journal) => self.step_written_down(py, &step, &name, tables, journal.get())?,
+            };
             let Ended::Returned(result) = ended else {
                 return Ok((Some(step.action), Some(ended)));
             };
@@ -238,7 +262,7 @@ impl PlainSteps {
         }
     }
 
-    fn step_of<'py>(
+    pub(super) fn step_of<'py>(
         &self,
         driver: &Bound<'py, PyAny>,
         action: ActionTuple,
@@ -265,7 +289,8 @@ impl PlainSteps {
         tables: &Tables<'py>,
     ) -> PyResult<Option<Step<'py>>> {
         if step.branch == 0 {
-            return Ok(Some(step));
+            let is_plain = self.journal.as_ref().is_none_or(|journal| journal.get().is_open(driver.py()));
+            return Ok(is_plain.then_some(step));
         }
         let Some(step) = self.ready(driver, step, tables)? else {
             return Ok(None);

@@ -3,7 +3,7 @@ mod errors;
 mod reader;
 mod rows;
 mod stores;
-mod writer;
+pub(crate) mod writer;
 
 use pyo3::prelude::*;
 

@@ -44,7 +44,7 @@ impl RunWriter {
         self.epoch
     }
 
-    fn append(&self, py: Python<'_>, stream: u8, record: &Bound<'_, PyBytes>) -> PyResult<u64> {
+    pub(crate) fn append(&self, py: Python<'_>, stream: u8, record: &Bound<'_, PyBytes>) -> PyResult<u64> {
         let bytes = record.as_bytes();
         // What fits into the tail is a copy, and not worth giving the interpreter lock away.
         if let Ok(mut writer) = self.writer.try_lock() {
@@ -67,7 +67,7 @@ impl RunWriter {
         self.ask(py, Writer::flush)
     }
 
-    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn sync(&self, py: Python<'_>) -> PyResult<()> {
         self.ask(py, Writer::sync)
     }
 

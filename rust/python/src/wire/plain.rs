@@ -27,9 +27,16 @@ pub(crate) struct PlainPickle {
     /// The addresses of the tuples that are being written.
     open: Vec<usize>,
     depth: u32,
+    /// Whether any process shall be able to load it: one that has no numbers of classes.
+    is_portable: bool,
 }
 
 impl PlainPickle {
+    /// One whose pickles any later process of the program can load.
+    pub(crate) fn portable() -> Self {
+        Self { is_portable: true, ..Self::default() }
+    }
+
     /// The pickle of a value; `None` for one that has something else in it, which Python pickles.
     pub(crate) fn of(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Option<&[u8]>> {
         self.restart();
@@ -108,6 +115,8 @@ impl PlainPickle {
             self.items(dictionary, false)
         } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
             self.tuple(tuple)
+        } else if self.is_portable {
+            Ok(false)
         } else {
             self.object(value)
         };
