@@ -16,7 +16,7 @@ from paired import Spread, ratio, spread
 
 DOCS = HERE.parent / "docs"
 QUIET = 0.2  # cores that others may use without a row being called disturbed
-KINDS = ("S", "N", "METG", "M")
+KINDS = ("S", "N", "METG", "M", "D")
 PLOTTED = ("S2", "S3", "S5", "S9", "S10", "N2", "N5a", "N13a", "N18a", "METG-stencil_1d")
 _INTRO = """# Benchmarks
 
@@ -37,6 +37,9 @@ predecessors. *Processor time* is what a task costs on both sides, also where ot
 
 One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3,N6`; `--rows N` or `METG`: all of them. The
 peers: `make bench-peers`.
+
+Rows D: runs that survive, and results that are kept, on this machine's disk. D1, D2, D3, D10 and D11 are faults and
+what was lost by them: `make trust` prints them ([durability.md](durability.md#how-it-is-tested)).
 """
 
 _DISTURBED = """
@@ -205,7 +208,7 @@ def write(
 
 
 def order(key: str) -> tuple[int, int, str]:
-    """Speed, no cliffs, METG, size; in each of them by number."""
+    """Speed, no cliffs, METG, size, what survives; in each of them by number."""
     kind, digits, _ = _parts(key)
     return KINDS.index(kind), int(digits or 0), key
 
