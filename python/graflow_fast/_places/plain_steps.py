@@ -132,8 +132,11 @@ class PlainSteps:
         self.host.last_result = last_result
 
     def new_context(self) -> TaskExecutionContext:
-        """Return the context of a step that takes one."""
-        made = registry.running.task_context = self.host.context.current_task_context = self.marker.made()
+        """Return the context of a step of the workflow's own branch that takes one."""
+        context, step = self.host.context, self.core
+        made = TaskExecutionContext(step.name, context, step.name, step.started)
+        registry.running.task_context = context.current_task_context = made
+        object.__setattr__(self.marker, "_made", made)
         return made
 
     def renew(self) -> None:
@@ -225,8 +228,7 @@ class StepContext:
         if self._made is None:
             name, branch_id = self._step.name, self._step.branch
             context = self._context_of(branch_id)
-            made = TaskExecutionContext(name, context, name)
-            made.start_time = self._step.started
+            made = TaskExecutionContext(name, context, name, self._step.started)
             if branch_id:
                 context.current_task_context = made
             object.__setattr__(self, "_made", made)

@@ -61,11 +61,13 @@ class TaskExecutionContext:
     #: The edges that the body has made outside of the graph, once it has made any.
     links_made: BodyLinks | None = None
 
-    def __init__(self, task_id: str, execution_context: Any, base_id: str | None = None) -> None:
+    def __init__(
+        self, task_id: str, execution_context: Any, base_id: str | None = None, start_time: float | None = None
+    ) -> None:
         self.task_id = task_id
         self._base_task_id = base_task_id(task_id) if base_id is None else base_id
         self.execution_context = execution_context
-        self.start_time = time.time()
+        self.start_time = time.time() if start_time is None else start_time
         self._local_data: dict[str, Any] | None = None
         self._groups_made = 0
         self._graph: TaskGraph
@@ -234,7 +236,11 @@ class TaskExecutionContext:
             from graflow_fast.core.composition import Fragment
 
             executable = Fragment(executable, self.links_made)
-        self._direct(("next", executable, bool(goto)))
+        directive = "next", executable, bool(goto)
+        if self.directives is None:  # as `_direct` does; of these there may be millions
+            self.directives = [directive]
+        else:
+            self.directives.append(directive)
         return task_id
 
     def terminate_workflow(self, message: str = "") -> None:

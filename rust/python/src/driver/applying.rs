@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::driver::actions::mistake;
 use crate::driver::feed::{Feed, Tracked};
+use crate::driver::next_tasks::add_tasks;
 use crate::driver::root::{now, write_to};
 use crate::driver::value::Value;
 use crate::tables::values::result_key;
@@ -248,7 +249,7 @@ impl Feed {
             return Ok(None);
         };
         let tasks = self.tasks.bind(py);
-        let added = self.next.get().add(self.scheduler.get(), names, tasks, made)?;
+        let added = add_tasks(self.scheduler.get(), names, tasks, made)?;
         if branch == 0 {
             added.iter().try_for_each(|node| self.branches().adopt(py, *node))?;
         }

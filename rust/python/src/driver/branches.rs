@@ -171,6 +171,16 @@ impl Branches {
         outcome == Outcome::Ok && !self.records.get().contains_key(&branch) && self.ledger.get().end(branch)
     }
 
+    /// The node that a name stands for in the workflow's own branch.
+    pub(crate) fn node(&self, name: &Bound<'_, PyString>) -> PyResult<Option<u32>> {
+        self.ids.get().node(name)
+    }
+
+    /// Whether the user's graph has a node of that name.
+    pub(crate) fn is_in_graph(&self, name: &Bound<'_, PyString>) -> PyResult<bool> {
+        self.graph.bind(name.py()).contains(name)
+    }
+
     /// Lets a task's name stand for it, unless it stands for another one already.
     pub(crate) fn adopt(&self, py: Python<'_>, node: u32) -> PyResult<()> {
         let name = self.names.bind(py).get_item(node as usize)?;

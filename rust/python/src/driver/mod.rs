@@ -7,6 +7,7 @@ pub(crate) mod guarded;
 mod logs;
 pub(crate) mod memory;
 pub(crate) mod next_tasks;
+mod plain_asked;
 mod plain_calls;
 mod plain_durable;
 pub(crate) mod plain_journal;

@@ -32,7 +32,7 @@ pub(crate) struct NextTasks {
 }
 
 /// A task that is not yet added, and its name.
-type Made<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
+pub(crate) type Made<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
 
 impl NextTasks {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -131,24 +131,6 @@ impl NextTasks {
         Ok((!has_options(&definition)?).then_some(task))
     }
 
-    /// Adds tasks that were made; gives their nodes.
-    pub(crate) fn add(
-        &self,
-        scheduler: &PyScheduler,
-        names: &Bound<'_, PyList>,
-        tasks: &Bound<'_, PyList>,
-        made: Vec<Made<'_>>,
-    ) -> PyResult<Vec<u32>> {
-        let mut nodes = Vec::with_capacity(made.len());
-        for (name, task) in made {
-            let node = scheduler.core.get().add_nodes(1).map_err(mistake)?;
-            names.append(name)?;
-            tasks.append(task)?;
-            nodes.push(node);
-        }
-        Ok(nodes)
-    }
-
     fn definition<'py>(&mut self, py: Python<'py>, key: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Some(known) = self.definitions.get(&key) {
             return Ok(known.as_ref().map(|definition| definition.bind(py).clone()));
@@ -164,8 +146,25 @@ impl NextTasks {
     }
 }
 
+/// Adds tasks that were made, under names that nothing has yet; gives their nodes.
+pub(crate) fn add_tasks(
+    scheduler: &PyScheduler,
+    names: &Bound<'_, PyList>,
+    tasks: &Bound<'_, PyList>,
+    made: Vec<Made<'_>>,
+) -> PyResult<Vec<u32>> {
+    let mut nodes = Vec::with_capacity(made.len());
+    for (name, task) in made {
+        let node = scheduler.core.get().add_nodes(1).map_err(mistake)?;
+        names.append(name)?;
+        tasks.append(task)?;
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
 /// Whether tasks of a definition have options that matter to the scheduler.
-fn has_options(definition: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(crate) fn has_options(definition: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = definition.py();
     Ok(definition.getattr(intern!(py, "priority"))?.is_truthy()?
         || !definition.getattr(intern!(py, "max_concurrency"))?.is_none()

@@ -1,6 +1,7 @@
 //! How the body of a plain step is called, and how it ended. Part of `PlainSteps`; must not know what follows from it.
 use std::sync::atomic::Ordering;
 
+use graflow_scheduler::Directive;
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -15,8 +16,8 @@ use crate::tables::arguments::bound_of;
 
 /// How a step ended.
 pub(super) enum Ended<'py> {
-    /// Well, and nothing was asked for.
-    Returned(Bound<'py, PyAny>),
+    /// Well, and this was asked for, which is nothing more than tasks to run.
+    Returned(Bound<'py, PyAny>, Vec<Directive>),
     /// In a way that the driver completes: (its context, the result).
     Asked(Bound<'py, PyAny>, Bound<'py, PyAny>),
     /// With an exception: (its context, the exception).
@@ -43,11 +44,19 @@ impl PlainSteps {
                 let made = tables.marker.getattr(intern!(py, "_made"))?;
                 let has_record = step.branch != 0 && self.branches(driver)?.records.get().contains_key(&step.branch);
                 if made.is_none() && !has_record {
-                    return Ok(Ended::Returned(result));
+                    return Ok(Ended::Returned(result, Vec::new()));
                 }
-                if step.branch == 0 && made.getattr(intern!(py, "directives"))?.is_none() {
-                    driver.call_method0(intern!(py, "renew"))?;
-                    return Ok(Ended::Returned(result));
+                if step.branch == 0 {
+                    let asked = made.getattr(intern!(py, "directives"))?;
+                    let directives = match (asked.is_none(), &self.journal) {
+                        (true, _) => Some(Vec::new()),
+                        (false, None) => self.directives(driver, &asked)?,
+                        (false, Some(_)) => None, // what it asked for is Python's to write down
+                    };
+                    if let Some(directives) = directives {
+                        driver.call_method0(intern!(py, "renew"))?;
+                        return Ok(Ended::Returned(result, directives));
+                    }
                 }
                 Ok(Ended::Asked(driver.call_method0(intern!(py, "context"))?, result))
             }

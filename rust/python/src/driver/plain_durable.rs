@@ -29,12 +29,12 @@ impl PlainSteps {
     ) -> PyResult<Ended<'py>> {
         journal.begin(name, journal.count(name)?)?;
         let ended = self.step(py, step, name, tables)?;
-        let Ended::Returned(result) = ended else {
+        let Ended::Returned(result, directives) = ended else {
             return Ok(ended);
         };
         let started = f64::from_bits(self.started.load(Ordering::Relaxed));
         Ok(match journal.returned(name, &result, (started, now()))? {
-            Some(kept) => Ended::Returned(kept),
+            Some(kept) => Ended::Returned(kept, directives),
             None => Ended::Asked(self.driver.bind(py).call_method0(intern!(py, "context"))?, result),
         })
     }

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap as HashMap;
 use crate::driver::actions::{ActionTuple, RUN};
 use crate::driver::plain_tables::Tables;
 use crate::locked::Locked;
+use crate::tables::slots::TaskSlots;
 use crate::tables::values::ValuesMethods;
 
 /// How to run the bodies of one definition.
@@ -80,7 +81,6 @@ impl Plans {
         plain: &Bound<'py, PyType>,
         action: ActionTuple,
     ) -> PyResult<Option<Step<'py>>> {
-        let py = driver.py();
         let (kind, ticket, node, branch, attempt, tag, cause) = action;
         if kind != RUN || attempt != 0 || tag != 0 {
             return Ok(None);
@@ -93,7 +93,7 @@ impl Plans {
         if !task.get_type().is(plain) {
             return Ok(None);
         }
-        let definition = task.getattr(intern!(py, "_definition"))?;
+        let definition = TaskSlots::of(plain)?.definition.of_object(&task)?;
         let key = (definition.as_ptr() as usize, group.kind);
         let known = self.by_definition.get().get(&key).map(|(_, plan)| plan.clone());
         let plan = match known {

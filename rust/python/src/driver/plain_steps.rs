@@ -2,14 +2,14 @@
 //!
 //! Does exactly what the driver does for such a step, with nothing in between: whole streaks of them in the calling thread;
 //! of others it does what comes before and after the call. What is not plain (an iteration, a repeated
-//! attempt, a directive, an exception, another placement) goes back to the driver. Which steps are plain is
-//! `plain_plans.rs`'s, how a body is called `plain_calls.rs`'s; must not know pools.
+//! attempt, an exception, another placement, more than `next_task` of plain tasks) goes back to the driver. Which steps are
+//! plain is `plain_plans.rs`'s, how a body is called `plain_calls.rs`'s, what it asked for `plain_asked.rs`'s; must not know pools.
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::OnceLock;
 
 use graflow_ledger::Effects;
 use graflow_pool::Reactor;
-use graflow_scheduler::Action;
+use graflow_scheduler::{Action, Directive};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyType};
 
 use crate::driver::actions::{micros, mistake, to_tuple, ActionTuple};
 use crate::driver::branches::Branches;
+use crate::driver::plain_asked::Simple;
 use crate::driver::plain_calls::Ended;
 use crate::driver::plain_journal::PlainJournal;
 use crate::driver::plain_plans::{Filled, Plans, Step};
@@ -25,6 +26,7 @@ use crate::driver::root::now;
 use crate::driver::scheduler::PyScheduler;
 use crate::driver::value::Value;
 use crate::tables::arguments::bound_of;
+use crate::tables::slots::TaskSlots;
 
 /// Steps between two looks for signals: a body that is Python code looks itself.
 const STEPS_PER_LOOK: u32 = 256;
@@ -39,7 +41,8 @@ pub struct PlainSteps {
     /// What the driver answers and does.
     pub(super) driver: Py<PyAny>,
     plans: Plans,
-    /// What members have done; asked for when the first one runs.
+    simple: Simple,
+    /// What members have done, and where new tasks go; asked for when it is first needed.
     branches: OnceLock<Py<Branches>>,
     /// The node and the branch whose body is running, and since when, in seconds since the epoch, as bits.
     node: AtomicU32,
@@ -61,9 +64,9 @@ impl PlainSteps {
         driver: Py<PyAny>,
         journal: Option<Py<PlainJournal>>,
     ) -> Self {
-        let (plans, branches) = (Plans::default(), OnceLock::new());
+        let (plans, simple, branches) = (Plans::default(), Simple::default(), OnceLock::new());
         let (node, branch, started) = <(AtomicU32, AtomicU64, AtomicU64)>::default();
-        Self { scheduler, tasks, names, plain, driver, plans, branches, node, branch, started, journal }
+        Self { scheduler, tasks, names, plain, driver, plans, simple, branches, node, branch, started, journal }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -107,7 +110,7 @@ impl PlainSteps {
         let (action, ended) = outcome?;
         let following = match ended {
             None => return action.map(|action| Ok(action.into_pyobject(py)?.into_any())).transpose(),
-            Some(Ended::Returned(_)) => return Ok(None),
+            Some(Ended::Returned(..)) => return Ok(None),
             Some(Ended::Asked(context, result)) => {
                 driver.call_method1(intern!(py, "returned"), (action, context, result))?
             }
@@ -199,7 +202,7 @@ impl PlainSteps {
                 None => self.step(py, &step, &name, tables)?,
                 Some(journal) => self.step_written_down(py, &step, &name, tables, journal.get())?,
             };
-            let Ended::Returned(result) = ended else {
+            let Ended::Returned(result, directives) = ended else {
                 return Ok((Some(step.action), Some(ended)));
             };
             self.store(driver, (branch, node), &name, &result, self.started(), tables)?;
@@ -207,7 +210,7 @@ impl PlainSteps {
                 *last = Some(result);
             }
             let now = Reactor::now() / 1000;
-            self.scheduler.get().core.get().complete(step.ticket, &[], now).map_err(mistake)?;
+            self.scheduler.get().core.get().complete(step.ticket, &directives, now).map_err(mistake)?;
             let Some(following) = self.following(driver, now)? else {
                 return Ok((None, None));
             };
@@ -260,6 +263,16 @@ impl PlainSteps {
                 }
             }
         }
+    }
+
+    /// What a body of the workflow's own branch asked for, if that is nothing but tasks to run; None: the driver's.
+    pub(super) fn directives(
+        &self,
+        driver: &Bound<'_, PyAny>,
+        asked: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Vec<Directive>>> {
+        let slots = TaskSlots::of(self.plain.bind(driver.py()))?;
+        self.simple.directives(self.scheduler.get(), self.branches(driver)?, slots, asked)
     }
 
     pub(super) fn step_of<'py>(

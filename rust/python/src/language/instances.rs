@@ -1,12 +1,14 @@
 //! Calling a task makes an instance of it with bound parameters.
 //!
-//! Owns the plain case: `t(task_id="x", n=1)` in a workflow that is being defined. All others are `_instance`'s, in Python.
+//! Owns the plain case: `t(task_id="x", n=1)` in a workflow that is being defined, or in a body, where it belongs to no graph.
+//! All others are `_called`'s, in Python.
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::language::classes::Language;
+use crate::language::running::is_running;
 use crate::tables::slots::Slot;
 
 /// Calls a task: makes an instance, or whatever else the task makes of it in Python.
@@ -43,20 +45,23 @@ fn plain_instance<'py>(
         Some(name) if name.is_exact_instance_of::<PyString>() => name.cast_into::<PyString>()?,
         _ => return Ok(None),
     };
-    let Some(defining) = language.defining(py)? else {
+    let defining = if is_running() { None } else { language.defining(py)? };
+    if defining.is_none() && !is_running() {
         return Ok(None);
-    };
+    }
     let instance = slots.new_task(py)?;
     let definition = slots.definition.of_object(template)?;
     slots.task_id.put(&instance, name.as_any())?;
     slots.owner.put(&instance, py.None().bind(py))?;
     slots.definition.put(&instance, &definition)?;
     bind(&slots.names, &slots.values, &instance, &definition, bound)?;
-    if !defining.table.get().graph().add_node(&name, &instance) {
-        return Ok(None); // the name is taken, which is told in Python
+    if let Some(defining) = defining {
+        if !defining.table.get().graph().add_node(&name, &instance) {
+            return Ok(None); // the name is taken, which is told in Python
+        }
+        slots.owner.put(&instance, &defining.graph)?;
+        mark_template(template)?;
     }
-    slots.owner.put(&instance, &defining.graph)?;
-    mark_template(template)?;
     Ok(Some(instance))
 }
 
