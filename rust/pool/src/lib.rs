@@ -34,7 +34,7 @@ pub use end_error::EndError;
 pub use frame::{FrameError, MAX_BODY};
 pub use inbox::Frame;
 pub use journal::Journal;
-pub use limits::Limits;
+pub use limits::{Lane, Limits};
 pub use os::die_with_parent;
 pub use output::DESCRIPTORS;
 pub use payload::{Payload, Shared};

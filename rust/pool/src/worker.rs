@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::claims::{Claim, ClaimTable, SLOTS};
 use crate::frame::Kind;
 use crate::inbox::Inbox;
-use crate::limits::Limits;
+use crate::limits::{Lane, Limits};
 use crate::outbox::Outbox;
 use crate::payload::Payload;
 use crate::reactor::watch::Watch;
@@ -32,6 +32,8 @@ pub struct Flight {
     slot: u32,
     cost: u64,
     bytes: usize,
+    /// Its lane, if it is in one.
+    pub lane: Option<Lane>,
 }
 
 /// A task that is running; times are nanoseconds of the monotonic clock.
@@ -42,6 +44,17 @@ pub struct Running {
     pub since: u64,
     /// When its body was called; `None` while it is being prepared.
     pub body_since: Option<u64>,
+}
+
+/// How a lane's tasks are taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// As others are.
+    No,
+    /// All of them or none.
+    Yes,
+    /// Not at all.
+    Stays,
 }
 
 /// Whether a worker gets tasks.
@@ -74,10 +87,14 @@ pub struct Worker {
     /// How often in a row it was seen with tasks in flight and none running.
     pub quiet_looks: u8,
     flights: VecDeque<Flight>,
+    /// How many of these are in each lane.
+    lanes: Vec<(u32, usize)>,
     free: Vec<u32>,
     load: u64,
     bytes: usize,
     last_end: u64,
+    /// When it was given a task last.
+    given_at: u64,
     stale: usize,
 }
 
@@ -98,10 +115,12 @@ impl Worker {
             wants_write: false,
             quiet_looks: 0,
             flights: VecDeque::new(),
+            lanes: Vec::new(),
             free: (0..SLOTS as u32).rev().collect(),
             load: 0,
             bytes: 0,
             last_end: 0,
+            given_at: 0,
             stale: 0,
         }
     }
@@ -109,6 +128,16 @@ impl Worker {
     /// How many tasks are in flight.
     pub fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    /// What it has in flight, in nanoseconds, as far as tasks can be estimated.
+    pub fn load(&self) -> u64 {
+        self.load
+    }
+
+    /// When it was given a task last.
+    pub fn given_at(&self) -> u64 {
+        self.given_at
     }
 
     /// True if it may get tasks and has nothing to do.
@@ -156,7 +185,14 @@ impl Worker {
         let bytes = payload.bytes().len();
         self.claims.offer(slot, ticket);
         self.outbox.task(ticket, slot, payload);
-        self.flights.push_back(Flight { ticket, slot, cost, bytes });
+        self.flights.push_back(Flight { ticket, slot, cost, bytes, lane: limits.lane });
+        if let Some(Lane { number, .. }) = limits.lane {
+            match self.lanes.iter_mut().find(|(known, _)| *known == number) {
+                Some((_, count)) => *count += 1,
+                None => self.lanes.push((number, 1)),
+            }
+        }
+        self.given_at = now;
         self.load += cost;
         self.bytes += bytes;
         self.watch.gave(limits, now);
@@ -190,12 +226,40 @@ impl Worker {
         true
     }
 
-    /// Takes back up to `count` tasks from the end, in the order they were given.
-    pub fn take_back_last(&mut self, count: usize) -> Vec<u64> {
+    /// True if a task of this lane is in flight here.
+    pub fn is_in_lane(&self, number: u32) -> bool {
+        self.lanes.iter().any(|(known, _)| *known == number)
+    }
+
+    /// True if a task of any lane is.
+    pub fn is_in_lanes(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// True if it is this lane's turn here: its task is the first, or one has begun, as far as the table tells.
+    pub fn has_come_to(&self, lane: u32) -> bool {
+        let is_its = |flight: &Flight| flight.lane.is_some_and(|known| known.number == lane);
+        let has_begun = |flight: &Flight| self.claims.look(flight.slot, flight.ticket) != Claim::Queued;
+        self.flights.front().is_some_and(is_its)
+            || self.flights.iter().any(|flight| is_its(flight) && has_begun(flight))
+    }
+
+    /// What is in flight behind the first task.
+    pub fn behind_the_first(&self) -> impl Iterator<Item = &Flight> {
+        self.flights.iter().skip(1)
+    }
+
+    /// Takes back up to `count` tasks from the end, in the order they were given. Of tasks in lanes `of_lane` says whether
+    /// they are taken at all, and then all of them are, however many.
+    pub fn take_back_last(&mut self, count: usize, of_lane: impl Fn(Lane) -> Whole) -> Vec<u64> {
         let mut taken = Vec::new();
         for index in (0..self.flights.len()).rev() {
-            let Flight { ticket, slot, .. } = self.flights[index];
-            if taken.len() == count || !self.claims.take_back(slot, ticket) {
+            let Flight { ticket, slot, lane, .. } = self.flights[index];
+            let wanted = lane.map_or(Whole::No, &of_lane);
+            if wanted == Whole::Stays || (wanted == Whole::No && taken.len() >= count) {
+                continue;
+            }
+            if !self.claims.take_back(slot, ticket) {
                 break;
             }
             self.strike(index);
@@ -248,9 +312,21 @@ impl Worker {
         self.flights.iter().position(|flight| flight.ticket == ticket)
     }
 
+    fn leave(&mut self, lane: u32) {
+        if let Some(place) = self.lanes.iter().position(|(number, _)| *number == lane) {
+            self.lanes[place].1 -= 1;
+            if self.lanes[place].1 == 0 {
+                self.lanes.swap_remove(place);
+            }
+        }
+    }
+
     fn strike(&mut self, index: usize) {
         if let Some(flight) = self.flights.remove(index) {
             self.free.push(flight.slot);
+            if let Some(lane) = flight.lane {
+                self.leave(lane.number);
+            }
             self.load = self.load.saturating_sub(flight.cost);
             self.bytes -= flight.bytes;
         }

@@ -9,6 +9,8 @@ pub(crate) const ROOT_LANE: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 struct Lane {
     limit: u32,
+    /// So many may be under way although the limit is lower: somebody else sees to it that no more of them run at once.
+    ahead: u32,
     used: u32,
     /// What each attempt takes while it runs; none twice.
     demand: Vec<(ResourceId, u64)>,
@@ -16,7 +18,7 @@ struct Lane {
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { limit: u32::MAX, used: 0, demand: Vec::new() }
+        Self { limit: u32::MAX, ahead: 0, used: 0, demand: Vec::new() }
     }
 }
 
@@ -39,6 +41,21 @@ impl Lanes {
         self.lanes.entry(lane).or_default().limit = limit;
     }
 
+    /// A lane's limit, if it has one and that is all there is to it.
+    pub fn limit(&self, lane: u32) -> Option<u32> {
+        let known = self.lanes.get(&lane).filter(|known| known.limit < u32::MAX && known.demand.is_empty());
+        known.map(|known| known.limit)
+    }
+
+    pub fn set_ahead(&mut self, lane: u32, count: u32) {
+        self.lanes.entry(lane).or_default().ahead = count;
+    }
+
+    /// From now on nothing is sent ahead.
+    pub fn keep_limits(&mut self) {
+        self.lanes.values_mut().for_each(|lane| lane.ahead = 0);
+    }
+
     /// Nobody may be in the lane yet.
     pub fn set_demand(&mut self, lane: u32, demand: &[(ResourceId, u64)]) {
         let lane = self.lanes.entry(lane).or_default();
@@ -53,7 +70,11 @@ impl Lanes {
 
     #[inline]
     pub fn is_full(&self, lane: u32) -> bool {
-        lane != 0 && self.lanes.get(&lane).is_some_and(|lane| lane.used >= lane.limit || !self.has(&lane.demand))
+        lane != 0
+            && self
+                .lanes
+                .get(&lane)
+                .is_some_and(|lane| lane.used >= lane.limit.max(lane.ahead) || !self.has(&lane.demand))
     }
 
     fn has(&self, demand: &[(ResourceId, u64)]) -> bool {

@@ -149,6 +149,25 @@ impl Scheduler {
         self.lanes.set_limit(lane, limit);
     }
 
+    /// The lane of a node and its limit, if there is one and attempts in that lane take nothing else.
+    pub fn lane_limit(&self, node: NodeId) -> Result<Option<(u32, u32)>, CallError> {
+        self.graph.require(node)?;
+        let lane = self.graph.lane(node);
+        Ok(if lane == 0 { None } else { self.lanes.limit(lane).map(|limit| (lane, limit)) })
+    }
+
+    /// Lets so many attempts of a lane be under way although its limit is lower: whoever runs their bodies sees to it that
+    /// no more of them run at once. See [`Scheduler::keep_limits`].
+    pub fn send_ahead(&mut self, lane: u32, count: u32) {
+        self.lanes.set_ahead(lane, count);
+    }
+
+    /// Ends what [`Scheduler::send_ahead`] began. What is under way counts, so nothing starts in a lane before fewer than
+    /// its limit are.
+    pub fn keep_limits(&mut self) {
+        self.lanes.keep_limits();
+    }
+
     /// There is so much of a resource, for all branches together. Without a total it has no end.
     pub fn set_resource(&mut self, resource: ResourceId, total: u64) {
         self.lanes.set_total(resource, total);

@@ -62,6 +62,9 @@ class FeedParts:
         self.listens = not host.silent
         self.forgets = not host.keeps_all or host.is_durable
         self.counts_pieces = host.live_output
+        #: Whether members wait in workers beyond the `max_concurrency` of their task, since the pool sees to that. Not
+        #: where the order of ends is written down, which has to be possible in any place.
+        self.sends_ahead = not host.parallel and not host.is_durable and host.placement.members_in_pool(None)
 
 
 class Feeding:

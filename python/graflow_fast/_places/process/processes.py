@@ -97,6 +97,7 @@ class Processes:
         #: The scheduler's next action, if it was met while the pool was waited for.
         self._met: Action | None = None
         for fork in host.branches.forks():
+            self._look_at_limits(fork)
             if fork.begins_again:
                 self._watch(fork)
 
@@ -163,6 +164,8 @@ class Processes:
         in_pool = None if fork.placement is None else fork.placement == PROCESS
         view = self.sending.fork_view(fork) if self.host.placement.members_in_pool(fork.placement) else 0
         self.feed.open(fork.first, len(fork.nodes), (view, in_pool), fork.names_around())
+        self._renew()
+        self._look_at_limits(fork)
         if fork.begins_again:
             self._watch(fork)
 
@@ -171,6 +174,11 @@ class Processes:
         self.feed.close(fork.first)
         if fork.view is not None:
             self.sending.forget_view(fork.view)
+
+    def _look_at_limits(self, fork: Fork) -> None:
+        """Let the scheduler see to the limits of tasks that may run elsewhere, too: in a group that says so."""
+        if fork.placement not in (None, PROCESS):
+            self.feed.keep_limits()
 
     def _watch(self, fork: Fork) -> None:
         """Have the driver see each attempt of a group that begins again: some have ended before."""

@@ -1,10 +1,18 @@
 //! Blobs that workers are told once: before their first task that names one, or at once.
 //!
 //! Owns when a blob is out of date. Must not know what is in it.
-use super::{check_size, Reactor};
-use crate::frame::Kind;
+use super::Reactor;
+use crate::frame::{FrameError, Kind, MAX_BODY};
 use crate::payload::Payload;
 use crate::PoolError;
+
+pub(super) fn check_size(bytes: usize) -> Result<(), PoolError> {
+    // Room for the fixed part of a record.
+    if bytes > MAX_BODY - 64 {
+        return Err(PoolError::TooLarge(FrameError::TooLarge(bytes)));
+    }
+    Ok(())
+}
 
 impl Reactor {
     /// Keeps a blob to be sent to each worker before its first task that names the key.

@@ -21,6 +21,11 @@ impl Reactor {
         (open * (2 * each + 2)).saturating_sub(self.queued)
     }
 
+    /// How many tasks of a function keep one worker busy while the caller is away.
+    pub fn ahead(&self, function: u64) -> usize {
+        (self.window / self.durations.estimate(function)).clamp(1, SLOTS as u64) as usize
+    }
+
     /// Asks for more workers, as long as there are fewer than tasks. Once each: those that can't be had are missed.
     pub(super) fn ask_for_workers(&mut self) {
         let workers = self.capacity.min(self.entries.len());

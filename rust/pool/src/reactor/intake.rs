@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::{Event, Reactor, WAKE};
 use crate::frame::{self, FrameError, Kind, HEADER};
 use crate::inbox::{Filled, Frame};
+use crate::limits::Lane;
 use crate::os::{self, Ready, Wait};
-use crate::worker::Standing;
+use crate::worker::{Standing, Whole};
 
 /// Receives per wake-up and worker: one that sends a gigabyte must not keep the others waiting.
 const TURNS: usize = 16;
@@ -180,21 +181,30 @@ impl Reactor {
                 continue;
             };
             entry.worker = None;
-            self.queue.push_front(ticket);
             self.queued += 1;
+            if !self.held_again(ticket) {
+                self.queue.push_front(ticket);
+            }
         }
     }
 
     /// Takes back all that a worker has not begun.
     pub(super) fn release(&mut self, index: usize) {
-        self.reclaim(index, usize::MAX);
+        self.reclaim(index, usize::MAX, |_| Whole::No);
     }
 
-    pub(super) fn reclaim(&mut self, index: usize, count: usize) -> usize {
+    /// Takes back what another worker may have, up to `count` tasks or some more: of some lanes all or nothing.
+    pub(super) fn move_away(&mut self, index: usize, count: usize) -> usize {
+        let lanes = self.lanes_at(index);
+        let of_lane = |lane| lanes.iter().find(|(known, _)| *known == lane).map_or(Whole::Stays, |(_, whole)| *whole);
+        self.reclaim(index, count, of_lane)
+    }
+
+    fn reclaim(&mut self, index: usize, count: usize, of_lane: impl Fn(Lane) -> Whole) -> usize {
         let Some(worker) = self.workers.get_mut(index).and_then(Option::as_mut) else {
             return 0;
         };
-        let taken = worker.take_back_last(count);
+        let taken = worker.take_back_last(count, of_lane);
         for entry in taken.iter().filter_map(|ticket| self.entries.get(ticket)) {
             worker.watch.took(entry.limits);
         }

@@ -1,18 +1,21 @@
-//! One task alone in the pool: nothing else could be done meanwhile, so the caller looks for its report for a moment
-//! before it sleeps, and the worker looks for the next task. A sleep and a wake-up cost more than the rest of the way.
+//! One task alone in the pool, or a few small ones at one worker: nothing else could be done meanwhile, so the caller looks for
+//! the report for a moment before it sleeps, and the worker looks for the next task. A sleep and a wake-up cost more than the rest of the way.
 //!
 //! Owns when that is done. Must not be done where it could take the processor away from a task: with anything else in
 //! the pool, or with one processor.
 use std::io;
 use std::os::fd::AsFd;
 
+use super::handout::TRIFLE;
 use super::Reactor;
 use crate::handover::{Place, Worth};
 use crate::inbox::Filled;
 use crate::worker::Standing;
 
 /// How long each side looks, in nanoseconds.
-const PATIENCE: u64 = 50_000;
+const PATIENCE: u64 = TRIFLE;
+/// A few small tasks are looked for as well, if one worker has all of them: at most so many.
+const MOST: usize = 64;
 
 /// What is known of looking so far.
 pub struct Lone {
@@ -40,15 +43,18 @@ impl Lone {
 }
 
 impl Reactor {
-    /// The worker of the task that is alone in the pool, if one is, with nothing else to do for either of them.
+    /// The worker of the task that is alone in the pool, or of all, if they are few and small, with nothing else to do for
+    /// either of them.
     fn lone_worker(&self) -> Option<usize> {
-        if !self.lone.allowed || self.entries.len() != 1 || self.queued > 0 {
+        let count = self.entries.len();
+        if !self.lone.allowed || count > MOST || self.queued > 0 {
             return None;
         }
         let index = self.entries.values().next()?.worker?;
         let worker = self.workers[index].as_ref()?;
-        let quiet = worker.inbox.is_empty() && worker.in_flight() == 1 && worker.standing == Standing::Open;
-        quiet.then_some(index)
+        let quiet = worker.inbox.is_empty() && worker.in_flight() == count && worker.standing == Standing::Open;
+        let is_little = count == 1 || worker.load() <= TRIFLE;
+        (quiet && is_little).then_some(index)
     }
 
     /// Hands a lone task over if its worker is looking for it, and then looks for the report, until `until` at most.

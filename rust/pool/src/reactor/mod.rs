@@ -8,6 +8,7 @@ mod events;
 mod growth;
 mod handout;
 mod intake;
+mod lanes;
 mod lone;
 #[cfg(test)]
 mod lone_tests;
@@ -27,10 +28,12 @@ use std::sync::Arc;
 pub use events::{Cancelled, Event, PoolError, Woken};
 pub use slow::LongBody;
 
+use self::definitions::check_size;
+use self::lanes::Lanes;
 use self::lone::Lone;
 use crate::batch::{Durations, HIGH};
 use crate::claims::{Claim, ClaimTable, MAX_TICKET};
-use crate::frame::{FrameError, Kind, MAX_BODY};
+use crate::frame::Kind;
 use crate::limits::Limits;
 use crate::memory;
 use crate::os::{self, Poller, Ready};
@@ -50,6 +53,8 @@ struct Entry {
     limits: Limits,
     worker: Option<usize>,
     cancelled: bool,
+    /// Whether it waits in its lane.
+    held: bool,
     /// How often it ended without its report arriving.
     unheard: u8,
 }
@@ -66,6 +71,7 @@ pub struct Reactor {
     entries: NumberMap<Entry>,
     queue: VecDeque<u64>, // may hold tickets that were cancelled; `queued` counts the others
     queued: usize,
+    lanes: Lanes,
     definitions: NumberMap<Payload>,
     shared: BTreeSet<u64>,                  // keys of those that each worker has from its start
     latest_definitions: Option<Arc<[u64]>>, // what the task before named, while all of it is defined
@@ -81,6 +87,7 @@ pub struct Reactor {
     left_at: u64,     // when the caller was last let go
     next_look: u64,   // for workers that are stopped
     next_sample: u64, // of memory
+    next_move: u64,   // of what waits behind a trifle that turned out to be long
     capacity: usize,  // workers there may be
     asked: usize,     // workers there should be, as was said
     lone: Lone,
@@ -103,6 +110,7 @@ impl Reactor {
             entries: NumberMap::default(),
             queue: VecDeque::new(),
             queued: 0,
+            lanes: Lanes::default(),
             definitions: NumberMap::default(),
             shared: BTreeSet::new(),
             latest_definitions: None,
@@ -125,6 +133,7 @@ impl Reactor {
             looks: 0,
             next_look: 0,
             next_sample: 0,
+            next_move: u64::MAX,
             capacity: 0,
             asked: 0,
         })
@@ -236,7 +245,7 @@ impl Reactor {
         if ticket >= MAX_TICKET || self.entries.contains_key(&ticket) {
             return Err(PoolError::BadTicket(ticket));
         }
-        let entry = Entry { payload, definitions, limits, worker: None, cancelled: false, unheard: 0 };
+        let entry = Entry { payload, definitions, limits, worker: None, cancelled: false, held: false, unheard: 0 };
         self.latest_function = entry.function();
         self.entries.insert(ticket, entry);
         self.queued += 1;
@@ -251,6 +260,7 @@ impl Reactor {
             return Cancelled::Unknown;
         };
         let Some(index) = entry.worker else {
+            self.lanes.cancelled(usize::from(entry.held));
             self.entries.remove(&ticket);
             self.queued -= 1;
             return Cancelled::TakenBack;
@@ -346,7 +356,11 @@ impl Reactor {
             self.replace_stopped(now);
             self.hand_out(now);
             let next_limit = self.check_limits(now);
-            let until = [deadline, next_limit, Some(now + TICK)].into_iter().flatten().min().unwrap_or(now);
+            let until = [deadline, next_limit, Some(self.next_move), Some(now + TICK)]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(now);
             self.ask_for_workers();
             self.look_for_lone(now, until);
             self.flush();
@@ -381,12 +395,4 @@ impl Reactor {
             }
         }
     }
-}
-
-fn check_size(bytes: usize) -> Result<(), PoolError> {
-    // Room for the fixed part of a record.
-    if bytes > MAX_BODY - 64 {
-        return Err(PoolError::TooLarge(FrameError::TooLarge(bytes)));
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use super::*;
 use crate::frame;
+use crate::limits::Lane;
 use crate::worker_end::{Blocked, WorkerEnd};
 
 /// The ticket of an event about a task, and whether it was a report.
@@ -27,9 +28,19 @@ pub(super) fn add(reactor: &mut Reactor) -> WorkerEnd {
 }
 
 fn submit(reactor: &mut Reactor, tickets: impl IntoIterator<Item = u64>) {
+    submit_in(reactor, tickets, |_| None);
+}
+
+/// Submits tasks, each in its lane: the number says at how many workers its tasks may be.
+pub(super) fn submit_in(
+    reactor: &mut Reactor,
+    tickets: impl IntoIterator<Item = u64>,
+    lane_of: impl Fn(u64) -> Option<u32>,
+) {
     for ticket in tickets {
         let payload = Payload::from_vec(ticket.to_le_bytes().to_vec());
-        reactor.submit(ticket, payload, &[], Limits::default()).unwrap();
+        let lane = lane_of(ticket).map(|number| Lane { number, workers: number });
+        reactor.submit(ticket, payload, &[], Limits { lane, ..Limits::default() }).unwrap();
     }
 }
 
@@ -177,6 +188,16 @@ fn a_report_of_somebody_elses_task_is_dropped() {
 /// Whatever happens, every ticket ends exactly once: reported, lost while it was running, or taken back.
 #[test]
 fn every_ticket_ends_exactly_once() {
+    simulate(|_| None);
+}
+
+/// The same with lanes, of which no more run at once than may.
+#[test]
+fn no_lane_runs_more_at_once_than_it_may() {
+    simulate(|ticket| (ticket % 3 > 0).then_some(ticket as u32 % 3));
+}
+
+fn simulate(lane_of: fn(u64) -> Option<u32>) {
     for seed in 1..=300_u64 {
         let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut random = move |below: u64| {
@@ -198,7 +219,7 @@ fn every_ticket_ends_exactly_once() {
             match random(12) {
                 0 | 1 if next < total => {
                     let count = (random(20) + 1).min(total - next);
-                    submit(&mut reactor, next..next + count);
+                    submit_in(&mut reactor, next..next + count, lane_of);
                     next += count;
                 }
                 2 if next > 0 => {
@@ -220,6 +241,11 @@ fn every_ticket_ends_exactly_once() {
                         finish(end, ticket);
                     }
                     *running = claim(end);
+                    for lane in 1..3 {
+                        let runs = |running: &Option<u64>| running.is_some_and(|ticket| lane_of(ticket) == Some(lane));
+                        let count = ends.iter().filter(|(_, running)| runs(running)).count();
+                        assert!(count <= lane as usize, "seed {seed}: {count} of lane {lane} run");
+                    }
                 }
                 _ => {
                     for event in step(&mut reactor) {
@@ -231,6 +257,6 @@ fn every_ticket_ends_exactly_once() {
                 }
             }
         }
-        assert_eq!(reactor.backlog(), 0);
+        assert_eq!((reactor.backlog(), reactor.queued, reactor.lanes.waiting), (0, 0, 0));
     }
 }

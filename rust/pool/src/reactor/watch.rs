@@ -142,6 +142,7 @@ impl Reactor {
         let lifted = Limits {
             timeout: entry.limits.timeout.filter(|_| rest.timeout.is_none()),
             memory: entry.limits.memory.filter(|_| rest.memory.is_none()),
+            lane: None,
         };
         worker.watch.took(lifted);
         entry.limits = rest;

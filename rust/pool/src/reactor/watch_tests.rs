@@ -8,7 +8,7 @@ const SECOND: u64 = 1_000_000_000;
 
 fn submit(reactor: &mut Reactor, ticket: u64, timeout: Option<u64>) {
     let payload = Payload::from_vec(ticket.to_le_bytes().to_vec());
-    reactor.submit(ticket, payload, &[], Limits { timeout, memory: None }).unwrap();
+    reactor.submit(ticket, payload, &[], Limits { timeout, ..Limits::default() }).unwrap();
 }
 
 /// Steps until something happened.
@@ -148,7 +148,7 @@ fn memory_is_sampled_by_worker_and_told_once() {
     reactor.workers[0].as_mut().unwrap().pid = std::process::id() as i32;
     let mut submit = |ticket: u64, memory: u64| {
         let payload = Payload::from_vec(ticket.to_le_bytes().to_vec());
-        reactor.submit(ticket, payload, &[], Limits { timeout: None, memory: Some(memory) }).unwrap();
+        reactor.submit(ticket, payload, &[], Limits { memory: Some(memory), ..Limits::default() }).unwrap();
     };
     submit(1, u64::MAX);
     submit(2, 1000);

@@ -4,7 +4,7 @@
 //! apply reports, each in one step (`applying.rs`); what branches did is given to Python by `logs.rs`. What needs the
 //! user's objects (failures, fragments, tracers that listen) is done by the helper,
 //! `_places/process/processes.py`. Decides neither order (scheduler) nor placement (`plans.rs` has the table).
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use graflow_pool::{Event, Reactor};
@@ -80,6 +80,8 @@ pub struct Feed {
     pub(crate) root_view: AtomicU64,
     pub(crate) tracked: Guarded<HashMap<u64, Tracked>>,
     pub(crate) next: Guarded<NextTasks>,
+    /// Whether the pool sees to the limits of lanes: as long as their tasks run nowhere else.
+    pub(crate) sends_ahead: AtomicBool,
     /// Branches (first, last) whose attempts the driver looks at before they start.
     pub(crate) watched: Guarded<Vec<(u64, u64)>>,
 }
@@ -123,6 +125,7 @@ impl Feed {
             root_view: AtomicU64::new(0),
             tracked: Guarded::default(),
             next: Guarded::new(next),
+            sends_ahead: AtomicBool::new(part("sends_ahead")?.extract()?),
             watched: Guarded::default(),
         })
     }
@@ -171,7 +174,6 @@ impl Feed {
         around: Bound<'_, PyList>,
     ) -> PyResult<()> {
         let (view, in_pool) = place;
-        self.plans.get().renew();
         let around = PySet::new(py, around)?.unbind();
         self.groups.get().push(Group { first, last: first + count, view, in_pool, around });
         Ok(())
@@ -180,6 +182,12 @@ impl Feed {
     /// Attempts in the branches from `first` to `last` are the driver's to start.
     fn watch(&self, first: u64, last: u64) {
         self.watched.get().push((first, last));
+    }
+
+    /// Tasks of lanes may run elsewhere, too, from now on: the scheduler sees to their limits.
+    fn keep_limits(&self) {
+        self.sends_ahead.store(false, Ordering::Relaxed);
+        self.scheduler.get().core.get().keep_limits();
     }
 
     /// Feeds tasks until the pool has enough; the first action that is the driver's, or None.
@@ -229,7 +237,7 @@ impl Feed {
                 return Ok((out, action.map(to_tuple)));
             }
             let is_idle = this.pool.get().lock()?.backlog() == 0;
-            let is_called = this.scheduler.get().is_called.swap(false, std::sync::atomic::Ordering::SeqCst);
+            let is_called = this.scheduler.get().is_called.swap(false, Ordering::SeqCst);
             if is_idle || is_called || (is_late && deadline.is_none()) || this.scheduler.get().core.get().finished() {
                 return Ok((out, None));
             }

@@ -139,6 +139,7 @@ impl Plans {
             limits: Limits {
                 timeout: timeout.or(self.defaults.timeout).map(|seconds| (seconds.max(0.0) * 1e9).min(9e18) as u64),
                 memory: memory_limit.or(self.defaults.memory_limit),
+                lane: None,
             },
             has_limits: max_cycles || max_retries || has_policy,
             max_cycles,

@@ -126,7 +126,7 @@ impl Pool {
         timeout: Option<f64>,
         memory_limit: Option<u64>,
     ) -> PyResult<()> {
-        let limits = Limits { timeout: timeout.map(nanoseconds), memory: memory_limit };
+        let limits = Limits { timeout: timeout.map(nanoseconds), memory: memory_limit, lane: None };
         self.lock()?.submit(ticket, Payload::new(payload), &definitions, limits).map_err(refused)
     }
 

@@ -1,10 +1,13 @@
 //! Attempts on their way into the pool: counted, told of, handed over.
-use graflow_pool::Payload;
+use std::sync::atomic::Ordering;
+
+use graflow_pool::{Lane, Limits, Payload};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use crate::driver::actions::mistake;
 use crate::driver::feed::{Feed, Tracked};
 use crate::driver::pool::refused;
 use crate::tables::slots::TaskSlots;
@@ -141,18 +144,39 @@ impl Feed {
         let this = slf.get();
         match this.told(py, ticket) {
             Ok((payload, place, view)) => {
+                let lane = this.lane(ticket)?;
                 let mut plans = this.plans.get();
                 let plan = plans.get(place);
-                let limits = plan.limits;
+                let limits = Limits { lane, ..plan.limits };
                 let keys = plan.keys_with(view);
                 this.scheduler.get().note_sent(ticket);
-                this.pool.get().lock()?.submit(ticket, Payload::from_vec(payload), keys, limits).map_err(refused)
+                let mut reactor = this.pool.get().lock()?;
+                reactor.submit(ticket, Payload::from_vec(payload), keys, limits).map_err(refused)?;
+                if let Some(Lane { number, workers }) = lane {
+                    // As far ahead as keeps busy those who may run them, and no further: others need room as well.
+                    let ahead = workers.saturating_mul(reactor.ahead(keys[0]) as u32 + 1);
+                    this.scheduler.get().core.get().send_ahead(number, ahead);
+                }
+                Ok(())
             }
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 this.helper(py)?.call_method1(intern!(py, "unsendable"), (ticket, error.value(py))).map(drop)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The lane of an attempt, if the pool may see to its limit: then as many wait in workers as keep these busy.
+    ///
+    /// Only a member's: what a task of the workflow's own branch sees is fixed when it is sent, and it may have to see what
+    /// the one before it in its lane has written.
+    fn lane(&self, ticket: u64) -> PyResult<Option<Lane>> {
+        let member = self.tracked.get().get(&ticket).filter(|tracked| tracked.branch != 0).map(|tracked| tracked.node);
+        let Some(node) = member.filter(|_| self.sends_ahead.load(Ordering::Relaxed)) else {
+            return Ok(None);
+        };
+        let found = self.scheduler.get().core.get().lane_limit(node).map_err(mistake)?;
+        Ok(found.map(|(number, limit)| Lane { number, workers: limit }))
     }
 
     /// The bound arguments of a task, if it has any.
