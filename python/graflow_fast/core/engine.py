@@ -108,6 +108,7 @@ class WorkflowEngine:
             for _ in steps:
                 while results:
                     yield results.popleft()
+                    run.bodies.ran()  # who reads them may have changed what functions capture
             yield from results
         except BaseException:
             # What the map yielded before the run failed is good.

@@ -56,6 +56,7 @@ class Requests:
 
     def answer(self, ticket: int, worker: int, body: bytes) -> None:
         """Answer one request, now or (a lock) when its turn comes."""
+        self.processes.sending.questions += 1
         is_known = self.processes.feed.asked(ticket)
         try:
             operation, *arguments = pickle.loads(body)

@@ -1,6 +1,7 @@
 """What workers are told of a body: its arguments, the values it may ask for, the view of the channel that it names.
 
-Owns one run's views and the shared memory that running attempts may still ask for. Knows nothing of what comes back.
+Owns one run's views, when what functions capture is looked at again, and the shared memory that running attempts may
+still ask for. Knows nothing of what comes back.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._body.packing import packed_value
 from graflow_fast._core import Filler, by_definition
 from graflow_fast._places.process.definitions import DefinitionTable
+from graflow_fast._places.process.disturbances import Disturbances
 from graflow_fast._places.process.initializers import INITIALIZER, initializer_of
 from graflow_fast._places.process.program.state import program_state
 from graflow_fast._wire import crossing
@@ -35,6 +37,13 @@ class Sending:
         self._root_view: int | None = None
         #: The views that workers were told of, with the shared memory that each names.
         self.views: dict[int, list[Any]] = {}
+        #: By view: what it says, if that is nothing in shared memory, and how many questions had been answered by then.
+        self._said: dict[int, tuple[tuple[Any, ...], int]] = {}
+        #: A view that nothing names any more, for the next group if it says the same.
+        self._spare: int | None = None
+        #: How many questions of bodies have been answered: workers keep the answers with the view.
+        self.questions = 0
+        self.disturbances = Disturbances(host)
         #: By ticket: the shared memory that a running attempt may still ask for.
         self._held: dict[int, list[Any]] = {}
         self.copies = Copies()
@@ -113,7 +122,6 @@ class Sending:
 
     def define_view(self, context: ExecutionContext, shared: bool, values: dict[str, bytes | None]) -> int:
         """Tell the workers of a context, and of these values of its channel; return the key."""
-        key: int = next(self.table.keys)
         content = (
             shared,
             context.session_id,
@@ -126,12 +134,23 @@ class Sending:
             0 if self._initializer is None else self.table.share_definition(self._initializer, INITIALIZER),
             values,
         )
+        if self.disturbances.may_have_been():  # what functions capture may have changed since the last fork
+            self.table.epoch += 1
+        self.table.forget_gone()
+        key, self._spare = self._spare, None
+        if key is not None:
+            if self._said[key] == (content, self.questions):
+                return key
+            self._forget_view(key)
+        return self._tell_view(content)
+
+    def _tell_view(self, content: tuple[Any, ...]) -> int:
+        key: int = next(self.table.keys)
         held: list[Any] = []
         self.core.define(key, crossing.marshalled(content) or crossing.pack(content, held))
         self.views[key] = held
-        # User code may have run since the last fork, so captured state is looked at again.
-        self.table.epoch += 1
-        self.table.forget_gone()
+        if not held:
+            self._said[key] = content, self.questions
         return key
 
     def _program_state(self) -> tuple[int, bytes]:
@@ -142,9 +161,19 @@ class Sending:
         return self._program
 
     def forget_view(self, key: int) -> None:
-        """Tell the workers that nothing names a view any more."""
-        del self.views[key]
+        """Note that nothing names a view any more; the workers are told when it can't be the next group's."""
         self.copies.clear()
+        said = self._said.get(key)
+        if said is None or said[1] != self.questions:
+            self._forget_view(key)
+            return
+        if self._spare is not None:
+            self._forget_view(self._spare)
+        self._spare = key
+
+    def _forget_view(self, key: int) -> None:
+        del self.views[key]
+        self._said.pop(key, None)
         self.core.forget(key)
 
     def close(self) -> None:

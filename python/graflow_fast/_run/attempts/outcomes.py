@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from graflow_fast._core import Scheduler
     from graflow_fast._places.attempt import Asked
+    from graflow_fast._places.bodies import Bodies
     from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.attempts.directives import Requested
     from graflow_fast._run.attempts.failures import Failures
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         """What an outcome changes of a run."""
 
         context: ExecutionContext
+        bodies: Bodies
         scheduler: Scheduler
         nodes: NodeTable
         tags: Tags
@@ -120,6 +122,7 @@ class Outcomes:
             is_final: another attempt would only repeat it, so none is made whatever its policy says.
         """
         run, branch = self.run, attempt.branch
+        run.bodies.ran()  # a policy may be asked, which is the user's code
         run.tracing.ended(attempt, error if isinstance(error, Exception) else None)
         if run.recording is not None:
             run.recording.failed(attempt.node, branch.id, attempt.number, error)

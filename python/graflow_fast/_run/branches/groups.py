@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from graflow_fast._body.scope import LiveStore
     from graflow_fast._core import Scheduler
+    from graflow_fast._places.bodies import Bodies
     from graflow_fast._places.places import Places
     from graflow_fast._run.attempts.directives import Requested
     from graflow_fast._run.attempts.failures import Failures
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         live: LiveStore
         live_output: bool
         places: Places
+        bodies: Bodies
         requested: Requested
         failures: Failures
         tracing: Tracing
@@ -105,6 +107,7 @@ class Groups:
                 policy.on_group_finished(fork.group_name, fork.group.tasks, fork.results(), parent.context)
             except Exception as raised:
                 error = raised
+            run.bodies.ran()  # it may be the user's code
         name = fork.group_name
         run.tracing.group_ended(fork, error)
         parent.channel.set(f"{name}.__result__", error)
