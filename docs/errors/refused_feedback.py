@@ -1,6 +1,6 @@
 """Human feedback.
 
-It belongs to `graflow`; `input()` inside a body works for small programs.
+It is lent by an installed `graflow`.
 """
 
 from graflow_fast import task, workflow

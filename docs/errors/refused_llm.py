@@ -1,6 +1,6 @@
 """LLM injection.
 
-It belongs to `graflow`.
+It is lent by an installed `graflow`.
 """
 
 from graflow_fast import task

@@ -55,6 +55,31 @@ def borrow(module: str, feature: str) -> None:
     exec(code, target.__dict__)
 
 
+def lent(module: str, without: str) -> ModuleType:
+    """Return a borrowed module, for what a run lends its bodies.
+
+    Args:
+        module: its name below this package.
+        without: what to say where graflow is not installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    from importlib import import_module
+
+    from graflow_fast.exceptions import ConfigError
+
+    try:
+        return import_module(f"{_PACKAGE}.{module}")
+    except AbsentFeatureError:
+        raise ConfigError(without) from None
+
+
+def is_installed() -> bool:
+    """Say whether there is a graflow to borrow from."""
+    return _installed() is not None
+
+
 def _installed() -> str | None:
     """Return the folder of an installed graflow, None when there is none."""
     spec = PathFinder.find_spec(_GRAFLOW)

@@ -3,6 +3,7 @@
 import pytest
 from reading import EXECUTORS, notes, nothing
 
+from graflow_fast._borrowed import is_installed
 from graflow_fast.core.decorators import task
 from graflow_fast.core.workflow import workflow
 from graflow_fast.exceptions import (
@@ -12,15 +13,21 @@ from graflow_fast.exceptions import (
 )
 
 
-@pytest.mark.parametrize("option", ["inject_llm_client", "inject_llm_agent"])
+@pytest.mark.skipif(is_installed(), reason="graflow is installed")
+@pytest.mark.parametrize("option", [{"inject_llm_client": True}, {"inject_llm_agent": "writer"}], ids=list)
 def test_llm_injection(option):
     """It names task and option, and says what to do."""
     with pytest.raises(ConfigError) as caught:
-        task("a", **{option: True})(nothing)
+        task("a", **option)(nothing)
     assert str(caught.value) == (
-        f"Task 'a': {option} is not part of graflow_fast. Use graflow for LLM injection, "
-        "or create the client inside the task's body"
+        f"Task 'a': {next(iter(option))} needs graflow beside graflow_fast: pip install 'graflow-fast[graflow]'"
     )
+
+
+def test_an_llm_agent_without_a_name():
+    with pytest.raises(ConfigError) as caught:
+        task("a", inject_llm_agent=True)(nothing)
+    assert str(caught.value) == "Task 'a': inject_llm_agent=True must be the name of a registered agent"
 
 
 @pytest.mark.parametrize(

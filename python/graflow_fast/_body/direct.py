@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.arguments import NOTHING, fill_arguments
 from graflow_fast._body.awaited import awaited
+from graflow_fast._body.injected import function_of
 from graflow_fast.core import registry
 from graflow_fast.core.task_context import base_task_id
 
@@ -32,6 +33,9 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
     previous = getattr(task_context, "previous", NOTHING)
     if not args and not kwargs:
         args = getattr(task_context, "iteration_data", ())
+    body = function_of(task._definition)
+    places = () if task._definition.injected is None else body.places  # type: ignore[attr-defined]
+    handed = {name: kwargs.pop(name) for name in places if name in kwargs}  # by a test, instead of its context
     arguments = fill_arguments(
         task._definition, task.task_id, task._bound_kwargs, context.channel, previous, len(args), kwargs
     )
@@ -39,8 +43,8 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
     context.current_task_context = task_context
     try:
         if task.inject_context:
-            return awaited(task.func(task_context, *args, **arguments))
-        return awaited(task.func(*args, **arguments))
+            return awaited(body(task_context, *args, **arguments, **handed))
+        return awaited(body(*args, **arguments, **handed))
     finally:
         registry.running.task_context = outer
         context.current_task_context = around

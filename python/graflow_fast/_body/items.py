@@ -90,14 +90,18 @@ class Body:
             self.others = bool(names) or len(parameters) > 1
         else:
             self.others = bool(names) or spread == POSITIONAL or set(spread) != set(parameters)
-        self.needs_context = (
-            definition.inject_context or self.others or handler is not None or definition.cache is not None
+        #: Whether the body may ask its context for something.
+        self.asks = (
+            definition.inject_context
+            or handler is not None
+            or definition.cache is not None
+            or definition.injected is not None
         )
+        self.needs_context = self.asks or self.others
 
     def plain(self, first_id: str) -> Callable[[Any], Any] | None:
         """Return a function of the item alone that does all there is to do, None when there is more to it."""
-        definition = self.definition
-        if definition.inject_context or self.handler is not None or definition.cache is not None:
+        if self.asks:
             return None
         if self.spread is not None:
             return None if self.others else self._plain_spread()

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.awaited import awaited
+from graflow_fast._body.injected import function_of
 from graflow_fast.core.resources import CPUS, GPUS
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def body_of(definition: Definition, run: str) -> Callable[..., Any]:
         run: what tells the run from others on this machine: its session's id.
     """
     if definition.resources is None:
-        return definition.func
+        return function_of(definition)
     return _Body(definition, run)
 
 
@@ -50,13 +51,14 @@ class _Body:
 
     def __init__(self, definition: Definition, run: str) -> None:
         self._definition = definition
+        self._function = function_of(definition)
         self._run = run
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the body; what it returns is awaited here, so that it runs to its end with its resources."""
         definition = self._definition
         if getattr(shared_threads, "are_shared", False):
-            return awaited(definition.func(*args, **kwargs))
+            return awaited(self._function(*args, **kwargs))
         amounts = dict(definition.resources or ())
         with contextlib.ExitStack() as stack:
             variables: dict[str, str] = {}
@@ -67,7 +69,7 @@ class _Body:
             if GPUS in amounts:
                 variables[_DEVICES] = ",".join(stack.enter_context(_devices(self._run, int(amounts[GPUS]))))
             stack.enter_context(_environment(variables))
-            return awaited(definition.func(*args, **kwargs))
+            return awaited(self._function(*args, **kwargs))
 
 
 @contextlib.contextmanager

@@ -56,6 +56,7 @@ class ItemsHere:
                 own.log.clear()
             context = parent.create_branch_context(item_id, own)
             context._group = owner.attempt.base_id
+            context.cycle_controller.cycle_counts[item_id] = 1  # it has started, as any body has
             if chunk.number:
                 context.retry_controller = parent.retry_controller
             return context
@@ -71,10 +72,11 @@ class ItemsHere:
             handler,
             spread=owner.task.spread,
         )
-        if owner.definition.resources is not None or owner.definition.cache is not None:
+        definition = owner.definition
+        if definition.resources is not None or definition.cache is not None or definition.injected is not None:
             from graflow_fast._places.surrounded import body_of
 
-            body.func = body_of(owner.definition, parent.session_id)
+            body.func = body_of(definition, parent.session_id)
         return body
 
 

@@ -166,7 +166,8 @@ class PlainSteps:
         host = self.host
         definition = task._definition
         plain = task.handler_type == "direct" and "direct" not in host.handlers
-        if not plain or definition.resources is not None or not (kind or self._has_root):
+        is_surrounded = definition.resources is not None or definition.injected is not None
+        if not plain or is_surrounded or not (kind or self._has_root):
             return None
         if host.is_durable and (kind or definition.transient):
             return None  # what becomes of it is Python's to write down

@@ -53,6 +53,7 @@ _ENDED = {
     "canceled": "was cancelled",
     "failed": "failed",
     "max_steps": "stopped at max_steps",
+    "feedback_timeout": "ended to wait for an answer",
 }
 
 
@@ -207,6 +208,8 @@ def _place(run: Parts, node: int) -> list[tuple[int, int]]:
 def _abandoned(run: Parts, node: int) -> str:
     """Of a node in a branch that was given up, or that was running when everything around it stopped."""
     ended = _ended(run) or "is being stopped"
+    if outcome := _outcome(run, node):  # it ended, and the workflow with it
+        return f"ran{outcome}"
     if node in run.failures.given_up:
         return f"was stopped while it was running, because the workflow {ended}"
     return f"did not run: the workflow {ended} before its turn came"

@@ -33,6 +33,7 @@ _ENDS = {
     "max_steps": (WARNING, "stopped at max_steps"),
     "canceled": (WARNING, "was cancelled"),
     "failed": (ERROR, "failed"),
+    "feedback_timeout": (INFO, "waits for an answer, and can be resumed"),
 }
 
 

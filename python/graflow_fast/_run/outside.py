@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 #: How somebody outside ends a run.
-CANCEL, TERMINATE, DEADLINE, INTERRUPT = "cancel", "terminate", "deadline", "interrupt"
+CANCEL, TERMINATE, DEADLINE, INTERRUPT, UNANSWERED = "cancel", "terminate", "deadline", "interrupt", "feedback_timeout"
 
 #: Seconds between two looks whether the driver has begun a body, and so answers nobody.
 _LOOK = 0.05
@@ -71,7 +71,7 @@ class Outside:
         own = how, message
         self._end.append(own)
         with self._guard:
-            if run.closed or self._end[0] is not own or not run.scheduler.stop(how != TERMINATE):
+            if run.closed or self._end[0] is not own or not run.scheduler.stop(how not in (TERMINATE, UNANSWERED)):
                 return False
             self.asked = True
         run.places.wake()
@@ -96,7 +96,9 @@ class Outside:
             assert run.settings.deadline is not None, "only a deadline ends a run so"
             return DeadlineExceededError(run.settings.deadline, names)
         context.ctrl_message = message
-        if how == TERMINATE:
+        if how == UNANSWERED:
+            context.stop_reason = UNANSWERED
+        if how in (TERMINATE, UNANSWERED):
             return None
         return GraflowWorkflowCanceledError(message)
 

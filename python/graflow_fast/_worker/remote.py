@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graflow_fast._core import WorkerLink
     from graflow_fast._worker.view import View
     from graflow_fast.core.definition import Definition
+    from graflow_fast.core.services import Services
     from graflow_fast.core.task_context import TaskExecutionContext
 
 
@@ -32,6 +33,7 @@ class WorkerContext(RemoteState):
     _workflow: Any = None
     _cycles: CycleController | None = None
     _retries: RetryController | None = None
+    _lent: Services | None = None
     #: Which item of a map this is for.
     _item: Part | None = None
 
@@ -108,6 +110,17 @@ class WorkerContext(RemoteState):
         """The run's graph."""
         found = self._graph
         return self._first_use("_graph", lambda: RemoteGraph(self.ask)) if found is None else found
+
+    @property
+    def services(self) -> Services:
+        """What an installed graflow lends the run."""
+        found = self._lent
+        return self._first_use("_lent", self._new_services) if found is None else found
+
+    def _new_services(self) -> Services:
+        from graflow_fast._worker.remote_services import services_of
+
+        return services_of(self)
 
     @property
     def session_id(self) -> str:  # type: ignore[override]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from graflow_fast.core import registry
 from graflow_fast.core.graph import TaskGraph
+from graflow_fast.core.services import attach_agent
 from graflow_fast.exceptions import ConfigError
 
 TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
     from typing import Any
 
+    from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.task import Executable
 
 
@@ -23,6 +25,7 @@ class Defined:
         self.name = name
         self.graph = TaskGraph()
         self._group_counter = 0
+        self._agents: dict[str, Any] = {}
         self._module_globals = registry.calling_globals()
         self.graph.find_free = self.find_free_task
 
@@ -53,8 +56,24 @@ class Defined:
         self._group_counter = 0
 
     def register_llm_agent(self, name: str, agent_or_factory: Any) -> None:
-        """Refuse: LLM agents belong to ``graflow``."""
-        raise ConfigError(f"register_llm_agent({name!r}) is not part of graflow_fast; use graflow for LLM agents")
+        """Register an LLM agent for each run: the agent, or a function that makes it of the run's context.
+
+        Args:
+            name: what tasks call it: ``@task(inject_llm_agent=name)``.
+            agent_or_factory: in a worker process an agent is a copy; one that can't be copied is made there by the
+                function.
+        """
+        self._agents[name] = agent_or_factory
+
+    def _attach_agents(self, context: ExecutionContext) -> None:
+        """Give a new run its agents.
+
+        Raises:
+            ConfigError: graflow is not installed.
+            TypeError: something that was registered is neither an agent nor makes one.
+        """
+        for name, agent in self._agents.items():
+            attach_agent(context, name, agent)
 
     def set_redis_client(self, redis_client: Any) -> None:
         """Refuse: Redis belongs to ``graflow``."""

@@ -16,8 +16,8 @@ from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.cycle import CycleController
 from graflow_fast.core.noop_tracer import NoopTracer
 from graflow_fast.core.retry_counts import RetryController
+from graflow_fast.core.services import Served, Services
 from graflow_fast.core.task_context import TaskExecutionContext
-from graflow_fast.exceptions import ConfigError
 
 TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ __all__ = ["ExecutionContext", "TaskExecutionContext", "create_execution_context
 DEFAULT_MAX_CYCLES = 10
 
 
-class ExecutionContext(Saved):
+class ExecutionContext(Saved, Served):
     """One run of a graph, or one branch of it.
 
     Attributes:
@@ -47,7 +47,7 @@ class ExecutionContext(Saved):
         channel: what the tasks share.
         cycle_controller, retry_controller: the counters of loops and retries.
         stop_reason: why the run ended: ``"completed"``, ``"terminated"``, ``"canceled"``, ``"failed"``,
-            ``"max_steps"``, or None before that.
+            ``"max_steps"``, ``"deadline"``, ``"feedback_timeout"``, or None before that.
         ctrl_message: the message of the terminate or cancel that ended it.
         checkpoint_metadata, last_checkpoint_path: of the latest checkpoint written or resumed from.
     """
@@ -70,10 +70,9 @@ class ExecutionContext(Saved):
         prompt_manager: Any = None,
         channel: Channel | None = None,
     ) -> None:
-        for name, value in (("llm_client", llm_client), ("prompt_manager", prompt_manager)):
-            if value is not None:
-                raise ConfigError(f"{name} is not part of graflow_fast; use graflow for LLMs and prompts")
         self.parent_context = parent_context
+        if llm_client is not None or prompt_manager is not None:
+            self._services = Services(llm_client, prompt_manager)
         self.session_id: str = session_id or os.urandom(16).hex()
         self.trace_id: str = trace_id or (parent_context.trace_id if parent_context else self.session_id)
         self.tracer: Tracer = tracer if tracer is not None else NoopTracer()
@@ -137,7 +136,7 @@ class ExecutionContext(Saved):
         """Create the context of a new run; without ``start_node`` it starts at the first node without predecessors.
 
         Raises:
-            ConfigError: an unknown channel backend, or an option that belongs to ``graflow``.
+            ConfigError: an unknown channel backend.
         """
         if start_node is None:
             candidates = graph.get_start_nodes()

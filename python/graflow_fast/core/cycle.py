@@ -30,9 +30,16 @@ class CycleController:
         #: What counts by node, until somebody asks for the dictionary.
         self._by_node: StepCounts | None = None
         self.node_max_cycles: dict[str, int] = {}
+        #: Tasks whose last execution a copy does not count, since it begins again there.
+        self.begin_again: list[str] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_counts": self.cycle_counts, "_by_node": None}
+        counts = self.cycle_counts
+        if self.begin_again:
+            counts = counts.copy()
+            for name in self.begin_again:
+                counts[name] -= 1
+        return {**vars(self), "_counts": counts, "_by_node": None, "begin_again": []}
 
     @property
     def cycle_counts(self) -> dict[str, int]:

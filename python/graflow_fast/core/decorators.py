@@ -93,8 +93,9 @@ def task(  # noqa: F811
         id: the task's id; default: the function's name, or for a callable without one a name with a random part.
         task_id: the same as ``id``.
         inject_context: pass a `TaskExecutionContext` as the first argument.
-        inject_llm_client: refused; LLMs belong to ``graflow``.
-        inject_llm_agent: refused; LLMs belong to ``graflow``.
+        inject_llm_client: pass the run's LLM client, as ``llm_client`` or, where nothing is called so, as the first
+            argument; needs ``graflow-fast[graflow]``.
+        inject_llm_agent: the name of the LLM agent to pass, likewise, as ``llm_agent``.
         handler: who runs the body: ``"direct"`` (the calling thread), ``"thread"``, ``"process"`` or a name registered
             with `WorkflowEngine.register_handler`; None (default) follows the run's ``executor``.
         resolve_keyword_args: fill open parameters from the channel (default True).
@@ -145,7 +146,11 @@ def task(  # noqa: F811
         is_named = bool(names) or name not in (None, "<lambda>")
         if name is None:  # a partial or a callable object; there may be several of its kind
             name = f"{type(func).__name__}_{os.urandom(4).hex()}"
-        Definition.refuse_llm(name, inject_llm_client, inject_llm_agent)
+        injected = None
+        if inject_llm_client or inject_llm_agent:
+            from graflow_fast.core.services import injection
+
+            injected = injection(name, inject_llm_client, inject_llm_agent)
         demand = None
         if cpus is not None or memory is not None or gpus is not None or resources is not None:
             from graflow_fast.core.resources import demand_of
@@ -165,7 +170,8 @@ def task(  # noqa: F811
             max_concurrency=max_concurrency,
             resources=demand,
             transient=transient or None,
-            cache=_cached(name, is_named, cache, handler, version, depends),
+            cache=_cached(name, is_named, cache, handler, version, depends, injected),
+            injected=injected,
         )
         made = TaskWrapper(name, definition)
         made.__dict__.update(definition.shown)
@@ -177,7 +183,13 @@ def task(  # noqa: F811
 
 
 def _cached(
-    name: str, is_named: bool, cache: bool, handler: str | None, version: Any, depends: Any
+    name: str,
+    is_named: bool,
+    cache: bool,
+    handler: str | None,
+    version: Any,
+    depends: Any,
+    injected: tuple[bool, str | None] | None,
 ) -> tuple[Any, tuple[Any, ...]] | None:
     """Return what a definition says of its cache.
 
@@ -195,6 +207,11 @@ def _cached(
         raise ConfigError(
             f"Task '{name}': cache=True and handler='{handler}' don't go together, since what that handler does with "
             "the body isn't known; cache a task that it calls, or leave one of them out"
+        )
+    if injected is not None:
+        raise ConfigError(
+            f"Task '{name}': cache=True and an injected LLM don't go together, since what its answers depend on isn't "
+            "known; cache a task that prepares what is asked, or leave one of them out"
         )
     if version is not None:
         if not isinstance(version, (str, int)):
@@ -237,7 +254,7 @@ def _no_such_option(name: str) -> TypeError:
     from graflow_fast._hints import did_you_mean
 
     known = _CALLED_ELSEWHERE.get(name)
-    options = [option for option in task.__kwdefaults__ or () if not option.startswith("inject_llm")]
+    options = list(task.__kwdefaults__ or ())
     hint = f"Did you mean '{known}'?" if known else did_you_mean(name, options) or f"There are: {', '.join(options)}"
     return TypeError(f"@task got an unexpected keyword argument '{name}'. {hint}")
 

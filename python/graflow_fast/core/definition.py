@@ -72,6 +72,7 @@ class Definition:
         max_concurrency: how many attempts of this task may run at once, None: no limit.
         resources: what an attempt takes while it runs: (name, amount) each; None: nothing.
         transient: whether a durable run makes its result again instead of keeping it.
+        injected: whether it is handed the run's LLM client, and the name of the agent that it is; None: neither.
         cache: whether results are kept for later runs: the task's id with a version that stands for the code (None: the
             code itself), and what else they depend on; None: they are not.
     """
@@ -96,6 +97,7 @@ class Definition:
         resources: tuple[tuple[str, float], ...] | None = None,
         transient: bool | None = None,
         cache: tuple[Any, tuple[Any, ...]] | None = None,
+        injected: tuple[bool, str | None] | None = None,
     ) -> None:
         if _is_async_generator(func):
             raise ConfigError(
@@ -122,6 +124,7 @@ class Definition:
         if transient:
             self.transient = True
         self.cache = cache
+        self.injected = injected
         self._parameters: tuple[Parameter, ...] | None = None
         self._takes_any = False
         #: What fills its parameters, made when it is first needed.
@@ -190,16 +193,6 @@ class Definition:
         _shared[address] = ref(made, gone), made_of
         return made
 
-    @staticmethod
-    def refuse_llm(task_id: str, client: bool, agent: str | None) -> None:
-        """Raise `ConfigError` when an LLM is asked for: those belong to ``graflow``."""
-        if client or agent:
-            option = "inject_llm_client" if client else "inject_llm_agent"
-            raise ConfigError(
-                f"Task '{task_id}': {option} is not part of graflow_fast. Use graflow for LLM injection, "
-                "or create the client inside the task's body"
-            )
-
     def changed(self, options: dict[str, Any]) -> Definition:
         """Return a copy with other options; a retry policy brings its ``max_retries``."""
         other = Definition.__new__(Definition)
@@ -225,9 +218,10 @@ class Definition:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters a run may fill, without the injected context; computed once."""
         if self._parameters is None:
-            from graflow_fast.core.signatures import read_parameters
+            from graflow_fast.core.signatures import read_parameters, without_injected
 
-            self._parameters, self._takes_any = read_parameters(self.func, self.inject_context)
+            found, self._takes_any = read_parameters(self.func, self.inject_context)
+            self._parameters = found if self.injected is None else without_injected(found, self.injected)
         return self._parameters
 
     @property

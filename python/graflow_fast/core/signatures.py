@@ -46,6 +46,29 @@ def read_parameters(func: Callable[..., Any], skip_first: bool) -> tuple[tuple[P
     return tuple(found), takes_any
 
 
+def injected_names(names: list[str], injected: tuple[bool, str | None]) -> dict[str, str | None]:
+    """Return the parameters that a client and an agent go to: parameter -> None for the client, else the agent's name.
+
+    Those are ``llm_client`` and ``llm_agent``, or the first ones where a function calls them otherwise.
+
+    Args:
+        names: the parameters after the context, in order.
+        injected: whether the client is wanted, and which agent.
+    """
+    found: dict[str, str | None] = {}
+    wanted = [("llm_client", None)] if injected[0] else []
+    for usual, agent in [*wanted, *([("llm_agent", injected[1])] if injected[1] else [])]:
+        open_names = [name for name in names if name not in found and name not in ("llm_client", "llm_agent")]
+        found[usual if usual in names or not open_names else open_names[0]] = agent
+    return found
+
+
+def without_injected(parameters: tuple[Parameter, ...], injected: tuple[bool, str | None]) -> tuple[Parameter, ...]:
+    """Return the parameters that are left to a run where others are handed a client or an agent."""
+    taken = injected_names([each.name for each in parameters], injected)
+    return tuple(each for each in parameters if each.name not in taken)
+
+
 def annotations_of(func: Callable[..., Any]) -> dict[str, Any]:
     """Return a function's annotations; where they are lazy, a `ForwardRef` for each name that is not defined."""
     if sys.version_info >= (3, 14):

@@ -110,7 +110,11 @@ class TaskWrapper(Instances, Executable):
         if isinstance(func, Definition):
             self._definition = func
         else:
-            Definition.refuse_llm(task_id, inject_llm_client, inject_llm_agent)
+            injected = None
+            if inject_llm_client or inject_llm_agent:
+                from graflow_fast.core.services import injection
+
+                injected = injection(task_id, inject_llm_client, inject_llm_agent)
             self._definition = Definition.of(
                 func,
                 bool(inject_context),
@@ -119,6 +123,7 @@ class TaskWrapper(Instances, Executable):
                 max_cycles=max_cycles,
                 max_retries=max_retries,
                 retry_policy=retry_policy,
+                injected=injected,
             )
         self._names = self._values = ()
         if register_to_context:
@@ -172,13 +177,13 @@ class TaskWrapper(Instances, Executable):
 
     @property
     def inject_llm_client(self) -> bool:
-        """False: LLMs belong to ``graflow``."""
-        return False
+        """Whether the body is handed the run's LLM client."""
+        return self._definition.injected is not None and self._definition.injected[0]
 
     @property
     def inject_llm_agent(self) -> str | None:
-        """None: LLMs belong to ``graflow``."""
-        return None
+        """The name of the LLM agent that the body is handed; None: it gets none."""
+        return None if self._definition.injected is None else self._definition.injected[1]
 
     @property
     def resolve_keyword_args(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import zlib
 
+from graflow_fast.core._feedback import Asking
 from graflow_fast.exceptions import ConfigError
 
 TYPE_CHECKING = False  # `typing` is slow to import
@@ -37,7 +38,7 @@ def iteration_id(base_id: str, cycle: int, serial: int, scope: str) -> str:
     return f"{base_id}_cycle_{cycle}_{zlib.crc32(f'{scope}/{base_id}/{cycle}/{serial}'.encode()):08x}"
 
 
-class TaskExecutionContext:
+class TaskExecutionContext(Asking):
     """The view that a running body has of its workflow.
 
     Attributes:
@@ -312,38 +313,35 @@ class TaskExecutionContext:
         name: str = self.execution_context.group_name(self.task_id, self._groups_made)
         return name
 
-    # --- what belongs to graflow
+    # --- what an installed graflow lends
 
-    def _absent(self, what: str) -> ConfigError:
-        return ConfigError(
-            f"Task '{self.task_id}': {what} is not part of graflow_fast; use graflow for it, or do it inside the body"
-        )
+    def _lent(self, name: str) -> Any:
+        try:
+            return getattr(self.execution_context, name)
+        except ConfigError as error:
+            raise ConfigError(f"Task '{self.task_id}': {error}") from None
 
     @property
     def llm_client(self) -> Any:
-        """Refused: LLMs belong to ``graflow``."""
-        raise self._absent("llm_client")
+        """The run's LLM client, where graflow is installed (``graflow-fast[graflow]``)."""
+        return self._lent("llm_client")
 
     @property
     def prompt_manager(self) -> Any:
-        """Refused: prompts belong to ``graflow``."""
-        raise self._absent("prompt_manager")
+        """The run's prompt manager, where graflow is installed."""
+        return self._lent("prompt_manager")
 
     def get_llm_agent(self, name: str) -> Any:
-        """Refuse: LLM agents belong to ``graflow``."""
-        raise self._absent(f"get_llm_agent({name!r})")
+        """Return a registered LLM agent.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self.execution_context.get_llm_agent(name)
 
     def register_llm_agent(self, name: str, agent: Any) -> None:
-        """Refuse: LLM agents belong to ``graflow``."""
-        raise self._absent(f"register_llm_agent({name!r})")
-
-    def request_feedback(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: human feedback belongs to ``graflow``."""
-        raise self._absent("request_feedback()")
-
-    request_approval = request_feedback
-    request_text_input = request_feedback
-    request_selection = request_feedback
+        """Register an LLM agent for the tasks that follow."""
+        self.execution_context.register_llm_agent(name, agent)
 
     def __str__(self) -> str:
         return f"TaskExecutionContext(task_id={self.task_id}, cycle_count={self.cycle_count})"

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextvars
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from types import NoneType
 
 from graflow_fast._core import learn_workflow
-from graflow_fast._extras import without
 from graflow_fast._tracebacks import show_user_lines
 from graflow_fast.core import registry
 from graflow_fast.core._defined import Defined
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
 
 #: What else than a setting `WorkflowContext.execute` takes by name.
 _BESIDE = ("start_node", "max_steps", "ret_context", "initial_channel")
+
+#: What a copy of a workflow in a worker does without: what its runs are lent stays with them.
+_OWN: dict[str, Any] = {"_prompt_manager": None, "_agents": {}}
 
 
 class WorkflowContext(Defined):
@@ -57,8 +59,6 @@ class WorkflowContext(Defined):
     ) -> None:
         from graflow_fast._run.settings import Settings
 
-        if prompt_manager is not None:
-            raise ConfigError("prompt_manager is not part of graflow_fast; use graflow for prompts")
         super().__init__(name)
         self.settings = Settings.of_workflow(
             executor=executor,
@@ -69,13 +69,14 @@ class WorkflowContext(Defined):
             **options,
         )
         self._tracer = tracer
+        self._prompt_manager = prompt_manager
         #: What tells whether the run that `start` has begun goes on.
         self._started: Future[Any] | None = None
         self._tokens: list[tuple[contextvars.Token[WorkflowContext | None], Any]] = []
 
     def __getstate__(self) -> dict[str, Any]:
         # A body may name its workflow; what crosses is the definition, not the place where it is being made.
-        return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None, "_started": None}
+        return {**self.__dict__, "_tokens": [], "_module_globals": {}, "_tracer": None, "_started": None, **_OWN}
 
     def __enter__(self) -> WorkflowContext:
         # A workflow defined inside a running body takes the definitions that follow: the body steps aside until exit.
@@ -308,7 +309,10 @@ class WorkflowContext(Defined):
             starts[0] if starts else None,
             max_steps=whole(max_steps, "max_steps", lowest=0),
             tracer=self._tracer,
+            prompt_manager=self._prompt_manager,
         )
+        if self._agents:
+            self._attach_agents(context)
         context.pending.clear()
         context.pending.extend(starts)
         context.settings = settings
@@ -329,7 +333,7 @@ def workflow(name: str, tracer: Tracer | None = None, prompt_manager: Any = None
     Args:
         name: the workflow's name.
         tracer: told of what happens; default: none.
-        prompt_manager: refused; prompts belong to ``graflow``.
+        prompt_manager: a prompt manager of graflow's for its tasks; default: files in ``GRAFLOW_PROMPTS_DIR``.
         **options: defaults for `WorkflowContext.execute`: ``executor``, ``max_workers``, ``schedule``, ...
 
     Raises:
@@ -378,6 +382,6 @@ def clear_workflow_context() -> None:
     registry.make_current(None)
 
 
-__getattr__ = without(
-    __name__, LLMAgentFactory="use graflow for LLM agents", LLMAgentProvider="use graflow for LLM agents"
-)
+#: What makes an LLM agent of a run's context, and what `WorkflowContext.register_llm_agent` takes.
+LLMAgentFactory = Callable[["ExecutionContext"], Any]
+LLMAgentProvider = Any

@@ -42,6 +42,7 @@ _OPTIONS = (
     "max_concurrency",
     "resources",
     "cache",
+    "injected",
 )
 _options_of = itemgetter(*_OPTIONS)
 #: What the options but the name are of most definitions.

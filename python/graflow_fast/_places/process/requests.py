@@ -157,6 +157,11 @@ class Requests:
         self.processes.apply(attempt.branch.channel, log)
         return attempt.branch.context.checkpoint_now(task_id, metadata, path)
 
+    def _answer_lent(self, attempt: Attempt, what: str, *arguments: Any) -> Any:
+        from graflow_fast._places.process.lending import answer
+
+        return answer(attempt, what, arguments)
+
     # --- live operations
 
     def _answer_unlock(self, attempt: Attempt, key: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._actions import CANCEL
 from graflow_fast._body.limits import apply_limits, leave_limits
 from graflow_fast._body.packing import store_result
+from graflow_fast._run.attempts.unanswered import is_unanswered, leave
 from graflow_fast.exceptions import GraflowError
 
 if TYPE_CHECKING:
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from graflow_fast._places.attempt import Asked
     from graflow_fast._places.bodies import Bodies
     from graflow_fast._run.attempts.attempt import Attempt
+    from graflow_fast._run.attempts.attempts import Attempts
     from graflow_fast._run.attempts.directives import Requested
     from graflow_fast._run.attempts.failures import Failures
     from graflow_fast._run.attempts.tags import Tags
     from graflow_fast._run.branches.concurrency import Concurrency
+    from graflow_fast._run.branches.table import BranchTable
     from graflow_fast._run.forgetting import Forgetting
     from graflow_fast._run.journal.journal import Journal
     from graflow_fast._run.log import Log
     from graflow_fast._run.nodes import NodeTable
+    from graflow_fast._run.outside import Outside
     from graflow_fast._run.progress import Shown
     from graflow_fast._run.recording import Recording
     from graflow_fast._run.tracing import Tracing
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
         nodes: NodeTable
         tags: Tags
         requested: Requested
+        attempts: Attempts
+        branches: BranchTable
         failures: Failures
         tracing: Tracing
         concurrency: Concurrency | None
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
         journal: Journal | None
         clock: Callable[[], float]
         shown: Shown | None
+        outside: Outside
         log: Log | None
 
 
@@ -123,6 +130,10 @@ class Outcomes:
         """
         run, branch = self.run, attempt.branch
         run.bodies.ran()  # a policy may be asked, which is the user's code
+        if is_unanswered(error):
+            run.tracing.ended(attempt, None)
+            leave(run, attempt, error)
+            return
         run.tracing.ended(attempt, error if isinstance(error, Exception) else None)
         if run.recording is not None:
             run.recording.failed(attempt.node, branch.id, attempt.number, error)

@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._body.items import Outcome, ends_the_map
+from graflow_fast._run.attempts.unanswered import is_unanswered
 from graflow_fast._run.maps.batches import Batch, Chunk, next_ticket
 from graflow_fast._run.maps.chunk_size import ChunkSize
 from graflow_fast._run.maps.policy import judge
@@ -221,7 +222,7 @@ class MapRun:
         index = batch.first + position
         item_id = f"{self.name}[{index}]"
         run, context = self.run, self.attempt.branch.context
-        if not isinstance(error, Exception):  # SystemExit and the like end the run, as from any body
+        if not isinstance(error, Exception) or is_unanswered(error):  # SystemExit and the like, as from any body
             batch.failed[position] = (error, error)
             self._stop(index + 1)
             return None
@@ -315,7 +316,7 @@ class MapRun:
         attempt, results = self.attempt, self.results
         self._ended(self)
         self.run.attempts.running.pop(attempt.ticket, None)
-        exits = [error for _, error, _ in results.failed if not isinstance(error, Exception)]
+        exits = [error for _, error, _ in results.failed if not isinstance(error, Exception) or is_unanswered(error)]
         if exits:
             attempt.failed(exits[0])
             return

@@ -147,7 +147,8 @@ impl Filler {
         let looks_up = definition.getattr(intern!(py, "resolve_keyword_args"))?.is_truthy()?;
         let function = definition.getattr(intern!(py, "func"))?;
         let skips_first = definition.getattr(intern!(py, "inject_context"))?.is_truthy()?;
-        if let Some((parameters, takes_any)) = plain_parameters(&function, skips_first)? {
+        let is_handed_more = !definition.getattr(intern!(py, "injected"))?.is_none();
+        if let (false, Some((parameters, takes_any))) = (is_handed_more, plain_parameters(&function, skips_first)?) {
             return Ok(Self { parameters, looks_up, takes_any });
         }
         let parameters: Vec<Parameter> = definition.getattr(intern!(py, "parameters"))?.extract()?;
