@@ -140,3 +140,19 @@ def test_where_subprocesses_wrote_is_closed(tmp_path):
             wf.execute(executor="thread", max_workers=3)
     """
     assert run_script(tmp_path, program) == ("0\n1\n2\n", "")
+
+
+def test_bodies_in_threads_do_not_wait_for_a_subprocess_module_that_another_thread_is_importing(tmp_path):
+    """While it is imported it is there, and has no classes yet."""
+    program = (
+        "import sys, types\n"
+        "from graflow_fast import parallel, task, workflow\n"
+        "with workflow('w', executor='thread') as wf:\n"
+        "    parallel(*(task(f't{n}')(lambda n=n: print(n)) for n in range(3)))\n"
+        "sys.modules['subprocess'] = types.ModuleType('subprocess')\n"
+        "wf.execute()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("0\n1\n2\n", "")

@@ -324,7 +324,8 @@ class capture:
         self._pieces = Pieces() if pieces is None else pieces
 
     def __enter__(self) -> Pieces:
-        if not CapturedThreads._redirects and "subprocess" in sys.modules:  # it is slow to import
+        # It is slow to import, and another thread may be about to.
+        if not CapturedThreads._redirects and hasattr(sys.modules.get("subprocess"), "Popen"):
             CapturedThreads._redirects = True
             redirect(sys.modules["subprocess"], _children_of_this_thread)
         self._outer = _capture.pieces
