@@ -22,6 +22,7 @@ from graflow_fast._wire.context_variables import reduce_variable
 from graflow_fast._wire.exception_pickling import reduce_exception
 from graflow_fast._wire.importable import is_importable
 from graflow_fast._wire.submodules import submodules_named
+from graflow_fast._wire.validated import reduce_validated
 
 _NEXT: Any = NotImplemented
 #: Set in ``__flags__`` of each class that a program, or a module in Python, has made.
@@ -191,4 +192,5 @@ RULES: dict[str, Callable[[Any], Any]] = {
     "Struct": _struct,
     "ContextVar": _context_variable,
     "code": reduce_code,
+    "ValidateCallWrapper": reduce_validated,
 }

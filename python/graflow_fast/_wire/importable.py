@@ -50,6 +50,13 @@ def is_importable_module(name: Any) -> bool:
     return type(name) is str and name not in ("__main__", "__mp_main__") and not is_sent_by_value(name)
 
 
+def variable_of(module: str, name: str) -> Any:
+    """Return what a module has under a name here; called when a pickle is loaded."""
+    import importlib
+
+    return getattr(importlib.import_module(module), name)
+
+
 def _look_for(name: str) -> None:
     """Tell cloudpickle of a module that can't be found by its name; what it does by value, it does in full."""
     module = _looked_for[name] = sys.modules.get(name)

@@ -99,6 +99,8 @@ def is_mutable(value: Any) -> bool:
         return kind.__name__ == "ndarray"
     if module in _HOLDERS:
         return kind.__name__ not in _FIXED_KINDS
+    if "Logger" in kind.__name__ and not is_own(module):  # loguru's notes which modules have logged
+        return False
     enum = sys.modules.get("enum")
     if is_library(module) or (enum is not None and isinstance(value, enum.Enum)):
         return False

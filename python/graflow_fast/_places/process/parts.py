@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from graflow_fast._places.process.program.attributes import attributes_named, is_set_by_program
+from graflow_fast._places.process.program.modules import variable_holding
 from graflow_fast._places.process.tables import gone
 from graflow_fast._wire import crossing
 from graflow_fast._wire.code import global_names
@@ -243,7 +244,13 @@ class Object(Part):
         self._made_of: dict[int, tuple[int, Any]] | None = None
 
     def _look(self, store: Store) -> None:
-        data, given, uses, made_of = store.pickle(self.value, self.number)
+        try:
+            data, given, uses, made_of = store.pickle(self.value, self.number)
+        except Exception:
+            named = variable_holding(self.value)
+            if named is None:
+                raise
+            data, given, uses, made_of = store.pickle(named, self.number)
         self._made_of = made_of if len(data) <= _LARGE else None
         self._is_now(crossing.marshalled_plain((OBJECT, given, data)), uses)
 

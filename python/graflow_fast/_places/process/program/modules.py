@@ -10,7 +10,7 @@ import sysconfig
 from types import ModuleType
 from typing import Any
 
-from graflow_fast._wire.importable import is_importable_module
+from graflow_fast._wire.importable import is_importable_module, variable_of
 
 #: By name: a module of the program, and the spec that it was loaded by, another one after each `importlib.reload`.
 _known: dict[str, tuple[ModuleType, Any]] = {}
@@ -36,6 +36,28 @@ def program_modules() -> dict[str, tuple[ModuleType, Any]]:
                 else:
                     _others.add(name)
     return _known
+
+
+def variable_holding(value: Any) -> VariableOf | None:
+    """Return which variable of the program's modules an object is, None if it is none: workers make their own.
+
+    Loggers with files and connections are such objects, which can't be copied.
+    """
+    for name, (module, _) in list(program_modules().items()):
+        for variable, held in list(vars(module).items()):
+            if held is value:
+                return VariableOf(name, variable)
+    return None
+
+
+class VariableOf:
+    """Stands in a pickle for what a module has under a name."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._place = module, name
+
+    def __reduce__(self) -> Any:
+        return variable_of, self._place
 
 
 def is_of_program(name: str, module: Any) -> bool:
