@@ -76,7 +76,7 @@ def instance(module: str, name: str):
         return found
     try:
         return found() if made is None else made()
-    except TypeError:  # a record with many fields: its class tells them
+    except Exception:  # a record with many fields, or one that needs another service: its class tells them
         return found
 
 

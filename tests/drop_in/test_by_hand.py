@@ -120,3 +120,38 @@ def test_the_neighbours_of_a_group():
         a >> group >> d
     assert wf.graph.predecessors(group.task_id) == ["a"]
     assert wf.graph.successors(group.task_id) == ["d"]
+
+
+def test_what_a_context_is_asked_for_by_hand_is_there_at_once(chain):
+    """Without a run nobody would carry it out later."""
+    _, b, _, context = chain
+    context.push_task_context(context.create_task_context("a"))
+    made = task("made")(lambda: 1)
+    assert context.next_task(made) == "made"
+    again = context.next_iteration({"n": 1})
+    assert again.startswith("a_cycle_0_")
+    assert context.queue.to_list() == ["a", "made", again]
+    assert {"made", again} <= set(context.graph.nodes)
+    context.next_task(b, goto=True)
+    assert context.goto_called
+    assert context.queue.to_list() == ["a", "made", again, "b"]
+
+
+def test_a_loop_by_hand():
+    """Each iteration waits as a task of its own, with its data; a queue counts what comes if it is told to."""
+    with workflow("loop") as wf:
+
+        @task(inject_context=True)
+        def count(ctx, n=0):
+            ctx.get_channel().append("seen", (n, ctx.cycle_count))
+            if n < 2:
+                ctx.next_iteration(n + 1)
+
+    context = ExecutionContext.create(wf.graph, "count")
+    context.queue.configure(enable_metrics=True)
+    while (name := context.get_next_task()) is not None:
+        found = context.graph.get_node(name)
+        with context.executing_task(found):
+            found.run()
+    assert context.channel.get("seen") == [(0, 1), (1, 2), (2, 3)]
+    assert context.queue.get_metrics()["enqueued"] == 2

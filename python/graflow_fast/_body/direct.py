@@ -28,11 +28,11 @@ def run_directly(task: TaskWrapper, args: tuple[Any, ...], kwargs: dict[str, Any
     around = task_context = context.current_task_context
     if around is None:
         count_start(task, context)
-    if task_context is None or task_context._base_task_id != task.task_id:
+    if task_context is None or task_context._base_task_id != base_task_id(task.task_id):
         task_context = TaskExecutionContext(task.task_id, context)
     previous = getattr(task_context, "previous", NOTHING)
     if not args and not kwargs:
-        args = getattr(task_context, "iteration_data", ())
+        args = getattr(task_context, "iteration_data", task.__dict__.get("iteration_data", ()))
     body = function_of(task._definition)
     places = () if task._definition.injected is None else body.places  # type: ignore[attr-defined]
     handed = {name: kwargs.pop(name) for name in places if name in kwargs}  # by a test, instead of its context

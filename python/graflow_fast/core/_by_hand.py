@@ -87,11 +87,34 @@ class ByHand(Control):
                 self.next_task(directive[1])
                 if directive[2]:
                     self._control_called.add("goto")
+            elif kind == "iterate":
+                self._add_iteration(made.task_id, directive[1], directive[2])
             elif kind in ("terminate", "cancel"):
                 self._control_called.add(kind)
                 self.ctrl_message = directive[1]
             elif kind == "checkpoint":
                 self.request_checkpoint(directive[1], path=directive[2])
+
+    def _asked_now(self) -> None:
+        """Carry out at once what is asked of this context, not of the task's own, while no run is under way."""
+        current = self.current_task_context
+        if self._outer_tasks and self._run is None and current is not None:
+            asked, current.directives = current.directives, None
+            self.current_task_context, made = None, current
+            try:
+                made.directives = asked
+                self._carry_on(made)
+            finally:
+                made.directives, self.current_task_context = None, current
+
+    def _add_iteration(self, task_id: str, name: str, data: Any) -> None:
+        """Let a task run once more, as a task of its own that waits here."""
+        from graflow_fast.core.task import iteration_of
+
+        context: Any = self
+        again = iteration_of(context.graph.get_node(task_id), name, data)
+        context.graph.add_node(again, name)
+        context.add_to_queue(again)
 
     def reset_goto_flag(self) -> None:
         """Forget a jump that was asked for by hand."""

@@ -69,7 +69,9 @@ class Control:
     def next_task(self, executable: Executable, goto: bool = False) -> str:
         """Do as `TaskExecutionContext.next_task`; outside of a running task, add the task and queue it."""
         if self.current_task_context is not None:
-            return self.current_task_context.next_task(executable, goto)
+            name = self.current_task_context.next_task(executable, goto)
+            self._asked_now()
+            return name
         if executable.task_id not in self.graph.nodes:
             self.graph.add_node(executable)
         self.add_to_queue(executable)
@@ -85,7 +87,12 @@ class Control:
             if task_id is not None and not self.graph.has_node(task_id):
                 raise ValueError(f"Task {task_id} not found in graph")
             raise ValueError("No current task available for iteration")
-        return self.current_task_context.next_iteration(data)
+        name = self.current_task_context.next_iteration(data)
+        self._asked_now()
+        return name
+
+    def _asked_now(self) -> None:
+        """A run carries out what its bodies ask for when they have returned."""
 
     def terminate_workflow(self, message: str) -> None:
         """Do as `TaskExecutionContext.terminate_workflow`; outside of its tasks, end the run that is under way.

@@ -282,6 +282,8 @@ class ExecutionContext(Saved, Served):
             self.current_task_context.next_task(executable)
             return
         self.pending.append(executable.task_id)
+        if self._queue is not None and self._queue.enable_metrics:
+            self._queue.metrics["enqueued"] += 1
         self.tracer.on_task_queued(executable, self)
 
     def get_next_task(self) -> str | None:

@@ -350,6 +350,22 @@ if LAZY_ANNOTATIONS:
 _CORE_STATE = frozenset({"_links", "__doc__", "__module__"})
 
 
+def iteration_of(task: Executable, name: str, data: Any) -> Executable:
+    """Return a task that runs another one's body once more, with data of an iteration as its argument.
+
+    Args:
+        task: the other one.
+        name: the iteration's id.
+        data: None for no argument.
+    """
+    if not isinstance(task, TaskWrapper):
+        return Task(name, register_to_context=False)
+    made = _rebuild_task(name, task._definition, task._bound_kwargs, {})
+    if data is not None:
+        made.__dict__["iteration_data"] = (data,)
+    return made
+
+
 def _rebuild_task(task_id: str, definition: Definition, bound: dict[str, Any], extra: dict[str, Any]) -> TaskWrapper:
     """Make the task anew where it was unpickled, registered nowhere."""
     task = TaskWrapper.__new__(TaskWrapper)
