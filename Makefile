@@ -11,11 +11,12 @@ BIN := $(VENV)/bin
 CACHE ?= $(HOME)/.cache/graflow-fast
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: meaning help setup test test-trust test-rest test-compat test-all test-versions pythons wheels release notices test-newest check check-newest format bench bench-peers demo docs picture site links soak trust fuzz suite clean
+.PHONY: meaning help setup test test-trust test-rest test-compat test-graflow test-all test-versions pythons wheels release notices test-newest check check-newest format bench bench-peers demo docs picture site links soak trust fuzz suite clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
 	@echo "make test   set up and run every test, Rust and Python"
+	@echo "make test-graflow  what an installed graflow lends: LLMs, prompts, feedback; it installs one for that"
 	@echo "make test-all  that, and the short suite on every other Python there is, 3.10 - 3.14t; PYTHONS= names them instead"
 	@echo "make pythons   build CPython 3.14 with and without the interpreter lock, where they are absent"
 	@echo "make wheels    what is published, into dist: built against an old glibc, audited, installed where no Rust is"
@@ -62,6 +63,16 @@ test-rest: setup
 
 test-compat: setup
 	$(BIN)/python -m pytest -q tests/compat
+
+# What needs graflow has an environment of its own, which finds this package by a path: litellm and the like are large.
+.venv-graflow/.installed: requirements/graflow.txt
+	$(PYTHON) -m venv .venv-graflow
+	.venv-graflow/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/graflow.txt
+	echo "$(CURDIR)/python" > "$$(.venv-graflow/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/graflow_fast.pth"
+	@touch $@
+
+test-graflow: setup .venv-graflow/.installed
+	.venv-graflow/bin/python -m pytest -q tests/lent tests/drop_in tests/compat/test_names.py tests/compat/test_public_names.py
 
 # In CI what is not there is named and left out; elsewhere 3.14 and 3.14t are built first.
 test-all: test $(if $(CI)$(PYTHONS),,pythons)
@@ -145,8 +156,8 @@ fuzz:
 	RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none frames fuzz/corpus/frames fuzz/seeds -- \
 		-max_total_time=$(or $(SECONDS),300) -max_len=4096 -print_final_stats=1
 
-suite: setup
-	$(BIN)/python tools/graflow_suite.py $(SUITE)
+suite: setup .venv-graflow/.installed
+	.venv-graflow/bin/python tools/graflow_suite.py $(SUITE)
 
 clean:
-	rm -rf $(VENV) target
+	rm -rf $(VENV) .venv-graflow target

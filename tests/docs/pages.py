@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 #: Pages whose snippets other tests run: the errors page is made by running them, and those of the page on differences
-#: are short forms of programs of tests/compat.
-RUN_ELSEWHERE = {"docs/errors.md", "docs/compatibility.md"}
+#: are short forms of programs of tests/compat; LLMs and feedback need graflow (tests/lent).
+RUN_ELSEWHERE = {"docs/errors.md", "docs/compatibility.md", "docs/howto/llms-and-people.md"}
 
 # A snippet, with the output that follows it (nothing but blank lines between).
 _SNIPPET = re.compile(

@@ -15,13 +15,17 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 collect_ignore_glob = [] if is_installed() else ["test_*.py"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder: requests and checkpoints are files below the current one."""
+    """Run in an empty folder: requests and checkpoints are files below the current one.
+
+    Workers are new in another folder, and those of a program with LLMs take seconds to import what it does.
+    """
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.fixture(params=["inline", "thread", "process", "auto"])
+# Those of one executor follow each other: workers are new in another environment, too.
+@pytest.fixture(params=["inline", "thread", "process", "auto"], scope="module")
 def executor(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -16,6 +16,8 @@ from graflow_fast.core.checkpoint import CheckpointManager
 from graflow_fast.core.context import ExecutionContext
 from graflow_fast.core.engine import WorkflowEngine
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 
 def manager() -> FeedbackManager:
     """What another process would have: the usual folder is all that it shares with the run."""
@@ -180,7 +182,7 @@ def test_a_run_that_nobody_answers_ends_and_goes_on_from_its_checkpoint(
     assert capfd.readouterr().out == "before\n"
 
 
-def test_a_durable_run_goes_on_by_its_journal(executor: str, folder: Any) -> None:
+def test_a_durable_run_goes_on_by_its_journal(executor: str) -> None:
     wf = build("chain", executor)
     result = wf.execute(durable="runs.db", run="deploy")
     for _ in range(2):

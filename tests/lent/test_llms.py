@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from graflow_fast.prompts.base import PromptManager
+from graflow_fast.prompts.yaml_manager import YAMLPromptManager
 
 from graflow_fast import parallel, task, workflow
 from graflow_fast.core.checkpoint import CheckpointManager
@@ -187,10 +188,10 @@ def test_what_is_registered_and_is_no_agent() -> None:
 
 
 def test_without_a_client_of_its_own_a_run_has_the_default(executor: str, monkeypatch: Any) -> None:
-    monkeypatch.setenv("GRAFLOW_LLM_MODEL", "from-the-environment")
+    monkeypatch.delenv("GRAFLOW_LLM_MODEL", raising=False)
     with workflow("w", executor=executor) as wf:
         task("ask", inject_llm_client=True)(lambda llm: (type(llm).__name__, llm.model))
-    assert wf.execute() == ("LLMClient", "from-the-environment")
+    assert wf.execute() == ("LLMClient", "gpt-5-mini")
 
 
 class Greetings(PromptManager):
@@ -202,12 +203,12 @@ class Greetings(PromptManager):
     get_text_prompt = get_chat_prompt = get_prompt
 
 
-def test_prompts_are_the_workflow_s_or_files(executor: str, folder: Path) -> None:
-    (folder / "prompts" / "letters").mkdir(parents=True)
-    (folder / "prompts" / "letters" / "short.yaml").write_text(
+def test_prompts_of_files_and_of_another_manager(executor: str, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "short.yaml").write_text(
         "greeting:\n  type: text\n  labels:\n    production:\n      content: 'Dear {{name}}'\n      version: 1\n"
     )
-    for manager, expected in ((None, "Dear Ada"), (Greetings(), "prompt letters/greeting")):
+    for manager, expected in ((YAMLPromptManager(str(tmp_path)), "Dear Ada"), (Greetings(), "prompt letters/greeting")):
         with workflow("w", prompt_manager=manager, executor=executor) as wf:
 
             @task(inject_context=True)
@@ -215,22 +216,32 @@ def test_prompts_are_the_workflow_s_or_files(executor: str, folder: Path) -> Non
                 found = ctx.prompt_manager.get_prompt("letters/greeting")
                 return found if isinstance(found, str) else found.render(name="Ada")
 
-            parallel(greet(task_id="one"), greet(task_id="two"))
+            greet(task_id="one") >> greet(task_id="two")  # graflow's manager is not for several threads
         _, context = wf.execute(ret_context=True)
         assert [context.get_result(name) for name in ("one", "two")] == [expected, expected]
 
 
-def test_a_client_is_kept_in_a_checkpoint_and_agents_if_they_can_be(executor: str, monkeypatch: Any) -> None:
+def test_without_a_manager_prompts_are_those_of_a_folder(monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setenv("GRAFLOW_PROMPTS_DIR", str(tmp_path))
+    with workflow("w") as wf:
+        task("where", inject_context=True)(lambda ctx: str(ctx.prompt_manager.prompts_dir))
+    assert wf.execute(executor="inline") == str(tmp_path.resolve())
+
+
+def test_a_client_is_kept_in_a_checkpoint_and_agents_if_they_can_be(
+    executor: str, monkeypatch: Any, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "here")
     with workflow("w") as wf:
 
         @task(inject_context=True)
         def stop(ctx):
-            ctx.checkpoint(path="here")
+            ctx.checkpoint(path=path)
 
         ask = task("ask", inject_llm_client=True, inject_llm_agent="writer")(lambda llm, agent: (llm.model, agent.name))
         stop >> ask
     first = run_with_client(wf, executor, monkeypatch)
-    resumed, _ = CheckpointManager.resume_from_checkpoint("here")
+    resumed, _ = CheckpointManager.resume_from_checkpoint(path)
     WorkflowEngine().execute(resumed)
     assert resumed.get_result("ask") == first.get_result("ask") == ("small-1", "writer")
 
