@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from graflow_fast.core import registry
 from graflow_fast.core.graph import TaskGraph
-from graflow_fast.core.services import attach_agent
 from graflow_fast.exceptions import ConfigError
 
 TYPE_CHECKING = False  # `typing` is slow to import
@@ -72,6 +71,8 @@ class Defined:
             ConfigError: graflow is not installed.
             TypeError: something that was registered is neither an agent nor makes one.
         """
+        from graflow_fast.core.services import attach_agent
+
         for name, agent in self._agents.items():
             attach_agent(context, name, agent)
 

@@ -6,11 +6,10 @@ resumed: so what was answered meanwhile is found, and nobody is asked twice. Sto
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from graflow_fast._borrowed import lent
-
+TYPE_CHECKING = False  # `typing` is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from graflow_fast.channels.base import Channel
 
 #: The characters that requests of one body have in common.
@@ -69,6 +68,8 @@ class Asking:
             FeedbackTimeoutError: there was no answer in time. Leave it to the run.
             ConfigError: graflow is not installed.
         """
+        from graflow_fast._borrowed import lent
+
         types = lent("hitl.types", f"Task '{self.task_id}': request_feedback() {_ABSENT}")
         kind = types.FeedbackType(feedback_type)
         context = self.execution_context

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from graflow_fast.channels.factory import ChannelFactory
 from graflow_fast.core._saving import Saved
+from graflow_fast.core._served import Served
 from graflow_fast.core._waiting import WaitingTasks
 from graflow_fast.core.cycle import CycleController
 from graflow_fast.core.noop_tracer import NoopTracer
 from graflow_fast.core.retry_counts import RetryController
-from graflow_fast.core.services import Served, Services
 from graflow_fast.core.task_context import TaskExecutionContext
 
 TYPE_CHECKING = False  # `typing` is slow to import
@@ -72,6 +72,8 @@ class ExecutionContext(Saved, Served):
     ) -> None:
         self.parent_context = parent_context
         if llm_client is not None or prompt_manager is not None:
+            from graflow_fast.core.services import Services
+
             self._services = Services(llm_client, prompt_manager)
         self.session_id: str = session_id or os.urandom(16).hex()
         self.trace_id: str = trace_id or (parent_context.trace_id if parent_context else self.session_id)

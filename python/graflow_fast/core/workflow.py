@@ -383,5 +383,5 @@ def clear_workflow_context() -> None:
 
 
 #: What makes an LLM agent of a run's context, and what `WorkflowContext.register_llm_agent` takes.
-LLMAgentFactory = Callable[["ExecutionContext"], Any]
-LLMAgentProvider = Any
+LLMAgentFactory = Callable[[ExecutionContext], object]
+LLMAgentProvider = object
