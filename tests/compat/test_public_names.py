@@ -15,6 +15,7 @@ from graflow_fast.core.graph import TaskGraph
 
 RECORDED = json.loads((Path(__file__).parent / "public_names.json").read_text(encoding="utf-8"))
 #: Modules and names that are told to be not here, and what can't be asked of an object: `module.Class.member`.
+_LENT = tuple(name for name, _ in LENT)
 WITHOUT = ABSENT if HAS_GRAFLOW else ABSENT + LENT
 NOT_HERE = {name for name, members in WITHOUT if not members}
 NOT_HERE |= {f"{name}.{member}" for name, members in WITHOUT for member in members}
@@ -70,11 +71,11 @@ def instance(module: str, name: str):
         "Tracer": lambda: importlib.import_module("graflow_fast.trace.noop").NoopTracer(),
         "WorkflowContext": lambda: found("workflow"),
     }.get(name)
-    if made is None and inspect.isclass(found) and issubclass(found, Exception):
-        return found("message")
     if made is None and (inspect.isabstract(found) or "CoordinationBackend" in name or name == "TaskStatus"):
         return found
     try:
+        if made is None and inspect.isclass(found) and issubclass(found, Exception):
+            return found("message")
         return found() if made is None else made()
     except Exception:  # a record with many fields, or one that needs another service: its class tells them
         return found
@@ -99,6 +100,8 @@ def test_a_member(module, name, member, parameters):
     owner = instance(module, name)
     of_class = owner if inspect.isclass(owner) else type(owner)
     defined = getattr(importlib.import_module(f"graflow_fast.{module}"), name)
+    if parameters is None and inspect.isclass(owner) and module.startswith(_LENT):
+        pytest.skip("graflow's own, which needs arguments: what an object has beyond its class is not asked")
     fields = {field for each in (*of_class.__mro__, defined) for field in getattr(each, "__annotations__", {})}
     assert hasattr(owner, member) or member in fields
     found = getattr(owner, member, None)
