@@ -16,6 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::handover::{Place, PLACE_WORDS};
 use crate::os;
 
+mod mirror;
+
+pub use mirror::Told;
+
 /// Tasks in flight on one worker at most.
 pub const SLOTS: usize = 1024;
 const FIRST_SLOT: usize = 64;
@@ -34,6 +38,8 @@ const BODY_SINCE: usize = 9;
 const LINK_BROKEN: usize = 10;
 /// The ticket of the running task plus one, 0 between two.
 const RUNNING: usize = 11;
+/// In a copy: the memory of the worker's process and its children, in bytes.
+const MEMORY: usize = 12;
 const PATIENCE: usize = 16;
 // What a body says of itself: a number that is odd while it is written, its ticket plus one, how much is done and in all
 // (floating-point numbers), and a text of so many bytes.

@@ -35,6 +35,10 @@ pub enum Kind {
     Reports = 6,
     /// From the worker: a question of the running task.
     Request = 7,
+    /// To a station, for one of its workers: tasks that should not be begun any more (ticket and slot of each).
+    Recall = 8,
+    /// From a station, for one of its workers: the tickets of those among them that never will be.
+    Returned = 9,
 }
 
 impl Kind {
@@ -47,6 +51,8 @@ impl Kind {
             5 => Kind::Stop,
             6 => Kind::Reports,
             7 => Kind::Request,
+            8 => Kind::Recall,
+            9 => Kind::Returned,
             _ => return None,
         })
     }
@@ -227,6 +233,27 @@ pub fn read_report(bytes: &[u8], at: usize) -> Result<ReportRecord, FrameError> 
         result: result..effects,
         effects: effects..end,
     })
+}
+
+/// The fixed part of a record in a `Recall` body.
+pub const RECALL_HEAD: usize = 12;
+
+/// One record of a `Recall` body.
+pub fn recall(ticket: u64, slot: u32) -> [u8; RECALL_HEAD] {
+    let mut head = [0; RECALL_HEAD];
+    head[..8].copy_from_slice(&ticket.to_le_bytes());
+    head[8..].copy_from_slice(&slot.to_le_bytes());
+    head
+}
+
+/// The records of a `Recall` body: ticket and slot of each.
+pub fn read_recalls(body: &[u8]) -> impl Iterator<Item = (u64, u32)> + '_ {
+    body.chunks_exact(RECALL_HEAD).map(|record| (read_u64(record, 0), read_u32(record, 8)))
+}
+
+/// The tickets of a `Returned` body.
+pub fn read_tickets(body: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    body.chunks_exact(8).map(|record| read_u64(record, 0))
 }
 
 /// A body that is one number and a blob (`Define`, `Forget`, `Request`): the number and where the blob starts.

@@ -87,7 +87,6 @@ impl Inbox {
     }
 
     /// Adds bytes as if they had arrived.
-    #[cfg(any(test, fuzzing))]
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

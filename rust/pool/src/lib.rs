@@ -10,6 +10,7 @@
 mod batch;
 mod claims;
 mod end_error;
+mod far_worker;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -31,11 +32,12 @@ mod worker_end;
 
 pub use claims::{ClaimTable, CLAIM_BYTES};
 pub use end_error::EndError;
+pub use far_worker::FarWorker;
 pub use frame::{FrameError, MAX_BODY};
 pub use inbox::Frame;
 pub use journal::Journal;
 pub use limits::{Lane, Limits};
-pub use os::die_with_parent;
+pub use os::{die_with_parent, own};
 pub use output::DESCRIPTORS;
 pub use payload::{Payload, Shared};
 pub use reactor::{Cancelled, Event, LongBody, PoolError, Reactor, Woken};

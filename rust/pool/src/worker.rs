@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::claims::{Claim, ClaimTable, SLOTS};
-use crate::frame::Kind;
+use crate::frame::{self, Kind};
 use crate::inbox::Inbox;
 use crate::limits::{Lane, Limits};
 use crate::outbox::Outbox;
@@ -34,6 +34,8 @@ pub struct Flight {
     bytes: usize,
     /// Its lane, if it is in one.
     pub lane: Option<Lane>,
+    /// A worker elsewhere was asked to give it back.
+    recalled: bool,
 }
 
 /// A task that is running; times are nanoseconds of the monotonic clock.
@@ -86,6 +88,8 @@ pub struct Worker {
     pub wants_write: bool,
     /// How often in a row it was seen with tasks in flight and none running.
     pub quiet_looks: u8,
+    /// It is elsewhere, and its claims are a copy of its own: tasks are taken back from it by asking.
+    pub is_elsewhere: bool,
     flights: VecDeque<Flight>,
     /// How many of these are in each lane.
     lanes: Vec<(u32, usize)>,
@@ -114,6 +118,7 @@ impl Worker {
             watch: Watch::default(),
             wants_write: false,
             quiet_looks: 0,
+            is_elsewhere: false,
             flights: VecDeque::new(),
             lanes: Vec::new(),
             free: (0..SLOTS as u32).rev().collect(),
@@ -185,7 +190,7 @@ impl Worker {
         let bytes = payload.bytes().len();
         self.claims.offer(slot, ticket);
         self.outbox.task(ticket, slot, payload);
-        self.flights.push_back(Flight { ticket, slot, cost, bytes, lane: limits.lane });
+        self.flights.push_back(Flight { ticket, slot, cost, bytes, lane: limits.lane, recalled: false });
         if let Some(Lane { number, .. }) = limits.lane {
             match self.lanes.iter_mut().find(|(known, _)| *known == number) {
                 Some((_, count)) => *count += 1,
@@ -218,6 +223,10 @@ impl Worker {
         let Some(index) = self.position(ticket) else {
             return false;
         };
+        if self.is_elsewhere {
+            self.recall(&[index]);
+            return false;
+        }
         if !self.claims.take_back(self.flights[index].slot, ticket) {
             return false;
         }
@@ -252,11 +261,15 @@ impl Worker {
     /// Takes back up to `count` tasks from the end, in the order they were given. Of tasks in lanes `of_lane` says whether
     /// they are taken at all, and then all of them are, however many.
     pub fn take_back_last(&mut self, count: usize, of_lane: impl Fn(Lane) -> Whole) -> Vec<u64> {
-        let mut taken = Vec::new();
+        let (mut taken, mut asked) = (Vec::new(), Vec::new());
         for index in (0..self.flights.len()).rev() {
             let Flight { ticket, slot, lane, .. } = self.flights[index];
             let wanted = lane.map_or(Whole::No, &of_lane);
-            if wanted == Whole::Stays || (wanted == Whole::No && taken.len() >= count) {
+            if wanted == Whole::Stays || (wanted == Whole::No && taken.len() + asked.len() >= count) {
+                continue;
+            }
+            if self.is_elsewhere {
+                asked.push(index);
                 continue;
             }
             if !self.claims.take_back(slot, ticket) {
@@ -265,9 +278,37 @@ impl Worker {
             self.strike(index);
             taken.push(ticket);
         }
+        self.recall(&asked);
         self.stale += taken.len();
         taken.reverse();
         taken
+    }
+
+    /// Asks a worker elsewhere to give back what it has not begun, each task once.
+    fn recall(&mut self, indices: &[usize]) {
+        let mut body = Vec::new();
+        for index in indices {
+            let flight = &mut self.flights[*index];
+            if !flight.recalled && self.claims.look(flight.slot, flight.ticket) == Claim::Queued {
+                flight.recalled = true;
+                body.extend_from_slice(&frame::recall(flight.ticket, flight.slot));
+            }
+        }
+        if !body.is_empty() {
+            let _ = self.outbox.plain(Kind::Recall, &body); // 12 KiB at most
+        }
+    }
+
+    /// Strikes off a task that a worker elsewhere gave back; false if it is not in flight there.
+    pub fn returned(&mut self, ticket: u64) -> bool {
+        let Some(index) = self.position(ticket) else {
+            return false;
+        };
+        self.strike(index);
+        if self.standing == Standing::Doomed(ticket) {
+            self.standing = Standing::Open;
+        }
+        true
     }
 
     /// What the claim table says about a task in flight here.

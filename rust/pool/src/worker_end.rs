@@ -348,7 +348,9 @@ impl WorkerEnd {
                         self.forgotten.push(key);
                     }
                 }
-                Kind::Reports | Kind::Request => return Err(FrameError::Unexpected(frame.kind).into()),
+                Kind::Reports | Kind::Request | Kind::Recall | Kind::Returned => {
+                    return Err(FrameError::Unexpected(frame.kind).into())
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ mod language;
 mod locked;
 mod progress;
 mod record;
+mod station;
 mod store;
 mod tables;
 mod wire;
@@ -38,6 +39,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tables::step_times::StepTimes>()?;
     store::add_classes(module)?;
     module.add_class::<driver::pool::Pool>()?;
+    module.add_class::<station::trunk::Trunk>()?;
+    module.add_class::<station::ends::FarWorker>()?;
+    module.add_class::<station::ends::ClaimCopy>()?;
     module.add_class::<progress::Progress>()?;
     module.add_class::<worker::journal::Journal>()?;
     module.add_class::<worker::link::WorkerLink>()?;

@@ -3,7 +3,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::Reactor;
-use crate::batch::HIGH;
 use crate::worker::{Standing, Worker};
 
 /// Work that is done before another worker would be awake, in nanoseconds: it goes to one.
@@ -38,7 +37,7 @@ impl Reactor {
         let away = now.saturating_sub(self.left_at).min(MAX_WINDOW);
         // Grows at once, shrinks slowly.
         let window = (away * 2).max(self.window - self.window / 16);
-        self.window = window.clamp(HIGH, MAX_WINDOW);
+        self.window = window.clamp(self.least_window, MAX_WINDOW.max(self.least_window));
     }
 
     /// Takes back what waits behind a task that turned out to be long, while others have hands free.

@@ -95,7 +95,11 @@ impl Reactor {
                 self.events.push_back(Event::Request { ticket, worker: index, bytes: frame.bytes, body });
                 Ok(())
             }
-            Kind::Define | Kind::Forget | Kind::Tasks | Kind::Reply | Kind::Stop => {
+            Kind::Returned => {
+                self.take_returned(index, frame.body());
+                Ok(())
+            }
+            Kind::Define | Kind::Forget | Kind::Tasks | Kind::Reply | Kind::Stop | Kind::Recall => {
                 Err(FrameError::Unexpected(frame.kind))
             }
         }

@@ -53,6 +53,9 @@ impl Reactor {
         let index = self.entries.values().next()?.worker?;
         let worker = self.workers[index].as_ref()?;
         let quiet = worker.inbox.is_empty() && worker.in_flight() == count && worker.standing == Standing::Open;
+        if worker.is_elsewhere {
+            return None; // what it would leave here comes by the socket
+        }
         let is_little = count == 1 || worker.load() <= TRIFLE;
         (quiet && is_little).then_some(index)
     }

@@ -4,6 +4,9 @@
 //! threads: the caller's `step` does the waiting and the work. Must not know what a task means, retry anything that
 //! was running, or start processes: it says what happened ([`Event`]) and the caller decides.
 mod definitions;
+mod elsewhere;
+#[cfg(test)]
+mod elsewhere_tests;
 mod events;
 mod growth;
 mod handout;
@@ -35,7 +38,6 @@ use crate::batch::{Durations, HIGH};
 use crate::claims::{Claim, ClaimTable, MAX_TICKET};
 use crate::frame::Kind;
 use crate::limits::Limits;
-use crate::memory;
 use crate::os::{self, Poller, Ready};
 use crate::payload::Payload;
 use crate::roster::Roster;
@@ -83,6 +85,7 @@ pub struct Reactor {
     latest_worker: usize,
     latest_function: u64,
     live_epoch: u64,
+    least_window: u64,
     window: u64,      // work in flight per worker, in nanoseconds
     left_at: u64,     // when the caller was last let go
     next_look: u64,   // for workers that are stopped
@@ -122,6 +125,7 @@ impl Reactor {
             latest_worker: 0,
             latest_function: u64::MAX,
             live_epoch: 0,
+            least_window: HIGH,
             window: HIGH,
             left_at: u64::MAX,
             lone: Lone::new(),
@@ -299,16 +303,6 @@ impl Reactor {
             return Ok(()); // it died meanwhile; its Lost event is on the way
         };
         worker.outbox.plain(Kind::Reply, body).map_err(PoolError::TooLarge)
-    }
-
-    /// Bytes that a worker's process has resident, without shared buffers if it is more than `enough`; 0 if it is gone.
-    pub fn memory_of(&self, worker: usize, enough: u64) -> u64 {
-        let pid = self.workers.get(worker).and_then(Option::as_ref).map_or(0, |worker| worker.pid);
-        if pid > 0 {
-            memory::of_process(pid, enough)
-        } else {
-            0
-        }
     }
 
     /// Tasks submitted and not yet reported.

@@ -114,7 +114,7 @@ impl Reactor {
 
     /// Finds out whether the running task's worker has more memory than it may.
     fn sample_memory(&mut self, index: usize) {
-        let Some(worker) = self.workers[index].as_ref().filter(|worker| worker.pid > 0) else {
+        let Some(worker) = self.workers[index].as_ref().filter(|worker| worker.pid > 0 || worker.is_elsewhere) else {
             return;
         };
         let Some(Running { ticket, .. }) = worker.running() else {
@@ -123,7 +123,7 @@ impl Reactor {
         let Some(limit) = self.entries.get(&ticket).and_then(|entry| entry.limits.memory) else {
             return;
         };
-        let used = memory::of_family(worker.pid, limit);
+        let used = if worker.is_elsewhere { worker.claims.memory() } else { memory::of_family(worker.pid, limit) };
         if used <= limit || worker.running().is_none_or(|running| running.ticket != ticket) {
             return;
         }

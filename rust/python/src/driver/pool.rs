@@ -80,6 +80,22 @@ impl Pool {
         self.lock()?.add_worker(socket_fd, claims_fd, pid, pidfd).map_err(refused)
     }
 
+    /// A worker that is elsewhere: the near end of its link, and the copy of its claims.
+    fn add_worker_elsewhere(&self, socket_fd: i32, claims_fd: i32) -> PyResult<usize> {
+        self.lock()?.add_worker_elsewhere(socket_fd, claims_fd).map_err(refused)
+    }
+
+    /// Has each worker get at least so many seconds of work in flight.
+    fn set_least_window(&self, window: f64) -> PyResult<()> {
+        self.lock()?.set_least_window(nanoseconds(window));
+        Ok(())
+    }
+
+    /// Whether it is not known yet whether a task begins that a worker elsewhere was asked to give back.
+    fn is_in_doubt(&self, ticket: u64) -> PyResult<bool> {
+        Ok(self.lock()?.is_in_doubt(ticket))
+    }
+
     fn set_process(&self, worker: usize, pid: i32, pidfd: i32) -> PyResult<()> {
         self.lock()?.set_process(worker, pid, pidfd).map_err(refused)
     }
