@@ -109,6 +109,7 @@ def neutral(text: str, directory: str) -> str:
     text = re.sub(r"^\s*[~^]+\s*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"0x[0-9a-f]{6,}", "0x...", text)
     text = re.sub(r"\d+(\.\d)? (KB|MB|GB)(?=\.| ?\)| of| and)", r"... \2", text)
+    text = re.sub(r"^(Python|bytecode|machine|cloudpickle)  .*", r"\1  ...", text, flags=re.MULTILINE)
     return text.rstrip() + "\n"
 
 

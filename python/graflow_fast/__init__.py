@@ -4,6 +4,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from graflow_fast._calls.executor import Executor
     from graflow_fast._core import __version__
+    from graflow_fast._places.remote.carriers.dask import DaskStations
+    from graflow_fast._places.remote.carriers.ray import RayStations
     from graflow_fast._record.loading import load_run
     from graflow_fast._record.run import RecordedRun
     from graflow_fast.core.context import ExecutionContext, TaskExecutionContext
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from graflow_fast.core.workflow import workflow
 
 __all__ = [
+    "DaskStations",
     "ExecutionContext",
     "Executor",
+    "RayStations",
     "RecordedRun",
     "RetryPolicy",
     "TaskExecutionContext",
@@ -31,6 +35,8 @@ __all__ = [
 #: Where the names are. They are imported when they are first asked for, since workers import this package, too, and a
 #: first result waits for that.
 _HOMES = {
+    "DaskStations": "_places.remote.carriers.dask",
+    "RayStations": "_places.remote.carriers.ray",
     "ExecutionContext": "core.context",
     "Executor": "_calls.executor",
     "RecordedRun": "_record.run",

@@ -28,7 +28,7 @@ def test_misspelt_parameters_of_execute_and_workflow():
     ("options", "message"),
     [
         ({"executor": "processes"}, "executor='processes' is unknown. Did you mean 'process'?"),
-        ({"executor": "ray"}, "executor='ray' is unknown. Choose one of auto, inline, thread, process"),
+        ({"executor": "slurm"}, "executor='slurm' is unknown. Choose one of auto, inline, thread, process"),
         ({"max_worker": 2}, "Unknown option 'max_worker'. Did you mean 'max_workers'?"),
         ({"max_workers": 0}, "max_workers=0 must be a positive whole number"),
         ({"schedule": "paralel"}, "schedule='paralel' is unknown. Did you mean 'parallel'?"),

@@ -43,6 +43,7 @@ EXAMPLES = {
     "GraphCompilationError": lambda: exceptions.GraphCompilationError("m"),
     "ConfigError": lambda: exceptions.ConfigError("m"),
     "UnknownOptionError": lambda: exceptions.UnknownOptionError("m"),
+    "EnvironmentMismatchError": lambda: exceptions.EnvironmentMismatchError("dask", "a  b"),
     "DuplicateTaskError": lambda: DuplicateTaskError("x"),
     "TaskError": lambda: TaskError("t", "m", a_cause()),
     "CycleLimitExceededError": lambda: exceptions.CycleLimitExceededError("t", 3, 2),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graflow_fast._places.attempt import Attempt, Branch, Fork, TaskAttempt
     from graflow_fast._places.bodies import Bodies
     from graflow_fast._places.placement import Placement
+    from graflow_fast._pool.process_pool import ProcessPool
     from graflow_fast.core.context import ExecutionContext
     from graflow_fast.core.definition import Definition
     from graflow_fast.core.graph import TaskGraph
@@ -35,6 +36,9 @@ class Settings(Protocol):
 
     def resolved_workers(self) -> int:
         """Return the number of workers or threads."""
+
+    def checkout(self) -> ProcessPool:
+        """Return a pool for the run: of this machine, or of the engine that was given."""
 
     def check_environment(self) -> None:
         """Look at the variables that only workers read, before any is started."""

@@ -29,6 +29,7 @@ class Lost(NamedTuple):
         said: what the task had printed, logged and warned by Python's means.
         written: what it wrote to its descriptors since the last report that told of that: by C code, subprocesses, and
             in the end by Python's fault handler.
+        is_of_station: whether all workers of its machine, or of an engine's worker, were lost with it.
     """
 
     ticket: int
@@ -41,6 +42,7 @@ class Lost(NamedTuple):
     peak_rss_bytes: int | None
     said: list[Piece]
     written: list[Piece]
+    is_of_station: bool = False
 
     @property
     def could_not_start(self) -> bool:

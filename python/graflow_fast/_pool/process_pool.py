@@ -87,7 +87,7 @@ class ProcessPool:
         check_nesting()
         with postponed_signals():
             try:
-                self._core = _core.Pool()
+                self._core = self._new_core()
                 self._core.set_capacity(self.size)
                 self._server = self._new_server()
             except OSError as error:
@@ -121,13 +121,21 @@ class ProcessPool:
         """Whether there are no workers, and none can be started."""
         return self._failure is not None and self._core is not None and not self._core.workers()
 
+    def check_failure(self) -> None:
+        """Raise why no worker can be started, once that is known.
+
+        Raises:
+            CannotStart: that.
+        """
+        if self._failure is not None:
+            raise CannotStart(self._failure)
+
     def refill(self) -> None:
         """Begin starting workers in the place of those that are gone, without waiting for them."""
         core = self.core
         if len(core.workers()) >= self._wanted:
             return
-        if self._failure is not None:
-            raise CannotStart(self._failure)
+        self.check_failure()
         self._renew_server()
         self._fork_missing()
         self._forget_old()
@@ -177,13 +185,7 @@ class ProcessPool:
         said: list[Piece] = []
         written: list[Piece] = []
         if found is not None:
-            if found.exit is None and self._server is not None:
-                found.exit = self._server.wait_for_exit(worker, _ENDING)
-            if found.exit is None and self._server is not None:
-                was_killed_here = is_running(found.pid)  # without a link, so it is of no use
-                with contextlib.suppress(RuntimeError):
-                    self._server.kill(worker, 0.0)
-                found.exit = self._server.wait_for_exit(worker, _EXIT)
+            was_killed_here = self.find_exit(found)
             if found.exit is not None:
                 status, peak = found.exit
                 signal, code = (None, None) if was_killed_here else read_status(status)
@@ -201,6 +203,18 @@ class ProcessPool:
             text = found.stderr.tail().decode(errors="replace")
             self._failure = f"workers cannot start:\n{text}"
         return lost
+
+    def find_exit(self, found: WorkerProcess) -> bool:
+        """Note how a worker whose link has ended did so itself; return whether it had to be killed for that."""
+        was_killed_here = False
+        if found.exit is None and self._server is not None:
+            found.exit = self._server.wait_for_exit(found.number, _ENDING)
+        if found.exit is None and self._server is not None:
+            was_killed_here = is_running(found.pid)  # without a link, so it is of no use
+            with contextlib.suppress(RuntimeError):
+                self._server.kill(found.number, 0.0)
+            found.exit = self._server.wait_for_exit(found.number, _EXIT)
+        return was_killed_here
 
     def written_by(self, worker: int, until: tuple[int, int] | None = None) -> Written:
         """What a worker has written to its descriptors since the last call, up to these positions."""
@@ -281,7 +295,18 @@ class ProcessPool:
         self.at_end.clear()
 
     def _new_server(self) -> ForkServer:
-        return ForkServer(environment(self.size), boot(self.loop))
+        return ForkServer(self._environment(), self._boot())
+
+    def _new_core(self) -> _core.Pool:
+        return _core.Pool()
+
+    def _boot(self) -> dict[str, object]:
+        """What workers find around them."""
+        return boot(self.loop)
+
+    def _environment(self) -> dict[str, str]:
+        """The variables of workers."""
+        return environment(self.size)
 
     def _fork(self) -> None:
         assert self._core is not None
@@ -298,7 +323,7 @@ class ProcessPool:
             worker.number = number = self._core.add_worker(ours.detach(), copy, 0)
             self._workers[number] = worker
             opened.callback(self._core.remove_worker, number)
-            self._server.fork(number, boot(self.loop), [theirs.fileno(), claims, *worker.descriptors()])
+            self._server.fork(number, self._boot(), [theirs.fileno(), claims, *worker.descriptors()])
             opened.pop_all()
             theirs.close()
             os.close(claims)

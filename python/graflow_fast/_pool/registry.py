@@ -44,9 +44,18 @@ def prestart(workers: int, loop: str = DEFAULT_LOOP, needs_cloudpickle: Callable
                 _idle.append((key, pool))
 
 
-def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
-    """A pool for one run, warm if there is one that fits."""
-    key = _key(workers, loop)
+def checkout(
+    workers: int, loop: str = DEFAULT_LOOP, make: Callable[[], ProcessPool] | None = None, engine: object = None
+) -> ProcessPool:
+    """A pool for one run, warm if there is one that fits.
+
+    Args:
+        workers: how many workers it may have.
+        loop: what they run.
+        make: makes another kind of pool, whose workers are an engine's.
+        engine: which one; None for this machine.
+    """
+    key = _key(workers, loop, engine)
     with _lock:
         for entry in _idle:
             if entry[0] == key:
@@ -54,7 +63,7 @@ def checkout(workers: int, loop: str = DEFAULT_LOOP) -> ProcessPool:
                 pool = entry[1]
                 break
         else:
-            pool = ProcessPool(workers, loop)
+            pool = ProcessPool(workers, loop) if make is None else make()
         _busy[pool] = key
     return pool
 
@@ -116,9 +125,9 @@ def _end(pools: list[ProcessPool]) -> None:
         raise
 
 
-def _key(workers: int, loop: str) -> object:
+def _key(workers: int, loop: str, engine: object = None) -> object:
     environment = frozenset(item for item in os.environ.items() if item[0] not in _IGNORED)
-    return workers, loop, tuple(sys.path), os.getcwd(), environment, stands_for_graflow()
+    return workers, loop, engine, tuple(sys.path), os.getcwd(), environment, stands_for_graflow()
 
 
 def _forget_all() -> None:

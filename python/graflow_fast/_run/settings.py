@@ -12,6 +12,9 @@ from graflow_fast.exceptions import ConfigError, UnknownOptionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from graflow_fast._places.remote.carrier import Carrier
+    from graflow_fast._pool.process_pool import ProcessPool
+
 _CHOICES = {
     "executor": ("auto", "inline", "thread", "process"),
     "schedule": ("sequential", "parallel"),
@@ -25,11 +28,23 @@ _CHOICES = {
 _LOST_MUTATION_MODES = ("warn", "error", "ignore")
 
 
+def _is_choice(value: Any, choices: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in choices
+
+
+def _engine_of(value: Any) -> Carrier | None:
+    """Return the engine that is meant by an executor's name or object, None when it is none."""
+    from graflow_fast._places.remote.engines import carrier_of
+
+    return carrier_of(value)
+
+
 class Settings:
     """The options of a run; None where the next level decides.
 
     Attributes:
-        executor: where bodies run: auto, inline, thread or process.
+        executor: where bodies run: auto, inline, thread or process; or an engine ("dask", "ray", a client, an
+            executor), which means auto with worker processes there.
         max_workers: worker processes or threads; None: the usable cores.
         schedule: sequential (FIFO) or parallel (everything ready at once).
         max_concurrency: how many tasks run at once under ``schedule="parallel"``; None: what the workers can take.
@@ -49,7 +64,7 @@ class Settings:
         initializer: called once in each worker before its first body, and once in this process if bodies may run here.
     """
 
-    executor: str | None = None
+    executor: Any = None
     max_workers: int | None = None
     schedule: str = "sequential"
     max_concurrency: int | None = None
@@ -94,7 +109,9 @@ class Settings:
                 raise UnknownOptionError(f"Unknown option {name!r}. {hint}")
         given = {name: value for name, value in options.items() if value is not None}
         for name, choices in _CHOICES.items():
-            if name in given and given[name] not in choices:
+            if name in given and not _is_choice(given[name], choices):
+                if name == "executor" and _engine_of(given[name]) is not None:
+                    continue
                 hint = did_you_mean(given[name], choices) or f"Choose one of {', '.join(choices)}"
                 raise ConfigError(f"{name}={given[name]!r} is unknown. {hint}")
         for name in ("max_workers", "max_concurrency"):
@@ -134,11 +151,38 @@ class Settings:
         Raises:
             ConfigError: the environment names an unknown one.
         """
-        name = self.executor or os.environ.get("GRAFLOW_FAST_EXECUTOR") or "auto"
-        if name not in _CHOICES["executor"]:
+        name = self._given_executor()
+        if _is_choice(name, _CHOICES["executor"]):
+            return str(name)
+        engine = _engine_of(name)
+        if engine is None:
             hint = did_you_mean(name, _CHOICES["executor"]) or f"Choose one of {', '.join(_CHOICES['executor'])}"
             raise ConfigError(f"The environment says GRAFLOW_FAST_EXECUTOR={name!r}, which is unknown. {hint}")
-        return name
+        return "process" if engine.place == "all" else "auto"
+
+    def _given_executor(self) -> Any:
+        return self.executor or os.environ.get("GRAFLOW_FAST_EXECUTOR") or "auto"
+
+    def engine(self) -> Carrier | None:
+        """Return the engine whose workers bodies run on, None for those of this machine.
+
+        Raises:
+            ConfigError: it can't be used.
+            ImportError: its package is not installed.
+        """
+        name = self._given_executor()
+        return None if _is_choice(name, _CHOICES["executor"]) else _engine_of(name)
+
+    def checkout(self) -> ProcessPool:
+        """Return a pool for a run: of this machine, or of the engine that was given."""
+        from graflow_fast._pool.registry import checkout
+
+        engine, workers = self.engine(), self.resolved_workers()
+        if engine is None:
+            return checkout(workers)
+        from graflow_fast._places.remote.pool import StationPool
+
+        return checkout(workers, make=lambda: StationPool(engine, workers), engine=engine)
 
     def check_environment(self) -> None:
         """Look at the variables that only workers read, before any is started.
@@ -166,6 +210,9 @@ class Settings:
                     f"The environment says GRAFLOW_FAST_WORKERS={text!r}, which must be a positive whole number"
                 )
             return int(text)
+        engine = self.engine()
+        if engine is not None:
+            return max(1, sum(address.slots for address in engine.addresses()))
         from graflow_fast._pool.cores import usable_cores
 
         return usable_cores()

@@ -126,7 +126,7 @@ class WorkflowEngine:
         name = _name_of(context)
         if context.parent_context is None:
             context.tracer.on_workflow_start(name, context)
-        if context.parent_context is None and _needs_pool(context):
+        if context.parent_context is None and _needs_pool(context) and context.settings.engine() is None:
             prestart(context.settings.resolved_workers(), needs_cloudpickle=lambda: _needs_cloudpickle(context))
         return name
 

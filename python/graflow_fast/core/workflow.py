@@ -50,7 +50,7 @@ class WorkflowContext(Defined):
         tracer: Tracer | None = None,
         prompt_manager: Any = None,
         *,
-        executor: str | None = None,
+        executor: Any = None,
         max_workers: int | None = None,
         schedule: str = "sequential",
         max_concurrency: int | None = None,
@@ -104,9 +104,10 @@ class WorkflowContext(Defined):
             max_steps: stop, with a warning, after so many completed tasks; default: no limit.
             ret_context: return (result, `ExecutionContext`) instead.
             initial_channel: values to put into the channel before the start.
-            **options: ``executor`` (``"auto"``, ``"inline"``, ``"thread"``, ``"process"``), ``max_workers``,
-                ``schedule`` (``"sequential"``, ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``,
-                ``"live"``), ``timeout``, ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``),
+            **options: ``executor`` (``"auto"``, ``"inline"``, ``"thread"``, ``"process"``, or an engine: ``"dask"``,
+                ``"ray"``, a Dask client, an executor), ``max_workers``, ``schedule`` (``"sequential"``,
+                ``"parallel"``), ``max_concurrency``, ``output`` (``"ordered"``, ``"live"``),
+                ``timeout``, ``memory_limit``, ``keep_results`` (``"all"``, ``"needed"``, ``"none"``),
                 ``deadline`` (seconds for the whole run), ``progress`` (True, ``"plain"``, ``"off"``: show it while it
                 goes), ``record`` (True, or the file of a store: keep what ran when), ``initializer`` (called once in
                 each worker), ``resources`` (how much there is of what tasks take, by name), ``durable`` (True, or the

@@ -51,6 +51,23 @@ class ConfigError(GraflowError):
     """A setting, an option or a backend that does not exist or can't be used here."""
 
 
+class EnvironmentMismatchError(ConfigError):
+    """On none of an engine's workers bodies of this program can run; nothing has run.
+
+    Attributes:
+        engine: The engine.
+        table: What is there, beside what is here; a star marks what must be the same.
+    """
+
+    def __init__(self, engine: str, table: str) -> None:
+        super().__init__(
+            f"No worker of {engine} has what this program needs. Install the same versions there (a star marks what "
+            f"differs):\n{table}"
+        )
+        self.engine = engine
+        self.table = table
+
+
 class UnknownOptionError(ConfigError, TypeError):
     """A keyword argument that does not exist; as for any function a `TypeError`, too."""
 

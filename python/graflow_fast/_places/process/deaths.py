@@ -19,6 +19,11 @@ MOST_KILLS = 10
 
 _SENT_BY_OTHERS = frozenset({signal.SIGKILL, signal.SIGTERM})
 
+
+def _is_by_others(lost: Lost) -> bool:
+    return lost.is_of_station or lost.signal in _SENT_BY_OTHERS
+
+
 #: A task of a run: branch and node, and for an item of a map its index.
 Victim = tuple[int, ...]
 
@@ -59,7 +64,7 @@ class Deaths:
 
     def noted(self, lost: Lost) -> None:
         """Note that a worker died, whatever it was doing."""
-        self._killed += lost.signal in _SENT_BY_OTHERS
+        self._killed += _is_by_others(lost)
 
     def charge(self, victim: Victim, number: int, lost: Lost) -> Streak:
         """Count a death, noted before, against the task whose attempt ``number`` was running; return its streak."""
@@ -68,7 +73,7 @@ class Deaths:
             streak = self.streaks[victim] = Streak()
         streak.number = number
         streak.length += 1
-        if lost.signal in _SENT_BY_OTHERS:
+        if _is_by_others(lost):
             if self._killed > streak.seen + 1:
                 streak.kills = 0
             streak.kills += 1

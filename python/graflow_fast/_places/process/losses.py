@@ -222,7 +222,7 @@ class Losses:
         """Kill the workers of attempts that were given up and have not ended by themselves in time."""
         for ticket, deadline in list(self.given_up.items()):
             worker = self.core.running_on(ticket)
-            if worker >= 0 and now < deadline:
+            if (worker >= 0 and now < deadline) or self.core.is_in_doubt(ticket):
                 continue
             del self.given_up[ticket]
             if worker >= 0:

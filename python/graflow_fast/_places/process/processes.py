@@ -29,7 +29,7 @@ from graflow_fast._places.process.sending import Sending
 from graflow_fast._places.process.slow import SlowBodies
 from graflow_fast._places.tickets import MAP_TICKETS, is_chunk
 from graflow_fast._pool.process_pool import LOST, OVERMEMORY, OVERTIME, REPORT, REQUEST, ProcessPool
-from graflow_fast._pool.registry import checkin, checkout, discard
+from graflow_fast._pool.registry import checkin, discard
 from graflow_fast._pool.starting import CannotStart
 from graflow_fast._wire import crossing, effects
 from graflow_fast._wire.shared.memory_files import Gone
@@ -61,7 +61,7 @@ class Processes:
     def __init__(self, host: PoolHost) -> None:
         self.host = host
         host.settings.check_environment()
-        self.pool = checkout(host.settings.resolved_workers())
+        self.pool = host.settings.checkout()
         try:
             self._open()
         except BaseException as error:

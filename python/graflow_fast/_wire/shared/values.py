@@ -30,6 +30,12 @@ _PLAIN = frozenset({int, str, float, bool, type(None), bytes, bytearray})
 _LEAST = 256 << 10
 
 
+class Apart:
+    """How many pools there are with workers on other machines, which can't open what is in memory here."""
+
+    pools = 0
+
+
 def least_bytes() -> int:
     """Return from which size on buffers go through shared memory."""
     text = os.environ.get("GRAFLOW_FAST_SHM_MIN")
@@ -114,6 +120,8 @@ class Copies:
 
 def encode(stream: bytes, buffers: list[memoryview], copies: Copies | None = None) -> bytes:
     """Return a pickle and its out-of-band buffers as one: in shared memory if possible, else in the bytes."""
+    if Apart.pools:
+        return _join(stream, (), buffers)
     places: list[tuple[Segment, int] | None] = [None] * len(buffers)
     if copies is not None:
         places = [copies.find(buffer) for buffer in buffers]
@@ -205,6 +213,8 @@ class _Packer(pickle.Pickler):
     held: list[SharedBytes]
 
     def reducer_override(self, obj: Any) -> Any:
+        if type(obj) is SharedBytes and Apart.pools:
+            return obj.__reduce__()
         if type(obj) is SharedBytes:
             self.held.append(obj)
             return bytes, (obj[:],)
