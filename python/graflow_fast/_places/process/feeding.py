@@ -75,6 +75,10 @@ class Feeding:
         self.run = processes.host
         self._processes = processes
         self._sending = processes.sending
+        self._nodes, self._tags = self.run.nodes, self.run.tags
+        # What each iteration asks for, of whoever knows: what a tag means, for a new one, and that one has completed.
+        self.tag, self.new_tag, self.drop_tag = self._tags.meaning, self._tags.new_tag, self._tags.drop
+        self.mark_completed = self.run.context.mark_task_completed
         self.feed = Feed(FeedParts(self.run, processes), self)
 
     # --- where, and what is sent
@@ -147,10 +151,6 @@ class Feeding:
 
     # --- attempts that begin
 
-    def tag(self, tag: int) -> tuple[Any, str | None, Any, int | None]:
-        """Return of a tag the task to run in place of the node's own, the iteration's id and data, and its cause."""
-        return self.run.tags.meaning(tag)
-
     def begun(self, ticket: int) -> None:
         """Note that an attempt begins which Python has to know of."""
         self.run.attempts.begun(ticket)
@@ -173,12 +173,12 @@ class Feeding:
 
     def limit(self, node: int, tag: int) -> None:
         """Tell the run's counters what a task's definition says of loops and retries."""
-        base = self.run.nodes.names[node]
-        self._limit(self.run.context, node, tag, self.run.tags.name_of(tag, base), base)
+        base = self._nodes.names[node]
+        self._limit(self.run.context, node, tag, self._tags.name_of(tag, base), base)
 
     def _limit(self, context: ExecutionContext, node: int, tag: int, task_id: str, base: str) -> None:
-        own = self.run.nodes.tasks[node]
-        task: Any = self.run.tags.task_of(tag) or own
+        own = self._nodes.tasks[node]
+        task: Any = (self._tags.task_of(tag) if tag else None) or own
         if task is not own:
             note_limits(context, own, base)
         apply_limits(context, task._definition, task_id, base)
@@ -253,20 +253,8 @@ class Feeding:
                 return
         attempt.returned(result, directives)
 
-    def new_tag(self, name: str, data: Any, cause: int) -> int:
-        """Return a new tag, by which the scheduler will name an iteration."""
-        return self.run.tags.new_tag(name, data, cause)
-
-    def drop_tag(self, tag: int) -> None:
-        """Forget the meaning of a tag whose attempt has completed."""
-        self.run.tags.drop(tag)
-
     def note(self, name: str, started: float, ended: float, node: int) -> None:
         """Note for the tracer's record that a task of the workflow's own branch ran, which names a handler."""
         note = self.run.note_task
         if note is not None:
             note(name, started, ended, None, "TaskWrapper", self.run.nodes.tasks[node].handler_type)
-
-    def mark_completed(self, task_id: str) -> None:
-        """Note that an iteration has completed."""
-        self.run.context.mark_task_completed(task_id)

@@ -80,8 +80,10 @@ class Tags:
 
     def meaning(self, tag: int) -> tuple[Executable | None, str | None, Any, int | None]:
         """Return of a tag the task to run in place of the node's own, the iteration's id and data, and its cause."""
-        name, data, cause = self._by_tag(tag) or (None, None, None)
-        return self.task_of(tag), name, data, cause
+        given = self._given.get(tag)
+        if given is None:  # as mostly
+            return None, *self._iterations[tag]
+        return given.task, *(given.iteration or (None, None, None))
 
     def name_of(self, tag: int, name: str) -> str:
         """Return the id of the iteration with that tag, ``name`` for what is none."""
