@@ -30,6 +30,8 @@ def store_result(channel: Channel, task_id: str, result: Any) -> None:
 
 def packed_value(channel: Channel, key: str, copies: Copies | None = None) -> bytes | None:
     """Return the value under ``key`` as bytes, None when there is none; a value that is bytes already is not loaded."""
+    if type(channel) is MemoryChannel and not channel.exists(key):  # as mostly
+        return None
     raw = _raw(channel, key)
     if type(raw) is Packed:
         return raw.data

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from graflow_fast._core import Scheduler
     from graflow_fast._run.resources import Resources
     from graflow_fast.core.definition import Definition
-    from graflow_fast.core.task import Executable
+    from graflow_fast.core.task import Executable, TaskWrapper
 
 
 class Lanes:
@@ -38,6 +38,21 @@ class Lanes:
         """Note the priority and the lane of a node."""
         if options != (0, 0):
             self.options[node] = options
+
+    def note_all(self, tasks: list[Executable], definitions: dict[Definition, TaskWrapper]) -> None:
+        """Note priorities and lanes of the first nodes, and tell the scheduler.
+
+        Args:
+            tasks: the nodes' tasks.
+            definitions: their definitions, with one task of each.
+        """
+        found = {id(definition): self.options_of(task) for definition, task in definitions.items()}
+        limited = {definition: options for definition, options in found.items() if options != (0, 0)}
+        for node, task in enumerate(tasks):
+            options = limited.get(id(task._definition))  # type: ignore[attr-defined]
+            if options is not None:
+                self.options[node] = options
+                self._scheduler.set_options(node, *options)
 
     def options_of(self, task: Executable) -> tuple[int, int]:
         """Return the priority and the lane of a task."""

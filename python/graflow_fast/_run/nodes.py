@@ -262,10 +262,7 @@ class NodeTable:
         #: So many nodes, the first ones, are plain tasks of the graph: their names stand for them.
         self.plain = len(names)
         if any(definition.priority or is_limited(definition) for definition in found):
-            for node, task in enumerate(tasks):
-                options = self.lanes.options_of(task)
-                self.lanes.note(node, options)
-                self.scheduler.set_options(node, *options)
+            self.lanes.note_all(tasks, found)
         for name, task in others:
             self.others.append(task)
             self.add(task, name)
