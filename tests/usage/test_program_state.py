@@ -329,3 +329,39 @@ def test_a_value_that_a_body_makes_for_its_module_stays(module):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert wf.execute(executor="process", max_workers=1)[-1] == (1, 0)
+
+
+def test_a_function_that_its_module_has_no_more_under_its_name_stays_what_the_program_has(tmp_path):
+    """It crossed by its name before; then the module's was replaced, or loaded anew."""
+    (tmp_path / "prices.py").write_text("def price(n):\n    return n * 10\n")
+    program = (
+        "import importlib, pathlib, sys\n"
+        "sys.dont_write_bytecode = True\n"
+        "import prices\n"
+        "from prices import price\n"
+        "from graflow_fast import task, workflow\n"
+        "@task\n"
+        "def both(n):\n"
+        "    return price(n), prices.price(n)\n"
+        "def ask(executor):\n"
+        "    with workflow('w', executor=executor) as wf:\n"
+        "        both.map([1])\n"
+        "        return wf.execute()\n"
+        "def show():\n"
+        "    print(ask('inline'), ask('process'))\n"
+        "show()\n"
+        "own, prices.price = prices.price, lambda n: 'replaced'\n"
+        "show()\n"
+        "prices.price = own\n"
+        "show()\n"
+        "pathlib.Path('prices.py').write_text('def price(n):\\n    return n * 1000\\n')\n"
+        "importlib.reload(prices)\n"
+        "show()\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    expected = [[(10, 10)], [(10, "replaced")], [(10, 10)], [(10, 1000)]]
+    assert done.stdout.splitlines() == [f"{each} {each}" for each in expected]

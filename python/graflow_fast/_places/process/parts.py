@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 from enum import EnumMeta
 from itertools import count
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -21,7 +21,7 @@ from graflow_fast._wire import crossing
 from graflow_fast._wire.code import global_names
 from graflow_fast._wire.descriptions import annotations_of, are_plain, describe
 from graflow_fast._wire.functions import CLASS, FUNCTION, MEMBER, NOTHING, OBJECT, PART, TEMPLATE
-from graflow_fast._wire.importable import is_importable_module
+from graflow_fast._wire.importable import is_importable, is_importable_module
 
 if TYPE_CHECKING:
     from graflow_fast._places.process.entries import Entry
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Values of more bytes are known by themselves alone, not by what they are made of.
 _LARGE = 1 << 16
+#: What crosses by its name if its module has it under that.
+_NAMED: tuple[type, ...] = (FunctionType, BuiltinFunctionType, type)
 #: Stands for a global that is not there: the name is a builtin's.
 _ABSENT: Any = object()
 _MODULE_NAMES = ("__package__", "__name__", "__path__", "__file__")
@@ -118,6 +120,7 @@ class Template(Part):
         "_bindings",
         "_content",
         "_found",
+        "_members",
         "_names",
         "_shown",
         "annotations",
@@ -136,6 +139,8 @@ class Template(Part):
         self._names = tuple(global_names(self.code))
         #: What the names were bound to.
         self._bindings: tuple[Any, ...] = ()
+        #: Those of them that cross by name, as long as their modules have them under it.
+        self._members: tuple[Any, ...] = ()
         #: The attributes of modules that the code may name, and what they were.
         self._attributes: tuple[tuple[dict[str, Any], str], ...] = ()
         self._found: tuple[Any, ...] = ()
@@ -201,10 +206,14 @@ class Template(Part):
         content = TEMPLATE, self._content, self.namespace.number, module, self._shown, named, annotations, foreign
         self._is_now(crossing.marshalled_plain(content), uses)
         self._bindings = bindings
+        found = bindings + tuple(self.annotations.values())
+        self._members = tuple([value for value in found if isinstance(value, _NAMED) and is_importable(value)])
 
     def _names_what_it_did(self) -> bool:
-        """Say whether the functions that it names are still parts of the same kind."""
-        return all(part.fits() for part in self.uses if type(part) is Function)
+        """Say whether what it names is still of the same kind: functions that are parts, and what crosses by name."""
+        return all(part.fits() for part in self.uses if type(part) is Function) and all(
+            map(is_importable, self._members)
+        )
 
     def _values_of_attributes(self) -> tuple[Any, ...]:
         return tuple([variables.get(name, _ABSENT) for variables, name in self._attributes])
