@@ -157,9 +157,16 @@ def pass_on(piece: Piece, outer: Pieces | None) -> None:
 
 class _Capture(threading.local):
     pieces: Pieces | None = None
+    #: What keeps the output of the body that runs in this thread.
+    body: capture | None = None
 
 
 _capture = _Capture()
+
+
+def start_as(pieces: Pieces, body: capture) -> None:
+    """Let what this thread of a body, which begins, prints be kept there, and that of those it starts."""
+    _capture.pieces, _capture.body = pieces, body
 
 
 def _children_of_this_thread() -> ChildOutput | None:
@@ -241,6 +248,9 @@ class CapturedThreads:
 
         with cls._guard:
             if cls._users == 0:
+                from graflow_fast._body import own_threads
+
+                own_threads.follow()
                 cls._saved = (sys.stdout, sys.stderr, logging.Logger.callHandlers)
                 handlers: list[Any] = [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
                 cls._handlers = frozenset(map(id, handlers))
@@ -260,6 +270,9 @@ class CapturedThreads:
         with cls._guard:
             cls._users -= 1
             if cls._users == 0 and cls._saved is not None:
+                from graflow_fast._body import own_threads
+
+                own_threads.follow_no_more()
                 if isinstance(sys.stdout, _CapturingStream):
                     sys.stdout = cls._saved[0]
                 if isinstance(sys.stderr, _CapturingStream):
@@ -320,18 +333,28 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
 class capture:
     """Keep what this thread prints, as pieces."""
 
+    #: Whether its body runs.
+    is_entered = False
+
     def __init__(self, pieces: Pieces | None = None) -> None:
-        self._pieces = Pieces() if pieces is None else pieces
+        self.pieces = Pieces() if pieces is None else pieces
+
+    @staticmethod
+    def of_this_thread() -> capture | None:
+        """Return what keeps the output of the body that this thread is of, None where it is of none."""
+        return _capture.body
 
     def __enter__(self) -> Pieces:
         # It is slow to import, and another thread may be about to.
         if not CapturedThreads._redirects and hasattr(sys.modules.get("subprocess"), "Popen"):
             CapturedThreads._redirects = True
             redirect(sys.modules["subprocess"], _children_of_this_thread)
-        self._outer = _capture.pieces
-        _capture.pieces = self._pieces
-        return self._pieces
+        self._outer = _capture.pieces, _capture.body
+        _capture.pieces, _capture.body = self.pieces, self
+        self.is_entered = True
+        return self.pieces
 
     def __exit__(self, *exc_info: object) -> None:
-        _capture.pieces = self._outer
-        self._pieces.end()
+        self.is_entered = False
+        _capture.pieces, _capture.body = self._outer
+        self.pieces.end()

@@ -147,9 +147,14 @@ class _Keeper:
     encoding = "utf-8"
     errors = "replace"
     closed = False
+    mode = "w"
+    newlines = None
+    line_buffering = True
+    write_through = False
 
     def __init__(self, kind: int) -> None:
         self._kind = kind
+        self.name = "<stdout>" if kind == STDOUT else "<stderr>"
 
     @property
     def buffer(self) -> _Bytes:
