@@ -162,6 +162,9 @@ class Scheduler:
     def take_rows(self, now: float | None = None) -> list[bytes]:
         """Return the rows since the last call, in chunks for `read_rows`; ``now``: the last, also of what runs."""
 
+    def rows_made(self) -> int | None:
+        """Return how many rows were made so far; None when nobody wants a record."""
+
     def record_counts(self) -> tuple[int, int, int, int, int] | None:
         """Return how many attempts completed, failed, failed to be tried again, were abandoned, and are under way."""
 
@@ -357,6 +360,21 @@ def read_rows(chunks: list[bytes]) -> list[bytes]:
     Raises:
         ValueError: a chunk is damaged.
     """
+
+def nodes_as_json(
+    names: list[str],
+    tasks: list[Any],
+    some: tuple[int, int],
+    plain: type,
+    describe: Callable[[Any], tuple[str, str]],
+) -> tuple[bytes, list[int]]:
+    """Return what a record says of the nodes from the first up to the second of ``some``, as JSON, and which of these
+    are groups. ``describe`` gives kind and function's name of a task; of those of exactly the class ``plain`` it is
+    asked for one of each definition.
+    """
+
+def runs_of(numbers: list[int]) -> list[tuple[int, int]]:
+    """Return whole numbers as (first, how many) of those that follow each other."""
 
 def global_names(code: CodeType) -> dict[str, None]:
     """The names of the globals that code may read or set, inner functions and classes included, in order.

@@ -293,6 +293,39 @@ def test_a_full_disk_costs_the_record_and_not_the_run(kept: Kept) -> None:
         signal.signal(signal.SIGXFSZ, before)
 
 
+@pytest.mark.parametrize("executor", ["inline", "thread", "process"])
+@pytest.mark.parametrize("keep", ["needed", "none"])
+def test_tasks_that_were_forgotten_keep_their_names(kept: Kept, executor: str, keep: str) -> None:
+    """Their node goes to others, many times between two writes of the record."""
+    rounds = 300
+
+    @task
+    def leaf(n: int) -> None:
+        pass
+
+    @task
+    def other(n: int) -> None:
+        pass
+
+    @task(inject_context=True, max_cycles=rounds)
+    def grow(context: Any) -> None:
+        number = context.cycle_count
+        context.next_task((leaf, other)[number % 2](task_id=f"task {number}", n=number))  # type: ignore[call-arg]
+        if number < rounds:
+            context.next_iteration()
+
+    with workflow("forgets") as wf:
+        grow
+    columns = recorded(kept, lambda: wf.execute("grow", record=True, executor=executor, keep_results=keep))
+    assert kept.error is None
+    found = rows(columns, "by")
+    functions = {columns.names[node]: columns.functions[node] for node in columns.node}
+    for number in range(1, rounds + 1):
+        assert [row for row in found if row[0] == f"task {number}"] == [(f"task {number}", "grow")]
+        assert functions[f"task {number}"] == ("other" if number % 2 else "leaf")
+    assert len(found) == 2 * rounds
+
+
 def test_rows_of_one_worker_do_not_overlap(kept: Kept, place: dict[str, Any]) -> None:
     """A body in a thread begins when the thread comes to it, not when it was handed over."""
     import time

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import read_rows
@@ -15,7 +16,7 @@ from graflow_fast._record.columns import GROUP, NOBODY, RUNNING, SKIPPED, Broken
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HEADER, _NODES, _MEMBERS, _EDGES, _ROWS, _FAILURES, _SKIPPED, _END, _LIMITS = b"HNMDRFSEL"
+_HEADER, _NODES, _MEMBERS, _EDGES, _ROWS, _FAILURES, _SKIPPED, _END, _LIMITS, _RENAMED = b"HNMDRFSELA"
 _KINDS = {"t": 0, "g": 1, "m": 2}
 #: How a context says it, and how a record does.
 _OUTCOMES = {"canceled": "cancelled"}
@@ -32,6 +33,8 @@ class _Parts:
         self.rows: list[bytes] = []
         self.failures: list[tuple[int, int, int, str, str, str]] = []
         self.skipped: list[int] = []
+        #: What nodes stood for: (until so many rows were made, or -1 from then on, node, name, function).
+        self.renamed: list[tuple[int, int, str, str]] = []
 
     def add(self, part: bytes) -> None:
         kind, content = part[0], part[1:]
@@ -46,14 +49,18 @@ class _Parts:
             self.columns.functions.extend([value["functions"][number] for number in value["function"]])
             self.kinds.extend([_KINDS[kind] for kind in value["kinds"]])
         elif kind == _MEMBERS:
-            group, members = value
-            self.columns.members.setdefault(group, []).extend(members)
+            group, runs = value
+            members = self.columns.members.setdefault(group, [])
+            for first, count in runs:
+                members.extend(range(first, first + count))
         elif kind == _EDGES:
             self.columns.edges.extend(value)
         elif kind == _FAILURES:
             self.failures.extend(value)
         elif kind == _SKIPPED:
             self.skipped.extend(value)
+        elif kind == _RENAMED:
+            self.renamed.extend(value)
         elif kind == _LIMITS:
             self.columns.options.update((node, (priority, lane)) for node, priority, lane in value["options"])
             lanes = value["lanes"]
@@ -108,6 +115,8 @@ def _add_rows(columns: Columns, found: _Parts) -> None:
         times.frombytes(data)
     columns.attempt = array("I", [number + 1 for number in columns.attempt])
     _add_failures(columns, found.failures)
+    if found.renamed:
+        _rename(columns, found)
     ran = bytearray(len(columns.names))
     for node in columns.node:
         ran[node] = 1
@@ -129,6 +138,26 @@ def _add_rows(columns: Columns, found: _Parts) -> None:
         for row, node in enumerate(columns.node):
             if found.kinds[node] == GROUP:
                 columns.start[row] = columns.end[row]
+
+
+def _rename(columns: Columns, found: _Parts) -> None:
+    """Give each task that a node stood for in turn a node of its own: forgotten tasks leave theirs to others."""
+    tasks: dict[int, list[tuple[int, int]]] = {}
+    for until, node, name, function in found.renamed:
+        if until < 0:
+            columns.names[node], columns.functions[node] = name, function
+            continue
+        tasks.setdefault(node, []).append((until, len(columns.names)))
+        columns.names.append(name)
+        columns.functions.append(function)
+        found.kinds.append(found.kinds[node])
+    ends = {node: [until for until, _ in each] for node, each in tasks.items()}
+    for numbers in (columns.node, columns.released_by):
+        for row, node in enumerate(numbers):
+            if node in tasks:
+                place = bisect_right(ends[node], row)
+                if place < len(ends[node]):
+                    numbers[row] = tasks[node][place][1]
 
 
 def _add_failures(columns: Columns, failures: list[tuple[int, int, int, str, str, str]]) -> None:

@@ -51,6 +51,8 @@ class NodeTable:
         self.lanes = Lanes(scheduler, resources)
         #: Ids of forgotten tasks, for new ones.
         self._free: list[int] = []
+        #: Of a recorded run, what ids stood for: (rows until then, id, name, task), -1 rows for what it is from now on.
+        self.renamed: list[tuple[int, int, str, Executable]] = []
         self._load()
         #: How many nodes the run began with.
         self.given = len(self.names)
@@ -240,6 +242,9 @@ class NodeTable:
 
     def release(self, node: int) -> None:
         """Forget a node; its id goes to the next one that is added."""
+        rows = self.scheduler.rows_made()
+        if rows is not None:
+            self.renamed.append((rows, node, self.names[node], self.tasks[node]))
         if self.ids.get(self.names[node]) == node:
             del self.ids[self.names[node]]
         self.names[node] = "(forgotten)"
@@ -301,6 +306,8 @@ class NodeTable:
         if self._free and not task.is_group and not priority and not lane:
             node = self._free.pop()
             self.names[node], self.tasks[node] = name, task
+            if self.scheduler.rows_made() is not None:
+                self.renamed.append((-1, node, name, task))
         else:
             node = self.scheduler.add_node(group=task.is_group, priority=priority, lane=lane)
             self.names.append(name)
@@ -313,8 +320,7 @@ class NodeTable:
         return node
 
     def _add_members(self, group: int, task: Any, placed: _Placed | None) -> None:
-        # Members may be groups and may be added under this call; the list is complete only after it.
-        self.members[group] = []
+        # Members may be groups and may be added under this call: there is no list before it is complete.
         ids = None
         if placed is None:
             ids = load_members(self.scheduler, task.tasks, TaskWrapper, self.ids, self.names, self.tasks)

@@ -15,18 +15,21 @@ import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from graflow_fast._core import nodes_as_json, runs_of
 from graflow_fast._messages import message_of
 from graflow_fast._run.nodes import function_name
 from graflow_fast._store import RECORD_STREAM
+from graflow_fast.core.task import TaskWrapper
 
 if TYPE_CHECKING:
     from graflow_fast._core import RunWriter, Scheduler
     from graflow_fast._run.nodes import NodeTable
     from graflow_fast._run.settings import Settings
+    from graflow_fast.core.task import Executable
 
 #: The first byte of a part says what it is.
 HEADER, NODES, MEMBERS, EDGES, ROWS, FAILURES, SKIPPED, END = b"H", b"N", b"M", b"D", b"R", b"F", b"S", b"E"
-LIMITS = b"L"
+LIMITS, RENAMED = b"L", b"A"
 #: So much goes into a part at most, for parts have a size that they can't be longer than.
 _MOST_NODES, _MOST_EDGES, _MOST_FAILURES = 4096, 32_768, 8
 #: Seconds between two writes: the most that the record of a killed run lacks.
@@ -64,6 +67,8 @@ class Recording:
         self._scheduler = scheduler
         self._nodes = nodes
         self._known = self._edges = self._limits = 0
+        #: Groups that were told of, and whose members were not.
+        self._groups: list[int] = []
         #: What a list of runs shows of it, as JSON; "" before its end.
         self.counts = ""
         self._failures: list[tuple[int, int, int, str, str, str]] = []
@@ -174,21 +179,20 @@ class Recording:
         while self._known < count:
             first, last = self._known, min(self._known + _MOST_NODES, count)
             self._known = last
-            tasks = nodes.tasks[first:last]
-            functions = [function_name(task) for task in tasks]
-            known = {name: number for number, name in enumerate(dict.fromkeys(functions))}
-            part = {
-                "first": first,
-                "names": nodes.names[first:last],
-                "kinds": "".join("g" if task.is_group else "m" if task.is_map else "t" for task in tasks),
-                "functions": list(known),
-                "function": [known[name] for name in functions],
-            }
-            self._writer.append(RECORD_STREAM, NODES + _json(part))
-            for group in (node for node in range(first, last) if node in nodes.members):
-                for place in range(0, len(nodes.members[group]) or 1, _MOST_EDGES):
-                    members = nodes.members[group][place : place + _MOST_EDGES]
-                    self._writer.append(RECORD_STREAM, MEMBERS + _json([group, members]))
+            part, groups = nodes_as_json(nodes.names, nodes.tasks, (first, last), TaskWrapper, _describe)
+            self._writer.append(RECORD_STREAM, NODES + part)
+            self._groups += groups
+        complete = [group for group in self._groups if group in nodes.members]
+        self._groups = [group for group in self._groups if group not in nodes.members]
+        for group in complete:
+            runs = runs_of(nodes.members[group])
+            for place in range(0, len(runs) or 1, _MOST_EDGES):
+                self._writer.append(RECORD_STREAM, MEMBERS + _json([group, runs[place : place + _MOST_EDGES]]))
+        while nodes.renamed:
+            renamed = nodes.renamed[:_MOST_NODES]
+            del nodes.renamed[: len(renamed)]  # the driver may have added others behind them
+            told = [(rows, node, name, function_name(task)) for rows, node, name, task in renamed]
+            self._writer.append(RECORD_STREAM, RENAMED + _json(told))
         self._write_limits()
         edges = self._scheduler.edges_from(self._edges)
         self._edges += len(edges)
@@ -206,6 +210,11 @@ class Recording:
             part = {"options": options, "lanes": list(lanes.made), "totals": lanes.totals()}
             self._limits = last
             self._writer.append(RECORD_STREAM, LIMITS + _json(part))
+
+
+def _describe(task: Executable) -> tuple[str, str]:
+    """Return which kind of node a task is, and what its function is called."""
+    return "g" if task.is_group else "m" if task.is_map else "t", function_name(task)
 
 
 def _working_directory() -> str | None:

@@ -57,6 +57,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(driver::telling::pack_chunk, module)?)?;
     module.add_function(wrap_pyfunction!(driver::memory::give_back_memory, module)?)?;
     module.add_function(wrap_pyfunction!(record::read_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(record::nodes_as_json, module)?)?;
+    module.add_function(wrap_pyfunction!(record::runs_of, module)?)?;
     module.add_function(wrap_pyfunction!(language::composing::are_unlinked_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(language::classes::learn, module)?)?;
     module.add_function(wrap_pyfunction!(language::classes::learn_workflow, module)?)?;

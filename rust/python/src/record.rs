@@ -1,8 +1,12 @@
-//! Rows of a run's record as columns that Python's `array` takes. Owns this conversion only.
+//! Parts of a run's record that are long: rows as columns that Python's `array` takes, nodes and members as JSON.
+//! Owns these conversions only; what parts there are is `_run/recording.py`'s, what they mean `_record/reading.py`'s.
 use graflow_record::{read, NO_NODE};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyList, PyString, PyType};
+
+use crate::tables::slots::TaskSlots;
 
 /// The columns of a record's rows, in the machine's own order of bytes.
 ///
@@ -30,4 +34,106 @@ pub(crate) fn read_rows<'py>(py: Python<'py>, chunks: Vec<Vec<u8>>) -> PyResult<
         }
     }
     Ok(columns.iter().map(|column| PyBytes::new(py, column)).collect())
+}
+
+/// What a record says of the nodes from the first up to the second of `some`, as JSON, and which of these are groups.
+///
+/// `describe` gives (kind, function's name) of a task; of those of exactly the class `plain` one of each definition is
+/// asked for, since they differ in their names only.
+#[pyfunction]
+pub(crate) fn nodes_as_json<'py>(
+    names: &Bound<'py, PyList>,
+    tasks: &Bound<'py, PyList>,
+    some: (usize, usize),
+    plain: &Bound<'py, PyType>,
+    describe: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyBytes>, Vec<usize>)> {
+    let (py, (first, last)) = (names.py(), some);
+    let slots = TaskSlots::of(plain)?;
+    let (mut kinds, mut numbers) = (String::with_capacity(last - first), Vec::with_capacity(last - first));
+    let (mut functions, mut groups) = (Vec::<PyBackedStr>::new(), Vec::new());
+    let mut latest = (std::ptr::null_mut(), 0);
+    let mut json = format!("{{\"first\":{first},\"names\":[").into_bytes();
+    for node in first..last {
+        separate(&mut json, node == first);
+        write_string(&mut json, names.get_item(node)?.cast::<PyString>()?)?;
+        let task = tasks.get_item(node)?;
+        let definition =
+            if slots.is_plain(&task) { slots.definition.of_object(&task)?.as_ptr() } else { task.as_ptr() };
+        if definition != latest.0 || !slots.is_plain(&task) {
+            let (kind, function): (char, PyBackedStr) = describe.call1((&task,))?.extract()?;
+            if kind == 'g' {
+                groups.push(node);
+            }
+            let known = functions.iter().rposition(|known| *known == function);
+            latest = (definition, known.unwrap_or(functions.len()));
+            if known.is_none() {
+                functions.push(function);
+            }
+            kinds.push(kind);
+        } else {
+            kinds.push('t');
+        }
+        numbers.push(latest.1);
+    }
+    json.extend_from_slice(format!("],\"kinds\":\"{kinds}\",\"functions\":[").as_bytes());
+    for (at, function) in functions.iter().enumerate() {
+        separate(&mut json, at == 0);
+        write_text(&mut json, function.as_bytes());
+    }
+    json.extend_from_slice(b"],\"function\":[");
+    for (at, number) in numbers.iter().enumerate() {
+        separate(&mut json, at == 0);
+        json.extend_from_slice(number.to_string().as_bytes());
+    }
+    json.extend_from_slice(b"]}");
+    Ok((PyBytes::new(py, &json), groups))
+}
+
+/// Whole numbers as (first, how many) of those that follow each other: `[3, 4, 5, 9]` is `[(3, 3), (9, 1)]`.
+#[pyfunction]
+pub(crate) fn runs_of(numbers: Vec<u32>) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((first, count)) if u64::from(*first) + u64::from(*count) == u64::from(number) => *count += 1,
+            _ => runs.push((number, 1)),
+        }
+    }
+    runs
+}
+
+fn separate(json: &mut Vec<u8>, is_first: bool) {
+    if !is_first {
+        json.push(b',');
+    }
+}
+
+/// A text in quotes. Halves of surrogate pairs, which are no text of UTF-8, are as `surrogatepass` has them.
+fn write_string(json: &mut Vec<u8>, text: &Bound<'_, PyString>) -> PyResult<()> {
+    match text.to_cow() {
+        Ok(text) => write_text(json, text.as_bytes()),
+        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) => {
+            let bytes: PyBackedBytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?.extract()?;
+            write_text(json, &bytes);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn write_text(json: &mut Vec<u8>, text: &[u8]) {
+    json.push(b'"');
+    if text.iter().any(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\') {
+        for byte in text {
+            match byte {
+                b'"' | b'\\' => json.extend_from_slice(&[b'\\', *byte]),
+                0..=0x1f => json.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+                _ => json.push(*byte),
+            }
+        }
+    } else {
+        json.extend_from_slice(text);
+    }
+    json.push(b'"');
 }

@@ -52,6 +52,8 @@ pub struct Recorder {
     bodies: HashMap<Ticket, Body>,
     rows: Rows,
     chunks: Vec<Vec<u8>>,
+    /// How many rows were made.
+    made: u64,
     /// How many have ended, by outcome.
     counts: [u64; 4],
 }
@@ -67,6 +69,7 @@ impl Recorder {
             bodies: HashMap::default(),
             rows: Rows::default(),
             chunks: Vec::new(),
+            made: 0,
             counts: [0; 4],
         }
     }
@@ -147,6 +150,7 @@ impl Recorder {
             start: since(body.start),
             end: since(body.end),
         });
+        self.made += 1;
         if self.rows.len() >= LONGEST_CHUNK {
             self.chunks.push(self.rows.take());
         }
@@ -155,6 +159,11 @@ impl Recorder {
     /// How many attempts have completed, failed for good, failed to be tried again, been abandoned.
     pub fn counts(&self) -> [u64; 4] {
         self.counts
+    }
+
+    /// How many rows were made so far, taken or not.
+    pub fn made(&self) -> u64 {
+        self.made
     }
 
     /// How many attempts are under way.
@@ -296,6 +305,7 @@ mod tests {
         recorder.take_in(&scheduler.take_history());
         let chunks = recorder.take();
         assert!(chunks.iter().all(|chunk| chunk.len() < 1 << 20));
+        assert_eq!(recorder.made(), 40_000);
         assert_eq!(chunks.iter().map(|chunk| read(chunk).unwrap().len()).sum::<usize>(), 40_000);
     }
 

@@ -44,14 +44,16 @@ impl PyScheduler {
     #[inline]
     pub(crate) fn record(&self) {
         if self.is_recorded() {
+            // Held before the history is taken: who takes the next part of it must not come first.
+            let (mut recorder, display) = (self.recorder.get(), self.display.get());
             let (entries, nodes) = {
                 let mut core = self.core.get();
                 (core.take_history(), core.node_count())
             };
-            if let Some(recorder) = &mut *self.recorder.get() {
+            if let Some(recorder) = &mut *recorder {
                 recorder.take_in(&entries);
             }
-            if let Some(display) = &*self.display.get() {
+            if let Some(display) = &*display {
                 let mut tally = display.tally();
                 tally.take_in(&entries);
                 tally.set_nodes(nodes, entries.last().map_or(0, |entry| entry.at));
@@ -261,6 +263,12 @@ impl PyScheduler {
             }
         };
         chunks.iter().map(|chunk| PyBytes::new(py, chunk)).collect()
+    }
+
+    /// How many rows were made so far; None when nobody wants a record.
+    fn rows_made(&self) -> Option<u64> {
+        self.record();
+        self.recorder.get().as_ref().map(Recorder::made)
     }
 
     /// How many attempts have completed, failed for good, failed to be tried again, been abandoned, and are under way.
