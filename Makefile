@@ -49,17 +49,24 @@ $(VENV)/.built: $(VENV)/.installed $(SOURCES)
 
 setup: $(VENV)/.built
 
+# What tests need that look at pages as people do. What can't be had is named, and these tests are skipped with a reason.
+$(VENV)/.pages: $(VENV)/.installed requirements/pages.txt requirements/locked.txt
+	tools/install_chromium.sh
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/pages.txt $(VERSIONS) \
+		&& touch $@ || echo "requirements/pages.txt can't be installed: tests of pages in a browser and of notebooks are skipped"
+
 # Parts beside each other, two at a time, the long ones first: most tests wait for processes. None looks at what is
 # not its own process's.
 test: setup
 	cargo test --workspace --exclude graflow-fast-core --release --quiet
+	$(MAKE) --no-print-directory $(VENV)/.pages
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-trust test-rest test-compat
 
 test-trust: setup
 	$(BIN)/python -m pytest -q tests/trust tests/pool
 
 test-rest: setup
-	$(BIN)/python -m pytest -q --ignore=tests/compat --ignore=tests/trust --ignore=tests/pool
+	$(BIN)/python -m pytest -q -rs --ignore=tests/compat --ignore=tests/trust --ignore=tests/pool
 
 test-compat: setup
 	$(BIN)/python -m pytest -q tests/compat

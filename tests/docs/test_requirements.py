@@ -31,4 +31,4 @@ def test_the_site_is_built_with_what_pyproject_asks_for() -> None:
 
 def test_each_of_them_has_an_exact_version() -> None:
     locked = {project(line) for line in listed("locked.txt") if re.match(r"[\w-]+==[\d.]+", line)}
-    assert {project(line) for name in ("development.txt", "site.txt") for line in listed(name)} <= locked
+    assert {project(line) for name in ("development.txt", "site.txt", "pages.txt") for line in listed(name)} <= locked

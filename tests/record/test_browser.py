@@ -12,7 +12,7 @@ from runs import census
 from test_report import HOSTILE, hostile
 from test_tasks import CONDITIONS, varied
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: requirements/browser.txt")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: requirements/pages.txt")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 

@@ -180,7 +180,7 @@ def test_a_run_that_is_not_there_and_a_port_that_is_taken_are_said(run: Run, ser
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 def test_a_browser_shows_each_step_and_the_verdict(run: Run, server: Server) -> None:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: requirements/browser.txt")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: requirements/pages.txt")
     with api.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
