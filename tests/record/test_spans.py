@@ -177,6 +177,72 @@ def test_spans_of_bodies_lie_below_the_one_around_the_run(executor: str, collect
     assert parents == {""}, "outside of the span there is none"
 
 
+@pytest.mark.parametrize("executor", ["inline", "thread", "process", "auto"])
+def test_spans_of_bodies_of_a_recorded_run_lie_below_their_attempt_s(
+    executor: str, collector: Collector, tmp_path: Any
+) -> None:
+    with workflow("traced") as wf:
+
+        def own() -> tuple[str, str]:
+            from opentelemetry.sdk.trace import TracerProvider
+
+            with TracerProvider().get_tracer("body").start_as_current_span("own") as span:
+                assert span.parent is not None
+                return f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}"
+
+        @task
+        def member(n: int) -> tuple[str, str]:
+            return own()
+
+        @task(max_retries=1, inject_context=True)
+        def flaky(ctx: Any) -> Any:
+            ctx.get_channel().append("flaky", own())
+            if ctx.retry_count == 0:
+                raise ValueError("once more")
+            return ctx.get_channel().get("flaky")
+
+        @task(inject_context=True)
+        def rounds(ctx: Any) -> Any:
+            ctx.get_channel().append("rounds", own())
+            if ctx.cycle_count < 3:
+                ctx.next_iteration()
+            return ctx.get_channel().get("rounds")
+
+        @task
+        def items(n: int) -> tuple[str, str]:
+            return own()
+
+        @task
+        def plain() -> tuple[str, str]:
+            return own()
+
+        (
+            (member(task_id="a", n=1) | member(task_id="b", n=2))
+            >> flaky
+            >> rounds
+            >> items.map(range(3), chunk=2)
+            >> plain
+        )
+    with collector.provider.get_tracer("test").start_as_current_span("around") as around:
+        _, context = wf.execute(executor=executor, max_workers=2, record=tmp_path / "runs.db", ret_context=True)
+        assert trace.get_current_span() is around, "it is as before"
+    run, below = collector.of(load_run(tmp_path / "runs.db"))
+    assert run.parent is not None
+    assert run.parent.span_id == around.get_span_context().span_id, "as it was when it ran"
+    ids: dict[str, list[str]] = {}
+    for span in below:
+        assert span.attributes is not None
+        ids.setdefault(str(span.attributes["graflow.task.id"]), []).append(f"{span.context.span_id:016x}")
+    assert len({id for each in ids.values() for id in each}) == len(below)
+    found = {name: context.get_result(name) for name in ("a", "b", "flaky", "rounds", "items_map", "plain")}
+    found = {name: each if isinstance(each, list) else [each] for name, each in found.items()}
+    assert {trace_id for each in found.values() for trace_id, _ in each} == {f"{run.context.trace_id:032x}"}
+    parents = {name: [parent for _, parent in each] for name, each in found.items()}
+    assert [parents[name] for name in ("a", "b", "plain")] == [ids[name] for name in ("a", "b", "plain")]
+    assert (parents["flaky"], parents["rounds"]) == (ids["flaky"], ids["rounds"])
+    assert parents["items_map"] == [ids["items_map"][-1]] * 3, "chunks come before the map that they are of"
+
+
 def test_a_body_that_does_not_trace_imports_nothing_for_it(tmp_path: Any) -> None:
     program = tmp_path / "plain.py"
     program.write_text(

@@ -23,6 +23,7 @@ PARTS: list[dict[str, tuple[str, ...]]] = [
             "_extras",
             "_hints",
             "_messages",
+            "_span_ids",
             "_stacks",
             "_tracebacks",
             "_core",

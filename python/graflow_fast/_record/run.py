@@ -161,8 +161,8 @@ class RecordedRun:
     def export_spans(self, provider: TracerProvider | None = None, *, most: int = 10_000) -> int:
         """Tell OpenTelemetry of the run: a span for it and one below for each attempt, with the times of the record.
 
-        The run's span lies below the one that this thread is in, else below what ``TRACEPARENT`` names. A group of more
-        than 1000 members is one span, which counts them.
+        The run's span lies below the one that was around `execute`, else the one that this thread is in, else what
+        ``TRACEPARENT`` names. A group of more than 1000 members is one span, which counts them.
 
         Args:
             provider: Whose exporters get them; None (default): those of OpenTelemetry's global one.

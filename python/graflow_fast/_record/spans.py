@@ -7,13 +7,14 @@ of which there are few; the task's own name is an attribute.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from graflow_fast._extras import import_extra
-from graflow_fast._record.columns import GROUP, STATUSES, Columns, known_end
+from graflow_fast._record.columns import GROUP, MAP, STATUSES, Columns, known_end
 from graflow_fast._record.tasks import Task, tasks_of
+from graflow_fast._span_ids import attempt_id
 
 __all__ = ["LARGE_GROUP", "MOST_SPANS", "export_spans"]
 
@@ -39,6 +40,10 @@ class _Export:
         self.tracer = tracer
         self.most = most
         self.zero = int(columns.meta["started"] * 1e9)
+        #: What the record says of the span that the run was in.
+        self.around: dict[str, str] = columns.meta.get("span") or {}
+        self.ids = _Ids.of(tracer) if self.around else None
+        self.attempts = _attempts_of(columns) if self.ids is not None else {}
         #: The group of each node that is a member of a large one.
         self.large = {
             member: group
@@ -51,11 +56,18 @@ class _Export:
 
     def write(self) -> int:
         """Tell all; return how many spans there are."""
+        try:
+            return self._write()
+        finally:
+            if self.ids is not None:
+                self.ids.leave()
+
+    def _write(self) -> int:
         meta = self.columns.meta
         told, left_out = self._told()
         span = self.tracer.start_span(
             f"run {meta['workflow']}",
-            context=_parent(self.trace),
+            context=_extracted(self.around) if self.around else _parent(self.trace),
             kind=self.trace.SpanKind.INTERNAL,
             start_time=self.zero,
             attributes=_known(
@@ -119,6 +131,8 @@ class _Export:
             counts = self.counts.get(node, Counter())
             for status in STATUSES:
                 attributes[f"graflow.group.{status}"] = counts.get(status)
+        if self.ids is not None and task.row in self.attempts:
+            self.ids.next = attempt_id(self.around["attempts"], *self.attempts[task.row])
         span = self.tracer.start_span(
             task.function or task.task,
             context=below,
@@ -141,6 +155,53 @@ class _Export:
         return self.zero + round(seconds * 1e9)
 
 
+class _Ids:
+    """In the place of what makes ids for a tracer: an id that is asked for by bodies' spans comes first."""
+
+    def __init__(self, tracer: Any) -> None:
+        self._tracer, self._usual = tracer, tracer.id_generator
+        self.next: int | None = None
+        tracer.id_generator = self
+
+    @classmethod
+    def of(cls, tracer: Any) -> _Ids | None:
+        """Begin; None for a tracer of another library than the usual one, which has a way of its own."""
+        return cls(tracer) if hasattr(tracer, "id_generator") else None
+
+    def leave(self) -> None:
+        """Let the tracer have what it had."""
+        self._tracer.id_generator = self._usual
+
+    def generate_span_id(self) -> Any:
+        given, self.next = self.next, None
+        return self._usual.generate_span_id() if given is None else given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._usual, name)
+
+
+def _attempts_of(columns: Columns) -> dict[int, tuple[str, int, int]]:
+    """Return what bodies know their attempt by (name, how-manieth start of the task, attempt), by row.
+
+    Where several have the same, it is that of the first: tasks of one name in several branches, a map in a loop.
+    """
+    found: dict[int, tuple[str, int, int]] = {}
+    starts: defaultdict[tuple[int, int], int] = defaultdict(int)
+    known: set[tuple[str, int, int]] = set()
+    for row, node in enumerate(columns.node):
+        kind, start, attempt = columns.kinds[node], columns.start[row], columns.attempt[row]
+        if kind == GROUP or start != start or (kind == MAP and columns.ready[row] == start):  # which is a chunk of it
+            continue
+        name, place = columns.names[node], (node, columns.branch[row])
+        if attempt == 1:
+            starts[place] += 1
+        this = (name, 0, 1) if kind == MAP else (name, starts[place], attempt)
+        if this not in known:
+            known.add(this)
+            found[row] = this
+    return found
+
+
 def _parent(trace: Any) -> Any:
     """Return the context of the span that this thread is in, else what ``TRACEPARENT`` says, else None.
 
@@ -148,8 +209,11 @@ def _parent(trace: Any) -> Any:
     """
     if trace.get_current_span().get_span_context().is_valid or "TRACEPARENT" not in os.environ:
         return None
+    return _extracted({name.lower(): os.environ[name] for name in ("TRACEPARENT", "TRACESTATE") if name in os.environ})
+
+
+def _extracted(carrier: dict[str, str]) -> Any:
     propagation = import_extra("opentelemetry.trace.propagation.tracecontext", "otel", _PURPOSE)
-    carrier = {name.lower(): os.environ[name] for name in ("TRACEPARENT", "TRACESTATE") if name in os.environ}
     return propagation.TraceContextTextMapPropagator().extract(carrier)
 
 

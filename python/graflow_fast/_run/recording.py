@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graflow_fast._core import RunWriter, Scheduler
     from graflow_fast._run.nodes import NodeTable
     from graflow_fast._run.settings import Settings
+    from graflow_fast._run.spans import Traced
     from graflow_fast.core.task import Executable
 
 #: The first byte of a part says what it is.
@@ -88,6 +89,9 @@ class Recording:
             "cwd": _working_directory(),
             "python": sys.version.split()[0],
         }
+        self._traced = _begin_traced()
+        if self._traced is not None:
+            self._header["span"] = self._traced.header
         self._refused: OSError | ValueError | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -131,6 +135,8 @@ class Recording:
 
     def end(self, outcome: str, error: BaseException | None) -> None:
         """Write the rest, and how the run ended; a disk that refuses is a warning."""
+        if self._traced is not None:
+            self._traced.end()
         if self._thread is None:  # it could not begin
             return
         self._ended.set()
@@ -215,6 +221,14 @@ class Recording:
 def _describe(task: Executable) -> tuple[str, str]:
     """Return which kind of node a task is, and what its function is called."""
     return "g" if task.is_group else "m" if task.is_map else "t", function_name(task)
+
+
+def _begin_traced() -> Traced | None:
+    if "opentelemetry.trace" not in sys.modules:
+        return None
+    from graflow_fast._run.spans import Traced
+
+    return Traced.begin()
 
 
 def _working_directory() -> str | None:

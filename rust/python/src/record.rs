@@ -50,23 +50,26 @@ pub(crate) fn nodes_as_json<'py>(
 ) -> PyResult<(Bound<'py, PyBytes>, Vec<usize>)> {
     let (py, (first, last)) = (names.py(), some);
     let slots = TaskSlots::of(plain)?;
-    let (mut kinds, mut numbers) = (String::with_capacity(last - first), Vec::with_capacity(last - first));
+    let mut kinds = String::with_capacity(last - first);
+    let mut numbers = Vec::with_capacity(2 * (last - first));
     let (mut functions, mut groups) = (Vec::<PyBackedStr>::new(), Vec::new());
-    let mut latest = (std::ptr::null_mut(), 0);
+    let (mut latest, mut number) = (std::ptr::null_mut(), String::new());
     let mut json = format!("{{\"first\":{first},\"names\":[").into_bytes();
+    json.reserve(32 * (last - first));
     for node in first..last {
         separate(&mut json, node == first);
         write_string(&mut json, names.get_item(node)?.cast::<PyString>()?)?;
         let task = tasks.get_item(node)?;
-        let definition =
-            if slots.is_plain(&task) { slots.definition.of_object(&task)?.as_ptr() } else { task.as_ptr() };
-        if definition != latest.0 || !slots.is_plain(&task) {
+        let is_plain = slots.is_plain(&task);
+        let definition = if is_plain { slots.definition.of_object(&task)?.as_ptr() } else { task.as_ptr() };
+        if definition != latest || !is_plain {
             let (kind, function): (char, PyBackedStr) = describe.call1((&task,))?.extract()?;
             if kind == 'g' {
                 groups.push(node);
             }
             let known = functions.iter().rposition(|known| *known == function);
-            latest = (definition, known.unwrap_or(functions.len()));
+            latest = definition;
+            number = known.unwrap_or(functions.len()).to_string();
             if known.is_none() {
                 functions.push(function);
             }
@@ -74,7 +77,8 @@ pub(crate) fn nodes_as_json<'py>(
         } else {
             kinds.push('t');
         }
-        numbers.push(latest.1);
+        separate(&mut numbers, node == first);
+        numbers.extend_from_slice(number.as_bytes());
     }
     json.extend_from_slice(format!("],\"kinds\":\"{kinds}\",\"functions\":[").as_bytes());
     for (at, function) in functions.iter().enumerate() {
@@ -82,10 +86,7 @@ pub(crate) fn nodes_as_json<'py>(
         write_text(&mut json, function.as_bytes());
     }
     json.extend_from_slice(b"],\"function\":[");
-    for (at, number) in numbers.iter().enumerate() {
-        separate(&mut json, at == 0);
-        json.extend_from_slice(number.to_string().as_bytes());
-    }
+    json.extend_from_slice(&numbers);
     json.extend_from_slice(b"]}");
     Ok((PyBytes::new(py, &json), groups))
 }

@@ -71,17 +71,20 @@ impl Rows {
         self.count += 1;
     }
 
-    /// All of them as bytes; none are left.
+    /// All of them as bytes; none are left, and their room is kept for the next ones.
     pub fn take(&mut self) -> Vec<u8> {
-        let all = std::mem::take(self);
-        let size = all.columns.iter().map(Vec::len).sum::<usize>();
+        let size = self.columns.iter().map(Vec::len).sum::<usize>();
         let mut bytes = Vec::with_capacity(size + 64);
         bytes.push(FORMAT);
-        write(&mut bytes, u64::from(all.count));
-        for column in &all.columns {
+        write(&mut bytes, u64::from(self.count));
+        for column in &self.columns {
             write(&mut bytes, column.len() as u64);
         }
-        all.columns.iter().for_each(|column| bytes.extend_from_slice(column));
+        for column in &mut self.columns {
+            bytes.extend_from_slice(column);
+            column.clear();
+        }
+        (self.count, self.node, self.branch, self.ready) = (0, 0, 0, 0);
         bytes
     }
 }

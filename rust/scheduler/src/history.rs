@@ -105,8 +105,9 @@ impl History {
         }
     }
 
-    /// Takes the entries since the last call out.
-    pub fn take(&mut self) -> Vec<Entry> {
-        self.entries.as_mut().map(std::mem::take).unwrap_or_default()
+    /// Takes the entries since the last call out, and keeps the next ones in `room`, which is empty.
+    pub fn take(&mut self, room: Vec<Entry>) -> Vec<Entry> {
+        debug_assert!(room.is_empty(), "entries are taken once");
+        self.entries.as_mut().map(|entries| std::mem::replace(entries, room)).unwrap_or_default()
     }
 }

@@ -186,7 +186,12 @@ impl Scheduler {
 
     /// What has happened since this was last called, in order; nothing as long as nobody has asked to keep it.
     pub fn take_history(&mut self) -> Vec<Entry> {
-        self.story.history.take()
+        self.exchange_history(Vec::new())
+    }
+
+    /// The same; the next entries are kept in `room`, an empty list that was grown before.
+    pub fn exchange_history(&mut self, room: Vec<Entry>) -> Vec<Entry> {
+        self.story.history.take(room)
     }
 
     /// How many nodes there are, groups included.

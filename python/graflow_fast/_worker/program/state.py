@@ -144,13 +144,19 @@ def _put_variable(name: str, data: bytes, module: Any) -> None:
 
 
 def _put_span(carrier: Any) -> None:
-    """Let spans of bodies lie below the one around the run, once a body has imported the library."""
+    """Let spans of bodies lie below that around the run, or their attempt's, once a body has imported the library."""
 
     def put(_trace: Any) -> None:
         with suppress(Exception):  # an older library, or half of one
-            from opentelemetry import context, propagate
+            from opentelemetry import context, propagate, trace
 
-            context.attach(propagate.extract(carrier or {}, context=context.Context()))
+            from graflow_fast._body.attempt_spans import CARRIED, span_of_attempts
+
+            found = propagate.extract(carrier or {}, context=context.Context())
+            if carrier and CARRIED in carrier:
+                span = span_of_attempts(trace, trace.get_current_span(found), carrier[CARRIED])
+                found = trace.set_span_in_context(span, found)
+            context.attach(found)
 
     when_imported("opentelemetry.trace", put)
 

@@ -1,7 +1,7 @@
 //! `graflow_fast._core.Scheduler`: numbers in, numbers out. Decides nothing.
 use graflow_progress::Display;
 use graflow_record::Recorder;
-use graflow_scheduler::{Config, End, Event, Micros, Scheduler, Standing, StopReason, Work};
+use graflow_scheduler::{Config, End, Entry, Event, Micros, Scheduler, Standing, StopReason, Work};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -29,6 +29,8 @@ pub struct PyScheduler {
     is_shown: AtomicBool,
     /// What makes the rows of the run's record, None when nobody wants one.
     recorder: Locked<Option<Recorder>>,
+    /// Room for entries of the scheduler's history, empty between two takings.
+    room: Locked<Vec<Entry>>,
     /// What shows the run while it goes, None when nobody looks.
     display: Locked<Option<Arc<Display>>>,
 }
@@ -46,9 +48,10 @@ impl PyScheduler {
         if self.is_recorded() {
             // Held before the history is taken: who takes the next part of it must not come first.
             let (mut recorder, display) = (self.recorder.get(), self.display.get());
-            let (entries, nodes) = {
+            let mut room = self.room.get();
+            let (mut entries, nodes) = {
                 let mut core = self.core.get();
-                (core.take_history(), core.node_count())
+                (core.exchange_history(std::mem::take(&mut room)), core.node_count())
             };
             if let Some(recorder) = &mut *recorder {
                 recorder.take_in(&entries);
@@ -58,6 +61,8 @@ impl PyScheduler {
                 tally.take_in(&entries);
                 tally.set_nodes(nodes, entries.last().map_or(0, |entry| entry.at));
             }
+            entries.clear();
+            *room = entries;
         }
     }
 
@@ -146,6 +151,7 @@ impl PyScheduler {
             is_recorded: AtomicBool::new(false),
             is_shown: AtomicBool::new(false),
             recorder: Locked::new(None),
+            room: Locked::new(Vec::new()),
             display: Locked::new(None),
         }
     }

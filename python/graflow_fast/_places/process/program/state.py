@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from graflow_fast._body.attempt_spans import CARRIED
 from graflow_fast._places.process.program.context import context_values
 from graflow_fast._places.process.program.logs import log_state
 from graflow_fast._places.process.program.variables import variables_state
@@ -121,8 +122,12 @@ def _span_around() -> dict[str, str]:
     """Return what OpenTelemetry tells others of the span that this thread is in, such as ``traceparent``."""
     trace = sys.modules.get("opentelemetry.trace")
     carrier: dict[str, str] = {}
-    if trace is not None and trace.get_current_span().get_span_context().is_valid:
+    span = None if trace is None else trace.get_current_span()
+    if span is not None and span.get_span_context().is_valid:
         import_module("opentelemetry.propagate").inject(carrier)
+        attempts = getattr(span, "attempts", None)
+        if attempts is not None:
+            carrier[CARRIED] = attempts
     return carrier
 
 
