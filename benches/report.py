@@ -16,7 +16,7 @@ from paired import Spread, ratio, spread
 
 DOCS = HERE.parent / "docs"
 QUIET = 0.2  # cores that others may use without a row being called disturbed
-KINDS = ("S", "N", "METG", "M", "D")
+KINDS = ("S", "N", "METG", "M", "D", "V")
 PLOTTED = ("S2", "S3", "S5", "S9", "S10", "N2", "N5a", "N13a", "N18a", "METG-stencil_1d")
 _INTRO = """# Benchmarks
 
@@ -33,7 +33,8 @@ each call a pickle of its own (`benches/limit.py`). A peer marked *not available
 Rows N are *No cliffs*: what features cost that users have, each beside a loop over `ProcessPoolExecutor` that does the
 same by hand (last column of the first table). Rows METG (minimum effective task granularity, Task Bench) find by
 bisection the smallest body at which half of the cores' time is useful; *values passed*: a task reads the results of its
-predecessors. *Processor time* is what a task costs on both sides, also where other programs make the clock useless.
+predecessors. Rows V: what it costs to see a run, and how soon it is seen. *Processor time* is what a task costs on both
+sides, also where other programs make the clock useless.
 
 One row alone: `make setup`, then `.venv/bin/python benches/run.py --rows S3,N6`; `--rows N` or `METG`: all of them. The
 peers: `make bench-peers`.

@@ -48,12 +48,14 @@ __all__ = [
     "load_edges",
     "load_members",
     "load_tasks",
+    "nodes_as_json",
     "pack_call",
     "pack_chunk",
     "pack_failure",
     "pack_plain",
     "read_failure",
     "read_rows",
+    "runs_of",
     "say_progress",
 ]
 
@@ -289,6 +291,7 @@ class WorkerLink:
     def request(self, ticket: int, body: bytes) -> bytes: ...
     def flush(self) -> None: ...
     def begin_body(self) -> None: ...
+    def name(self, name: str) -> None: ...
     def has_queued(self) -> bool: ...
     def live_epoch(self) -> int: ...
 

@@ -53,3 +53,12 @@ def test_of_nothing():
     assert (figures.tasks, figures.wall, figures.busy, figures.functions, figures.by_worker) == (0, 0.0, None, [], [])
     assert Recorder().run().summary() == "✓ census: 0 tasks in 0 µs"
     assert Recorder().run().verdict() == ["Completed in 0 µs: 0 tasks ran."]
+
+
+def test_a_definition_of_which_instances_run_is_no_task_that_did_not_run():
+    made = Recorder(schedule="sequential", outcome="failed")
+    made.node("load")
+    made.group("files", ["file_0", "file_1"])
+    made.edge("files", "after")
+    made.row("file_0", 0.0, 1.0, outcome=FAILED, branch=1)
+    assert (made.run().figures.known, made.run().figures.not_run) == (3, 2)

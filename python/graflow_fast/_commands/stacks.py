@@ -12,6 +12,7 @@ import re
 import struct
 import sys
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from graflow_fast._commands.exit_codes import OK, USAGE
@@ -26,7 +27,7 @@ _PATIENCE, _PAUSE = 1.0, 0.02
 _FRAME = re.compile(r'  File "(.*)", line (\d+|\?\?\?) in (.*)')
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 #: Where in a worker's block stand since when its task runs, and that there is one (rust/pool/src/claims.rs).
-_RUNNING_SINCE, _RUNNING = 8 * 8, 11 * 8
+_RUNNING_SINCE, _RUNNING, _NAMED, _CLAIMS = 8 * 8, 11 * 8, 48 * 8, 64 * 8
 
 
 class Frame(NamedTuple):
@@ -149,7 +150,7 @@ def _look(pid: int) -> dict[str, Any]:
     workers = [
         {
             "pid": child,
-            "running": _running_since(child),
+            **_running(child),
             "memory": _memory(child),
             "threads": _plain(answers.get(child)),
         }
@@ -208,19 +209,19 @@ def _plain(stacks: list[Stack] | None) -> list[dict[str, Any]] | None:
     return [{"thread": stack.thread, "frames": [frame._asdict() for frame in stack.frames]} for stack in stacks]
 
 
-def _running_since(pid: int) -> float | None:
-    """Return for how many seconds a worker's task has been running, None if it has none."""
-    path = _descriptor(pid, "graflow-claims")
-    if path is None:
-        return None
-    try:
-        with open(path, "rb") as claims:
-            block = claims.read(_RUNNING + 8)
-    except OSError:
-        return None
-    if len(block) < _RUNNING + 8 or not struct.unpack_from("<Q", block, _RUNNING)[0]:
-        return None
-    return max(0.0, time.monotonic() - float(struct.unpack_from("<Q", block, _RUNNING_SINCE)[0]) / 1e9)
+def _running(pid: int) -> dict[str, Any]:
+    """Return which task a worker runs, as ``task``, and for how many seconds, as ``running``; None if it runs none."""
+    block, path = b"", _descriptor(pid, "graflow-claims")
+    if path is not None:
+        with suppress(OSError), open(path, "rb") as claims:
+            block = claims.read(_CLAIMS)
+    ticket = struct.unpack_from("<Q", block, _RUNNING)[0] if len(block) == _CLAIMS else 0
+    if not ticket:
+        return {"task": None, "running": None}
+    since = max(0.0, time.monotonic() - float(struct.unpack_from("<Q", block, _RUNNING_SINCE)[0]) / 1e9)
+    named, length = struct.unpack_from("<QQ", block, _NAMED)
+    name = block[_NAMED + 16 :][:length].decode("utf-8", "replace")
+    return {"task": name if named == ticket else None, "running": since}
 
 
 def _memory(pid: int) -> int | None:
@@ -242,7 +243,8 @@ def _show(program: dict[str, Any], *, everything: bool) -> None:
         if worker["running"] is None and not everything and worker["threads"] is not None:
             idle += 1
             continue
-        took = "idle" if worker["running"] is None else f"task since {seconds_words(worker['running'])}"
+        name = worker["task"] or "a task"
+        took = "idle" if worker["running"] is None else f"{name} since {seconds_words(worker['running'])}"
         memory = "" if worker["memory"] is None else f", {worker['memory'] / 1e6:.0f} MB"
         print(f"  worker pid {worker['pid']}, {took}{memory}")
         _show_threads(worker["threads"], everything=everything)

@@ -88,10 +88,18 @@ def figures_of(columns: Columns) -> Figures:
     The passes are calls of `map` and the like where they can be: a loop over a million rows takes far longer.
     """
     counts, ran = _counts(columns)
-    nodes = len(columns.names) - columns.kinds.count(GROUP)
+    nodes = len(columns.names) - columns.kinds.count(GROUP) - _loose(columns)
     workers = columns.meta.get("workers") or 0
     by_worker = _by_worker(columns)
     return Figures(known_end(columns), workers, counts, nodes, nodes - ran, _by_function(columns), by_worker)
+
+
+def _loose(columns: Columns) -> int:
+    """Tasks that never came up and that nothing leads to: definitions of which instances run, targets of a jump."""
+    if columns.meta.get("schedule") != "sequential":  # else they are where the workflow begins
+        return 0
+    linked = set(columns.edges).union(columns.node, *columns.members.values())
+    return sum(kind != GROUP and node not in linked for node, kind in enumerate(columns.kinds))
 
 
 def _counts(columns: Columns) -> tuple[list[int], int]:

@@ -46,7 +46,12 @@ const PATIENCE: usize = 16;
 const SAID: usize = 24;
 const SAID_TEXT: usize = SAID + 5;
 /// The longest text, in bytes.
-const MOST_SAID: usize = (FIRST_SLOT - SAID_TEXT) * 8;
+const MOST_SAID: usize = (NAMED - SAID_TEXT) * 8;
+// What the running task is called, for who looks (`_commands/stacks.py`): its ticket plus one, so many bytes, and a text.
+const NAMED: usize = 48;
+const NAME: usize = NAMED + 2;
+/// The longest name, in bytes; of a longer one it is the beginning.
+const MOST_NAMED: usize = (FIRST_SLOT - NAME) * 8;
 
 const FREE: u64 = 0;
 const QUEUED: u64 = 1;
@@ -188,11 +193,7 @@ impl ClaimTable {
     /// Worker: what the running body says of itself; `total`: not a number where it is not known.
     pub fn say(&self, done: f64, total: f64, text: &str) {
         let ticket = self.word(RUNNING).load(Ordering::Relaxed);
-        let mut end = text.len().min(MOST_SAID);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let text = &text.as_bytes()[..end];
+        let text = beginning(text, MOST_SAID);
         let version = self.word(SAID);
         // One of a body's threads at a time: an odd number is somebody's who is writing, and who comes late may be left out.
         let before = version.load(Ordering::Relaxed);
@@ -204,12 +205,24 @@ impl ClaimTable {
         self.word(SAID + 2).store(done.to_bits(), Ordering::Relaxed);
         self.word(SAID + 3).store(total.to_bits(), Ordering::Relaxed);
         self.word(SAID + 4).store(text.len() as u64, Ordering::Relaxed);
+        self.write(SAID_TEXT, text);
+        version.store(before + 2, Ordering::Release);
+    }
+
+    /// Worker: what the running task is called.
+    pub fn name(&self, name: &str) {
+        let name = beginning(name, MOST_NAMED);
+        self.word(NAMED + 1).store(name.len() as u64, Ordering::Relaxed);
+        self.write(NAME, name);
+        self.word(NAMED).store(self.word(RUNNING).load(Ordering::Relaxed), Ordering::Release);
+    }
+
+    fn write(&self, first: usize, text: &[u8]) {
         for (place, part) in text.chunks(8).enumerate() {
             let mut bytes = [0; 8];
             bytes[..part.len()].copy_from_slice(part);
-            self.word(SAID_TEXT + place).store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+            self.word(first + place).store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
-        version.store(before + 2, Ordering::Release);
     }
 
     /// What the body of a ticket has said of itself last: how much is done, how much in all, a text.
@@ -272,6 +285,12 @@ impl Drop for ClaimTable {
     }
 }
 
+/// At most so many bytes of a text, whole letters.
+fn beginning(text: &str, most: usize) -> &[u8] {
+    let end = (0..=text.len().min(most)).rev().find(|end| text.is_char_boundary(*end));
+    &text.as_bytes()[..end.unwrap_or(0)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,6 +334,20 @@ mod tests {
         table.offer(1, 2);
         assert!(table.start(1, 2, 200));
         assert_eq!((table.body_since(), table.running_since()), (None, 200));
+    }
+
+    #[test]
+    fn the_name_of_the_running_task_can_be_read_from_outside() {
+        let table = table();
+        let read = |index: usize| table.word(index).load(Ordering::Relaxed);
+        for (ticket, name, kept) in [(7, "batch_031".to_owned(), 9), (8, "日".repeat(100), 111)] {
+            table.offer(0, ticket);
+            assert!(table.start(0, ticket, 100));
+            assert_ne!(read(NAMED), read(RUNNING), "it is another one's until it is told");
+            table.name(&name);
+            assert_eq!((read(NAMED), read(NAMED + 1)), (read(RUNNING), kept));
+            assert_eq!(&read(NAME).to_ne_bytes(), &name.as_bytes()[..8]);
+        }
     }
 
     #[test]

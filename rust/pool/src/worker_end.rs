@@ -195,6 +195,11 @@ impl WorkerEnd {
         Ok(true)
     }
 
+    /// Tells who looks from outside what the running task is called.
+    pub fn name(&self, name: &str) {
+        self.claims.name(name);
+    }
+
     /// The running task has all it needs, and its body is called now: from here on its time counts.
     pub fn begin_body(&mut self) {
         self.claims.begin_body(os::now());

@@ -208,6 +208,11 @@ impl WorkerLink {
         Ok(())
     }
 
+    /// Tells who looks from outside what the running task is called.
+    pub(crate) fn name(&self, name: &str) {
+        self.end.name(name);
+    }
+
     /// The running task has all it needs: from here on its time counts.
     pub(crate) fn begin_body(&mut self) {
         self.end.begin_body();

@@ -128,6 +128,7 @@ impl Runner {
     /// Runs a task and reports it, whatever it does.
     pub(crate) fn run(&mut self, link: &Bound<'_, WorkerLink>, told: &Told, work: &Work<'_>) -> PyResult<()> {
         let py = link.py();
+        link.borrow().name(work.name);
         if let Some(chunk) = work.chunk {
             self.mark(py, false)?;
             let bound = (!work.bound.is_empty()).then(|| PyBytes::new(py, work.bound));
