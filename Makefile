@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CACHE ?= $(HOME)/.cache/graflow-fast
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: meaning help setup test test-trust test-rest test-compat test-graflow test-all test-versions pythons wheels release notices test-newest check check-newest format bench bench-peers demo docs picture site links soak trust fuzz suite clean
+.PHONY: meaning help setup test test-trust test-rest test-compat test-graflow test-all test-versions pythons wheels release notices test-newest check check-newest format bench bench-peers demo docs picture pictures site links soak trust fuzz suite clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench  the table of docs/benchmarks.md, measured here"
 	@echo "make docs   docs/errors.md, by running the programs of docs/errors"
 	@echo "make picture  docs/front.svg, the picture of the README, from the figures of make bench"
+	@echo "make pictures  docs/progress.svg and docs/report.png: a real run in a terminal, and its report in Chromium"
 	@echo "make site   the pages of docs/ with search and reference, in target/site"
 	@echo "make links  whether the links of the site to other sites still lead somewhere; needs a network"
 	@echo "make bench-peers  install what the bench compares with: graflow, loky, joblib, mpire, pebble, Dask, Ray"
@@ -142,6 +143,10 @@ docs: setup
 
 picture: $(BIN)/python
 	$(BIN)/python docs/draw_front.py
+
+pictures: setup
+	$(MAKE) --no-print-directory $(VENV)/.pages
+	$(BIN)/python docs/draw_runs.py
 
 site: setup
 	$(BIN)/python -m sphinx -q -W --keep-going -d target/site-cache docs target/site

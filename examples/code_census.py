@@ -186,15 +186,15 @@ def remember(report: Report, cache: str | None, key: str) -> Report:
     return report
 
 
-def census(folder: str, cache: str | None = None, **options: Any) -> tuple[Report, str]:
-    """Run the workflow; return the report and why the run ended. ``options`` are those of ``execute``."""
+def census(folder: str, cache: str | None = None, **options: Any) -> tuple[Report, Any]:
+    """Run the workflow; return the report and the context of the run. ``options`` are those of ``execute``."""
     with workflow("code_census") as wf:
         list_files >> look_in_cache >> fan_out >> build_report >> remember
         quarantine >> remember
         report, context = wf.execute(
             "list_files", initial_channel={"folder": folder, "cache": cache}, ret_context=True, **options
         )
-    return report, context.ctrl_message or "completed"
+    return report, context
 
 
 # --- measuring
@@ -380,16 +380,20 @@ def main() -> int:
     cache = arguments.cache or default_cache(arguments.folder)
     started = time.perf_counter()
     try:
-        report, ending = census(arguments.folder, cache, executor=arguments.executor, max_workers=arguments.workers)
+        report, context = census(arguments.folder, cache, executor=arguments.executor, max_workers=arguments.workers)
     except GraflowWorkflowCanceledError as error:
         print(f"code_census: {error}", file=sys.stderr)
         return 2
     show(report, arguments.top)
-    print(f"\n{ending} ({time.perf_counter() - started:.2f} s)")
+    print(f"\n{context.ctrl_message or 'completed'} ({time.perf_counter() - started:.2f} s)")
     if arguments.no_speedup:
         return 0
     workers = arguments.workers or len(os.sched_getaffinity(0))
-    return 0 if compare(arguments.folder, report, workers, arguments.rounds) else 1
+    is_same = compare(arguments.folder, report, workers, arguments.rounds)
+    _, context = census(arguments.folder, record=Path(cache).with_name("runs.db"), max_workers=workers)  # to look back
+    context.run.report(page := Path(cache).with_name("report.html"))
+    print(f"\n{context.run.summary()}\n  written to {page}")
+    return 0 if is_same else 1
 
 
 if __name__ == "__main__":

@@ -177,6 +177,10 @@ def test_comparison_of_executors(folder: Path, tmp_path: Path) -> None:
     assert (finished.returncode, finished.stderr) == (0, "")
     rows = [line for line in finished.stdout.splitlines() if line.endswith("identical")]
     assert [row.split("  ")[0] for row in rows] == ["inline", "1 worker", "2 workers", "3 workers"]
+    summary, path, _, page = finished.stdout.splitlines()[-4:]
+    assert summary.startswith("✓ code_census: ")
+    assert "list_files" in path
+    assert "<!doctype html>" in Path(page.removeprefix("  written to ")).read_text()[:20].lower()
 
 
 def write_unparsable(folder: Path) -> None:

@@ -80,8 +80,10 @@ class Screen:
 class Terminal:
     """A Python program in a terminal."""
 
-    def __init__(self, program: str, columns: int = 90, rows: int = 24, **environment: str) -> None:
+    def __init__(self, program: str, columns: int = 90, rows: int = 24, feeds: bool = True, **environment: str) -> None:
         self.screen = Screen(columns, rows)
+        #: Whether what is written goes to the screen, which knows few sequences.
+        self._feeds = feeds
         #: Every text that the screen has shown after a read.
         self.seen: list[str] = []
         self.written = ""
@@ -97,6 +99,10 @@ class Terminal:
         self.screen.columns, self.screen.rows = columns, rows
         fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def write(self, text: str) -> None:
+        """Type something."""
+        os.write(self._end, text.encode())
+
     def interrupt(self) -> None:
         """Type Ctrl-C."""
         os.write(self._end, b"\x03")
@@ -111,8 +117,9 @@ class Terminal:
         if not data:
             return False
         self.written += data.decode()
-        self.screen.feed(data.decode())
-        self.seen.append(self.screen.text())
+        if self._feeds:
+            self.screen.feed(data.decode())
+            self.seen.append(self.screen.text())
         return True
 
     def wait_until(self, holds: Callable[[str], bool], seconds: float = 60.0) -> str:

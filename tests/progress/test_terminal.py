@@ -88,6 +88,51 @@ def test_a_terminal_that_gets_narrow_has_one_line_and_is_never_filled_to_the_edg
     assert terminal.screen.broken == 0
 
 
+_HELD = """
+import ctypes, sys, threading
+from graflow_fast import task, workflow
+with workflow("held") as wf:
+    @task
+    def computes():
+        ctypes.PyDLL(None).usleep({microseconds})  # C code that doesn't let go of the interpreter
+    @task
+    def asks():
+        print("you said", input("name? "))
+    computes >> asks
+    wf.execute(progress=True, executor="inline")
+"""
+
+
+def test_the_clock_goes_on_while_c_code_holds_the_interpreter_and_input_is_asked_for_on_a_clean_line() -> None:
+    terminal = Terminal(_HELD.format(microseconds=4_500_000))
+    terminal.wait_until(lambda text: text.rstrip("\n").split("\n")[-1].startswith("name?"))
+    clocks = {clock for text in terminal.seen for clock in re.findall(r"^held .* (0:0\d)", text, re.MULTILINE)}
+    assert len(clocks) >= 4, clocks
+    terminal.write("Ann\n")
+    assert terminal.finish() == 0
+    name, said, last = terminal.screen.text().split("\n")
+    assert (name, said) == ("name? Ann", "you said Ann")
+    assert last.startswith("✓ held: 2 tasks in ")
+
+
+def test_whatever_is_printed_arrives_once_and_in_order() -> None:
+    """Beginnings of lines, tabs, wide letters, sequences that colour or clear, and lines longer than the terminal."""
+    texts = ["a", "b\tc\n", "日本 😀 é\n", "\x1b[31mred\x1b[0m\n", "x" * 500 + "\n", "\x1b[2J\n", "50%\r100%\n", "end"]
+    program = (
+        "import sys, time\nfrom graflow_fast import task, workflow\n"
+        f"with workflow('says') as wf:\n    @task\n    def says():\n        for text in {texts!r}:\n"
+        "            time.sleep(0.12); print(text, end='', flush=True)\n"
+        "    wf.execute(progress=True, executor='inline')\n"
+    )
+    terminal = Terminal(program, feeds=False)
+    assert terminal.finish() == 0
+    at = 0
+    for text in texts:
+        at = terminal.written.index(text.replace("\n", "\r\n"), at) + len(text)
+    for text in texts[2:6]:
+        assert terminal.written.count(text.replace("\n", "")) == 1
+
+
 def test_logs_get_lines_without_control_characters_and_output_is_the_same() -> None:
     shown = subprocess.run([sys.executable, "-c", _program(progress=True)], capture_output=True, text=True, check=True)
     silent = subprocess.run(

@@ -3,7 +3,7 @@
 Where to begin: `driver` (the loop), then what it hands on to.
 
 - The run: `driver`, `settings`, `nodes`, `stop`, `outside`, `resume`, `explain`, `tracing`, `planning`,
-  `listeners`, `recording`, `spans`, `progress`, `log`, `forgetting`, `lanes`,
+  `listeners`, `recording`, `spans`, `progress`, `cell`, `log`, `forgetting`, `lanes`,
   `resources`.
 - `attempts`: attempts under way, what they asked for and how they ended.
 - `branches`: groups and their members, what each sees and wrote, and the join.

@@ -6,6 +6,7 @@ is `rust/progress`'s, whose thread needs no interpreter. Must not know policies 
 
 from __future__ import annotations
 
+import builtins
 import os
 import stat
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from graflow_fast._core import Progress
 from graflow_fast._messages import message_of
+from graflow_fast._run.cell import Cell, is_notebook
 from graflow_fast._run.nodes import function_name
 from graflow_fast.core.running import Process
 
@@ -47,7 +49,11 @@ class Shown:
         self._failures: list[str] = []
         self._workers = 0 if settings.resolved_executor() == "inline" else settings.resolved_workers()
         self._glyphs = _shows_glyphs()
-        self.core = Progress(name, 2, mode, glyphs=self._glyphs, workers=self._workers, began=self._began)
+        self._cell = Cell(name) if mode == "cell" else None
+        #: What is drawn in a notebook's cell goes nowhere else.
+        self._nowhere = -1 if self._cell is None else os.open(os.devnull, os.O_WRONLY)
+        out, drawn = (2, mode) if self._cell is None else (self._nowhere, "plain")
+        self.core = Progress(name, out, drawn, glyphs=self._glyphs, workers=self._workers, began=self._began)
         self.core.show(scheduler)
         self._others = Others(self.core)
         self._names = threading.Thread(target=self._tell, name="progress names", daemon=True)
@@ -61,7 +67,10 @@ class Shown:
             while known < count:
                 last = min(known + _PIECE, count)
                 before = len(functions)
-                numbers = [_number_of(task, functions) for task in nodes.tasks[known:last]]
+                numbers = [
+                    _GROUP if task.is_template and self._is_loose(node) else _number_of(task, functions)
+                    for node, task in enumerate(nodes.tasks[known:last], known)
+                ]
                 self.core.add_functions(numbers, list(functions)[before:])
                 known = last
             wanted = self.core.wait_for_wanted(_LOOK)
@@ -70,6 +79,13 @@ class Shown:
             for node in wanted:
                 self.core.name(node, nodes.names[node])
             self.core.set_skipped(len(self._scheduler.skipped()))
+            if self._cell is not None and time.monotonic() - self._began >= 2 * _LOOK:
+                self._cell.renew(self.core.figures(), nodes.names)
+
+    def _is_loose(self, node: int) -> bool:
+        """Say of a definition of which instances were made whether nothing leads to it: then only these run."""
+        scheduler = self._scheduler
+        return not scheduler.predecessors(node) and not scheduler.successors(node)
 
     def watch(self, pool: Pool) -> None:
         """Show what the workers of a pool do, too."""
@@ -96,11 +112,15 @@ class Shown:
 
     def end(self, outcome: str, error: BaseException | None) -> None:
         """Take everything away and say how the run ended."""
+        last = self._last_lines(outcome, error)
         try:
-            self.core.close(self._scheduler, self._last_lines(outcome, error))
+            self.core.close(self._scheduler, last)
         finally:
             self._others.end()
             self._names.join()
+            if self._cell is not None:
+                os.close(self._nowhere)
+                self._cell.end(last)
 
     def _last_lines(self, outcome: str, error: BaseException | None) -> str:
         self._scheduler.record_counts()  # which has all that happened counted
@@ -153,6 +173,8 @@ class Others:
                 except AttributeError:
                     continue
                 self._replaced.append(raw)
+        self._usual_input = builtins.input
+        self._input = builtins.input = self._asking(builtins.input)
         global _forks_are_told
         if not _forks_are_told:
             _forks_are_told = True
@@ -174,8 +196,28 @@ class Others:
 
         return telling
 
+    def _asking(self, usual: Callable[..., str]) -> Callable[..., str]:
+        """Have the block away while somebody types: C code writes the question, also that of a debugger.
+
+        The line counts as begun until it is answered. Nobody is kept from writing meanwhile.
+        """
+        core = self._core
+
+        def asking(*prompt: Any) -> str:
+            core.enter()
+            core.leave(ord("?"))
+            try:
+                return usual(*prompt)
+            finally:
+                core.enter()
+                core.leave(ord("\n"))
+
+        return asking
+
     def end(self) -> None:
         """Leave everything as it was."""
+        if builtins.input is self._input:
+            builtins.input = self._usual_input
         if Others._now is self:
             Others._now = None
         for raw in self._replaced:
@@ -193,7 +235,7 @@ def _forget() -> None:
 
 
 def mode_of(progress: bool | str) -> str | None:
-    """Return how a run is shown, "block" or "plain"; None: not at all.
+    """Return how a run is shown, "block", "plain" or, in a notebook, "cell"; None: not at all.
 
     Args:
         progress: what `execute` was told; ``GRAFLOW_FAST_PROGRESS`` comes before it.
@@ -203,6 +245,8 @@ def mode_of(progress: bool | str) -> str | None:
         return None
     if Others._now is not None or Process.is_worker:
         return None  # a run within a run is part of a body
+    if wish != "plain" and is_notebook():
+        return "cell"
     try:
         os.fstat(2)
     except OSError:
