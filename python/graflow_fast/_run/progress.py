@@ -19,6 +19,7 @@ from graflow_fast._messages import message_of
 from graflow_fast._run.cell import Cell, is_notebook
 from graflow_fast._run.nodes import function_name
 from graflow_fast.core.running import Process
+from graflow_fast.core.task import TaskWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _GROUP, _MOST_FUNCTIONS = 65_535, 65_000
 #: So many nodes are looked at with the interpreter's lock held.
 _PIECE = 4096
+_definition_of = TaskWrapper._definition.__get__  # type: ignore[attr-defined]
 #: Seconds between two looks for new nodes.
 _LOOK = 0.25
 #: So many failed tasks are told in the last lines.
@@ -47,6 +49,7 @@ class Shown:
         self._name = name
         self._began = time.monotonic()
         self._failures: list[str] = []
+        self._known_definitions: dict[Any, int] = {}
         self._workers = 0 if settings.resolved_executor() == "inline" else settings.resolved_workers()
         self._glyphs = _shows_glyphs()
         self._cell = Cell(name) if mode == "cell" else None
@@ -67,10 +70,7 @@ class Shown:
             while known < count:
                 last = min(known + _PIECE, count)
                 before = len(functions)
-                numbers = [
-                    _GROUP if task.is_template and self._is_loose(node) else _number_of(task, functions)
-                    for node, task in enumerate(nodes.tasks[known:last], known)
-                ]
+                numbers = self._numbers(known, nodes.tasks[known:last], functions)
                 self.core.add_functions(numbers, list(functions)[before:])
                 known = last
             wanted = self.core.wait_for_wanted(_LOOK)
@@ -81,6 +81,29 @@ class Shown:
             self.core.set_skipped(len(self._scheduler.skipped()))
             if self._cell is not None and time.monotonic() - self._began >= 2 * _LOOK:
                 self._cell.renew(self.core.figures(), nodes.names)
+
+    def _numbers(self, first: int, tasks: list[Any], functions: dict[str, int]) -> list[int]:
+        """Return the numbers of the functions of these nodes.
+
+        Tasks of one definition are not looked at one by one: there may be a million of them.
+        """
+        known = self._known_definitions
+        try:
+            definitions = list(map(_definition_of, tasks))
+        except TypeError:  # a group or a map is among them
+            definitions = [getattr(task, "_definition", None) if type(task) is TaskWrapper else None for task in tasks]
+        numbers = []
+        for node, definition in enumerate(definitions, first):
+            number = known.get(definition)
+            if number is None:
+                task = tasks[node - first]
+                number = _number_of(task, functions)
+                if definition is not None:
+                    known[definition] = number
+                    if task.is_template and self._is_loose(node):  # none of those that run
+                        number = _GROUP
+            numbers.append(number)
+        return numbers
 
     def _is_loose(self, node: int) -> bool:
         """Say of a definition of which instances were made whether nothing leads to it: then only these run."""
