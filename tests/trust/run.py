@@ -1,4 +1,6 @@
-"""Prints the figures of T1, T2, T4, T5 and D1: what was injected, how often, what was lost. T3 is ``make meaning``.
+"""Prints the figures of T1, T2, T4, T5, D1 - D3, D10 and D11: what was injected, how often, what was lost.
+
+T3 is ``make meaning``; the other rows D are ``make bench``'s.
 
 Once, every row is done in full. With ``--soak`` they are repeated for so many minutes, storms with new seeds each time.
 """
@@ -32,7 +34,11 @@ ROWS = {
     "T4 bytes on a worker's link": ["test_hostile_pipe.py", "../pool/test_faults.py"],
     "T5 stops at random moments": ["test_stopping.py", "test_interrupts.py"],
     "D1 kills of durable programs at every entry": ["../durable/test_killed.py"],
-    "hard cases of durable programs": ["../durable/test_hard.py"],
+    "D2 each call of the store that may fail": ["../durable/test_faults.py"],
+    "D3 lost power, simulated": ["../durable/test_power.py"],
+    "D10 edits that must miss, and that must hit": ["../cache/test_edits.py", "../cache/test_value_keys.py"],
+    "D11 races for a run": ["../durable/test_races.py"],
+    "hard cases of durable programs": ["../durable/test_hard.py", "../durable/test_hard_looks.py"],
 }
 
 
@@ -57,7 +63,7 @@ class Figures:
 
     def row(self, name: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"]
+            [sys.executable, "-m", "pytest", "-q", "-rP", "--no-header", "-p", "no:cacheprovider"]
             + [str(HERE / file) for file in ROWS[name]],
             capture_output=True,
             text=True,
@@ -68,7 +74,8 @@ class Figures:
         self.lost += done.returncode != 0
         self.cases[name].update({word: int(count) for count, word in re.findall(r"(\d+) ([a-z]+)", last)})
         failures = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        print(f"{name}: {last}", *failures, sep="\n  ", flush=True)
+        told = [line for line in done.stdout.splitlines() if re.match(r"D\d+: ", line)]
+        print(f"{name}: {last}", *told, *failures, sep="\n  ", flush=True)
 
     def total(self, seconds: float) -> None:
         print(f"--- {seconds / 60:.1f} minutes; failed or lost: {self.lost}")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::reader;
-use crate::runs::Run;
+use crate::runs::{self, Run};
 use crate::store::Store;
 use crate::STREAMS;
 
@@ -39,6 +39,12 @@ pub fn check(store: &Store) -> Result<Checked> {
     }
     for run in store.runs()? {
         checked.runs += 1;
+        // Removed since the runs were listed, it is nobody's.
+        let is_whole = runs::is_whole(&*store.inner().connection()?, run.id).unwrap_or(true);
+        if !is_whole {
+            let what = format!("run {}: its row has texts that are none; what it wrote is not concerned", run.id);
+            checked.findings.push(Finding { run: Some(run.id), what });
+        }
         for stream in 0..STREAMS {
             if let Err(error) = read_stream(store, &run, stream, &mut checked) {
                 // Removed since the runs were listed.

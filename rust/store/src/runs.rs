@@ -3,6 +3,7 @@
 //! Owns what is known of a run and its queries. Must not know chunks, tails and locks.
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{params, Connection, OptionalExtension, Row};
 
 /// The number of a run; counted from 1 and never used again in its store.
@@ -83,19 +84,40 @@ pub struct Run {
 
 const COLUMNS: &str = "id, name, workflow, state, started, ended, epoch, program, counts, parent";
 
+/// A text, also one that is damaged: what can be read of it, for a run that can't be shown would hide all others.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    })
+}
+
+/// Whether all texts of a run are texts.
+pub fn is_whole(connection: &Connection, run: RunId) -> rusqlite::Result<bool> {
+    let query = format!("SELECT {COLUMNS} FROM runs WHERE id = ?");
+    connection.query_row(&query, [run as i64], |row| {
+        let is_text = |column| match row.get_ref(column)? {
+            ValueRef::Text(bytes) => Ok(std::str::from_utf8(bytes).is_ok()),
+            ValueRef::Null => Ok(true),
+            _ => Ok::<bool, rusqlite::Error>(false),
+        };
+        Ok(is_text(1)? && is_text(2)? && is_text(3)? && is_text(7)? && is_text(8)?)
+    })
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let state: String = row.get(3)?;
+    let state = text(row, 3)?.unwrap_or_default();
     Ok(Run {
         id: row.get::<_, i64>(0)? as RunId,
-        name: row.get(1)?,
-        workflow: row.get(2)?,
+        name: text(row, 1)?,
+        workflow: text(row, 2)?.unwrap_or_default(),
         // A newer version's word: what it means isn't known here, but it isn't under way.
         state: State::from_word(&state).unwrap_or(State::Failed),
         started: row.get(4)?,
         ended: row.get(5)?,
         epoch: row.get::<_, i64>(6)? as u64,
-        program: row.get(7)?,
-        counts: row.get(8)?,
+        program: text(row, 7)?.unwrap_or_default(),
+        counts: text(row, 8)?.unwrap_or_default(),
         parent: row.get::<_, Option<i64>>(9)?.map(|id| id as RunId),
         live: false,
     })
