@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from graflow_fast import chain, task, workflow
+from graflow_fast import chain, parallel, task, workflow
 from graflow_fast._core import PlainJournal
+from graflow_fast._run.journal import opening
 from graflow_fast._run.journal.replay import Replay
 from graflow_fast._store import JOURNAL_STREAM, open_store
 from graflow_fast.core.workflow import WorkflowContext
@@ -143,3 +144,52 @@ def test_a_program_with_another_order_is_told_where_it_differs(store: Path) -> N
         other.graph.get_node("number") >> between >> other.graph.get_node("values")
     with pytest.raises(JournalMismatchError, match="'values'"):
         other.resume(store)
+
+
+def test_members_wait_for_the_disk_together_and_what_follows_waits_for_them(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``sync="power"``; a member's second task waits for its first one, the step behind the group for all."""
+    happened: list[str] = []
+
+    class Watched:
+        """A writer that tells when the disk is waited for."""
+
+        def __init__(self, writer: Any) -> None:
+            self._writer = writer
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "sync":
+                happened.append("sync")
+            return getattr(self._writer, name)
+
+    open_journal = opening.open_journal
+
+    def opened(*arguments: Any) -> Any:
+        journal = open_journal(*arguments)
+        journal.writer = Watched(journal.writer)  # type: ignore[assignment]
+        monkeypatch.setattr(journal, "of_plain_steps", lambda live: None)
+        return journal
+
+    monkeypatch.setattr(opening, "open_journal", opened)
+    with workflow("members") as made:
+
+        @task
+        def member(n: int) -> int:
+            happened.append(f"m{n}")
+            return n
+
+        @task
+        def second() -> None:
+            happened.append("second")
+
+        @task
+        def behind() -> None:
+            happened.append("behind")
+
+        members = [member(task_id=f"m{n}", n=n) for n in range(4)]
+        members[3] >> second
+        parallel(*members) >> behind
+    made.execute(durable=store, sync="power", executor="inline")
+    begun = happened[happened.index("m0") :]
+    assert begun == ["m0", "m1", "m2", "m3", "sync", "second", "sync", "behind", "sync", "sync"]

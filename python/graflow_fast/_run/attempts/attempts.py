@@ -134,6 +134,7 @@ class Attempts:
     def shown(self, node: int, branch_id: int) -> None:
         """Tell the tracer of an attempt that begins in the pool and of which there is no record."""
         if self.journal is not None:
+            self.journal.begins(branch_id)
             if branch_id:
                 self.branches.branch(branch_id)  # with a record of the branch, what ends in it is told here
             if self.tracing.silent:

@@ -89,6 +89,8 @@ class Journal:
         self.writer = writer
         self._channel = channel
         self._syncs = syncs
+        #: Branches of members that have ended something since the disk was last waited for.
+        self._unsynced: set[int] = set()
         #: What is done to live keys.
         self.live: RecordedLive
         self._guard = threading.Lock()
@@ -114,8 +116,13 @@ class Journal:
         """Return the time: that of what is replayed, else the present."""
         return self.time or time.monotonic()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry, branch_id: int = 0) -> None:
         """Write an entry down.
+
+        Args:
+            entry: what.
+            branch_id: of the branch in which an attempt ended. Where the disk is waited for, that of a member is waited
+                for with others, before anything begins that could have seen its effects.
 
         Raises:
             OSError: the store can't take it. The run fails, and can be resumed when the reason is gone.
@@ -127,10 +134,20 @@ class Journal:
         with self._guard:  # bodies in threads write down what they do to live keys
             for record in records(entry):
                 self.writer.append(JOURNAL_STREAM, record)
-            if self._syncs:
+            if self._syncs and branch_id:
+                self._unsynced.add(branch_id)
+            elif self._syncs:
+                self._unsynced.clear()
                 self.writer.sync()
         if self.watch is not None:
             self.watch(entry, True)
+
+    def begins(self, branch_id: int) -> None:
+        """Wait for the disk if something that begins in a branch could see what isn't there yet."""
+        if self._unsynced and (not branch_id or branch_id in self._unsynced) and self.writer is not None:
+            with self._guard:
+                self._unsynced.clear()
+                self.writer.sync()
 
     def of_plain_steps(self, live: set[str]) -> PlainJournal:
         """Return what writes down how plain steps end; ``live``: the keys that are live, as long as the run goes."""
@@ -177,6 +194,7 @@ class Journal:
 
     def forked(self, fork: Fork) -> None:
         """Name a group that begins."""
+        self.begins(fork.parent.id)
         self._forks[fork.first] = self._next_key(self._branch_key(fork.parent.id), self._run.nodes.names[fork.node])
 
     # --- what happens
@@ -190,6 +208,7 @@ class Journal:
         if attempt.task.is_map:
             check_map(attempt.task)
         branch = attempt.branch
+        self.begins(branch.id)
         key = self.key_of(attempt.ticket, attempt.node, branch.id)
         seen = branch.channel if isinstance(branch.channel, RecordedBranch) else self._channel
         seen.begun = key
@@ -233,7 +252,7 @@ class Journal:
 
     def returned(self, attempt: Attempt, entry: Entry, result: Any) -> Any:
         """Write down what a body returned; return the result as it is stored, which nobody shares if it was kept."""
-        self.append(entry)
+        self.append(entry, attempt.branch.id)
         self._ended(attempt)
         return Transient(unpacked(result)) if entry[3] == NOT_KEPT else restored(entry[3])
 
@@ -250,7 +269,8 @@ class Journal:
                 written = []
             key = self._keys[attempt.ticket]
             kept = dumped_error(error, attempt.task_id)
-            self.append(("failed", key, time.time(), kept, written, delay, is_final, attempt.handled))
+            entry = ("failed", key, time.time(), kept, written, delay, is_final, attempt.handled)
+            self.append(entry, attempt.branch.id)
         self._ended(attempt)
 
     def _ended(self, attempt: Attempt) -> None:
