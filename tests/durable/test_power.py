@@ -25,7 +25,7 @@ CUTS = 500 if EVERYWHERE else 25
 @pytest.mark.timeout(1800 if EVERYWHERE else 120)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed, which shows what reaches the disk")
 def test_a_run_goes_on_from_a_state_that_existed_when_the_power_was_lost() -> None:
-    """Unsynced writes are dropped, torn and reordered; no step that is in the journal runs again, and none is left out."""
+    """Unsynced writes are dropped, torn and reordered; no step that was kept runs again, and none is left out."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         done = subprocess.run(
             [sys.executable, str(CUTTING), folder, str(CUTS), "1"], capture_output=True, text=True, timeout=1700
