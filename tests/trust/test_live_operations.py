@@ -274,3 +274,18 @@ def test_a_lost_body_that_did_too_much_fails_or_is_retried(tmp_path, monkeypatch
     else:
         context = wf.execute(executor="process", max_workers=1, ret_context=True)[1]
         assert context.get_result("adds") == context.get_channel().get("n") == 160
+
+
+def test_a_read_whose_key_was_not_live_the_last_time_lets_nothing_be_done_twice():
+    """The body reads a key, adds and draws; by the time that it is run again, another body has made the key live."""
+    journal, done = LiveJournal(), []
+
+    def ask(turn, operation, key, arguments=None):
+        return journal.answer(1, (0, "body"), turn, (operation, key, arguments), lambda: done.append(key) or len(done))
+
+    assert [ask(0, "add", "n", 1), ask(1, "get", "n"), ask(2, "add", "n", 2)] == [1, 2, 3]
+    # Again, with two reads that were no operations before; then once more, as it was at first.
+    again = [("get", "x"), ("add", "n", 1), ("get", "n"), ("get", "x"), ("add", "n", 2), ("add", "m", 1)]
+    assert [ask(turn, *question) for turn, question in enumerate(again)] == [4, 1, 2, 5, 3, 6]
+    assert [ask(0, "add", "n", 1), ask(1, "get", "n"), ask(2, "add", "n", 2), ask(3, "add", "m", 1)] == [1, 2, 3, 6]
+    assert done == ["n", "n", "n", "x", "x", "m"]

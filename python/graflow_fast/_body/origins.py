@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["HIT", "MISS", "MOST", "UNCACHED", "forget_all", "note", "of"]
+__all__ = ["HIT", "MISS", "MOST", "UNCACHED", "forget_all", "note", "of", "since"]
 
 #: Taken from the cache; run, and kept; run, and not kept.
 HIT, MISS, UNCACHED = range(3)
@@ -38,6 +38,12 @@ def note(run: str, task_id: str, *origin: Any) -> None:
 def of(run: str, task_id: str) -> tuple[Any, ...] | None:
     """Return where the result of a task came from, None if nobody said."""
     return _runs.get(run, {}).get(task_id)
+
+
+def since(run: str, known: int) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return the tasks of a run that were first noted after so many others, and what of them."""
+    tasks = _runs.get(run, {})
+    return list(tasks.items())[known:] if len(tasks) > known else []
 
 
 def forget_all() -> None:

@@ -31,6 +31,10 @@ class BrokenRecordError(GraflowRuntimeError):
     """The record of a run contradicts itself: columns of different length, or tasks that it doesn't name."""
 
 
+#: Where a result came from, as `_body.origins` numbers it: the cache; the body, and it is kept; the body, and it isn't.
+TAKEN, MADE, NOT_KEPT = range(3)
+
+
 @dataclass
 class Columns:
     """One run. Times are seconds since ``meta["started"]``; NaN where there is none.
@@ -60,6 +64,7 @@ class Columns:
         lanes: Of each lane how many of its attempts may run at once (None: all), and the resources that an
             attempt takes, with their units.
         totals: How many units there are of each resource.
+        origins: Of tasks with ``cache=True``, by name: `TAKEN`, `MADE` or `NOT_KEPT`, and what is known of that.
     """
 
     meta: dict[str, Any]
@@ -81,6 +86,7 @@ class Columns:
     options: dict[int, tuple[int, int]] = field(default_factory=dict)
     lanes: dict[int, tuple[int | None, tuple[tuple[int, int], ...]]] = field(default_factory=dict)
     totals: dict[int, int] = field(default_factory=dict)
+    origins: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Look for contradictions between columns.

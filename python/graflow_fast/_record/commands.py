@@ -15,6 +15,7 @@ from typing import Any
 from graflow_fast._record.columns import FAILED
 from graflow_fast._record.conditions import condition_of
 from graflow_fast._record.run import RecordedRun
+from graflow_fast._record.summary import cache_counts
 from graflow_fast._record.tasks import Task
 from graflow_fast._record.words import number_words, percent_words, seconds_words, shortened
 
@@ -42,6 +43,7 @@ def summary_json(run: RecordedRun) -> str:
         "retries": figures.retries,
         "not_run": figures.not_run,
         "busy": figures.busy,
+        "cache": dict(zip(("taken", "made", "not_kept"), cache_counts(run.columns()), strict=True)),
         "verdict": run.verdict(),
         "critical_path": {
             "length": run.path.length,

@@ -16,7 +16,7 @@ from graflow_fast._record.columns import GROUP, NOBODY, RUNNING, SKIPPED, Broken
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HEADER, _NODES, _MEMBERS, _EDGES, _ROWS, _FAILURES, _SKIPPED, _END, _LIMITS, _RENAMED = b"HNMDRFSELA"
+_HEADER, _NODES, _MEMBERS, _EDGES, _ROWS, _FAILURES, _SKIPPED, _END, _LIMITS, _RENAMED, _CACHED = b"HNMDRFSELAC"
 _KINDS = {"t": 0, "g": 1, "m": 2}
 #: How a context says it, and how a record does.
 _OUTCOMES = {"canceled": "cancelled"}
@@ -66,6 +66,8 @@ class _Parts:
             lanes = value["lanes"]
             self.columns.lanes.update((lane, (limit, tuple(map(tuple, demand)))) for lane, limit, demand in lanes)
             self.columns.totals.update(map(tuple, value["totals"]))
+        elif kind == _CACHED:
+            self.columns.origins.update((task, tuple(origin)) for task, *origin in value)
         elif kind == _END:
             self.end = value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from graflow_fast._record.columns import COMPLETED, FAILED, RUNNING, Columns
+from graflow_fast._record.columns import COMPLETED, FAILED, MADE, NOT_KEPT, RUNNING, TAKEN, Columns
 from graflow_fast._record.figures import Figures, rows_with
 from graflow_fast._record.paths import Path
 from graflow_fast._record.words import count_words, number_words, percent_words, seconds_words, shortened
@@ -33,9 +33,23 @@ def summary_of(columns: Columns, figures: Figures, path: Path, *, glyphs: bool =
     lines += [f"  {line}" for line in failure_lines(columns)]
     if path.steps and columns.meta["outcome"] not in ("failed", "running"):
         lines.append(f"  held up by: {path_words(columns, path)}  (critical path {seconds_words(path.length)})")
+    if columns.origins:
+        lines.append(f"  {cache_words(columns)}")
     if columns.meta.get("run") is not None:
         lines.append(f"  report: graflow-fast report {columns.meta['run']}")
     return "\n".join(lines)
+
+
+def cache_counts(columns: Columns) -> tuple[int, int, int]:
+    """How many results were taken from the cache, made and kept, and made but not kept."""
+    kinds = [origin[0] for origin in columns.origins.values()]
+    return kinds.count(TAKEN), kinds.count(MADE), kinds.count(NOT_KEPT)
+
+
+def cache_words(columns: Columns) -> str:
+    """What became of tasks with ``cache=True``."""
+    taken, made, not_kept = map(number_words, cache_counts(columns))
+    return f"cache: {taken} taken, {made} made and kept, {not_kept} not kept"
 
 
 def _mark(columns: Columns, glyphs: bool) -> str:

@@ -119,7 +119,7 @@ def _begin_record(run: Parts) -> None:
     record, name = run.settings.record, _name(run.context)
     store = open_store(None if isinstance(record, bool) else record)
     writer = store.begin(name)
-    run.recording = Recording(writer, run.scheduler, run.nodes, run.settings, name)
+    run.recording = Recording(writer, run.scheduler, run.nodes, run.settings, name, run.context.trace_id)
     run.recording.begin()
     run.context._record = store.path, writer.run
 
@@ -131,8 +131,15 @@ def _begin_durable_record(run: Parts, journal: Journal) -> None:
     run.context._record = journal.place
     if journal.writer is None:
         return
-    began = journal.now()
-    run.recording = Recording(journal.writer, run.scheduler, run.nodes, run.settings, _name(run.context), began)
+    run.recording = Recording(
+        journal.writer,
+        run.scheduler,
+        run.nodes,
+        run.settings,
+        _name(run.context),
+        run.context.trace_id,
+        journal.now(),
+    )
     if run.replay is None:
         run.recording.begin()
 

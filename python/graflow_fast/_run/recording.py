@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: The first byte of a part says what it is.
 HEADER, NODES, MEMBERS, EDGES, ROWS, FAILURES, SKIPPED, END = b"H", b"N", b"M", b"D", b"R", b"F", b"S", b"E"
-LIMITS, RENAMED = b"L", b"A"
+LIMITS, RENAMED, CACHED = b"L", b"A", b"C"
 #: So much goes into a part at most, for parts have a size that they can't be longer than.
 _MOST_NODES, _MOST_EDGES, _MOST_FAILURES = 4096, 32_768, 8
 #: Seconds between two writes: the most that the record of a killed run lacks.
@@ -51,6 +51,7 @@ class Recording:
         nodes: NodeTable,
         settings: Settings,
         workflow: str,
+        trace: str,
         began: float | None = None,
     ) -> None:
         """Keep from now on what happens; write nothing before `begin`.
@@ -60,6 +61,7 @@ class Recording:
             scheduler: whose history it is.
             nodes: what names the scheduler's nodes.
             settings: what the run was asked for.
+            trace: its trace id, under which it is known where cached results came from.
             workflow: its name.
             began: of a durable run, which ends by its journal: when it began, on the monotonic clock; None: it is none.
         """
@@ -67,7 +69,8 @@ class Recording:
         self._is_durable = began is not None
         self._scheduler = scheduler
         self._nodes = nodes
-        self._known = self._edges = self._limits = 0
+        self._known = self._edges = self._limits = self._cached = 0
+        self._trace = trace
         #: Groups that were told of, and whose members were not.
         self._groups: list[int] = []
         #: What a list of runs shows of it, as JSON; "" before its end.
@@ -177,6 +180,16 @@ class Recording:
             some = self._failures[:_MOST_FAILURES]
             del self._failures[: len(some)]  # others may have come behind them
             self._writer.append(RECORD_STREAM, FAILURES + _json(some))
+        self._write_cached()
+
+    def _write_cached(self) -> None:
+        """Write where results of cached tasks came from, as far as it is new."""
+        origins = sys.modules.get("graflow_fast._body.origins")  # not there if no task of this program is cached
+        found = [] if origins is None else origins.since(self._trace, self._cached)
+        self._cached += len(found)
+        for place in range(0, len(found), _MOST_NODES):
+            some = [(task, *origin) for task, origin in found[place : place + _MOST_NODES]]
+            self._writer.append(RECORD_STREAM, CACHED + _json(some))
 
     def _write_nodes(self) -> None:
         """Write the nodes and edges that have come since the last time."""

@@ -38,19 +38,21 @@ class Done:
         marks: of each operation that is remembered, what tells it from others: even numbers are reads.
         answers: what it was answered.
         count: how many operations it has done, those that are not remembered included.
+        reads: how many it has done in this attempt that it didn't do before, since their keys were not live then.
     """
 
-    __slots__ = ("answers", "count", "marks", "size")
+    __slots__ = ("answers", "count", "marks", "reads", "size")
 
     def __init__(self) -> None:
         self.marks = array("Q")
         self.answers: list[Any] = []
-        self.count = 0
+        self.count = self.reads = 0
         #: The bytes of the answers that are remembered.
         self.size = 0
 
     def begin(self) -> None:
         """Forget what was read last and not acted upon: it may have changed."""
+        self.reads = 0
         if self.count == len(self.marks):
             while self.marks and not self.marks[-1] & 1:
                 self.cut(len(self.marks) - 1)
@@ -91,9 +93,13 @@ class LiveJournal:
         if turn == 0:
             done.begin()
         mark = _mark(question)
+        turn -= done.reads
         if turn < len(done.marks):
             if done.marks[turn] == mark:
                 return done.answers[turn]
+            if not mark & 1:  # the last time its key was not live, and whoever reads does nothing twice
+                done.reads += 1
+                return perform()
             done.cut(turn)
         elif turn < done.count:
             raise _forgotten(part[1], len(done.marks))
