@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::runs::{self, Run, State};
 use crate::store::Store;
 use crate::takeover::tail_path;
+use crate::values;
 
 /// Chunks that are removed in one step: 8 MiB.
 const STEP: i64 = 32;
@@ -66,6 +67,7 @@ pub fn collect(store: &Store, limits: &Limits) -> Result<Collected> {
         let _ = fs::remove_file(tail);
         gone.push(run);
     }
+    remove_values(&connection, store).map_err(writing)?;
     remove_chunks(&connection, store).map_err(writing)?;
     give_back(&connection, store).map_err(writing)?;
     Ok(Collected { removed: gone, before, after: sizes(store)?.0 })
@@ -91,7 +93,7 @@ fn choose(store: &Store, limits: &Limits) -> Result<Vec<Run>> {
     let mut chosen: Vec<bool> = all.iter().enumerate().map(|(place, run)| may_go(run) && goes(place, run)).collect();
     if let Some(most) = limits.max_bytes {
         let (whole, free) = sizes(store)?;
-        let mut used = whole - free;
+        let mut used = whole - free + all.iter().map(|run| values::bytes(store.path(), run.id)).sum::<u64>();
         for (place, run) in all.iter().enumerate().rev() {
             let goes = chosen[place] || (used > most && place >= kept && may_go(run));
             if goes {
@@ -103,12 +105,25 @@ fn choose(store: &Store, limits: &Limits) -> Result<Vec<Run>> {
     Ok(all.into_iter().zip(chosen).filter_map(|(run, goes)| goes.then_some(run)).collect())
 }
 
-/// About how many bytes a run has in the database.
+/// About how many bytes a run has, in the database and beside it.
 fn bytes(store: &Store, run: &Run) -> Result<u64> {
     // The length is in the row's header, so the data isn't read.
     let query = "SELECT coalesce(sum(length(data) + 64), 0) FROM chunks WHERE run = ?";
     let found = store.inner().connection()?.query_row(query, [run.id as i64], |row| row.get::<_, i64>(0));
-    found.map(|bytes| bytes as u64).map_err(|error| store.failed(&error))
+    let values = values::bytes(store.path(), run.id);
+    found.map(|bytes| bytes as u64 + values).map_err(|error| store.failed(&error))
+}
+
+/// Removes the large values of runs that are gone, likewise.
+fn remove_values(connection: &Connection, store: &Store) -> rusqlite::Result<()> {
+    // Looked at first: a run has its row before it has a value.
+    let found = values::all(store.path());
+    let left = runs::all(connection)?;
+    for (_, path) in found.iter().filter(|(run, _)| left.iter().all(|other| other.id != *run)) {
+        // What can't be removed now is the next time.
+        let _ = fs::remove_dir_all(path);
+    }
+    Ok(())
 }
 
 /// Removes the chunks of runs that are gone, also those that were left by who died while removing.

@@ -20,6 +20,7 @@ mod runs;
 mod store;
 pub mod tail;
 mod takeover;
+mod values;
 mod writer;
 
 pub use check::{Checked, Finding};

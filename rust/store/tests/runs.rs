@@ -1,6 +1,7 @@
 //! Runs and their records, as their writers and readers see them.
 mod common;
 
+use std::fs;
 use std::time::Duration;
 
 use common::*;
@@ -176,4 +177,20 @@ fn collecting_removes_what_is_over_the_limits_and_the_file_shrinks() {
     assert_eq!(store.read(5, 0, 0).unwrap_err(), Error::NoRun { run: 5 });
     drop(live);
     assert_eq!(store.begin(&begin("flow")).unwrap().run(), 11, "numbers are never used again");
+}
+
+#[test]
+fn large_values_go_with_their_run_and_count_as_its_bytes() {
+    let place = Place::new();
+    let store = open(&place, small());
+    let folder = |run: u64| place.directory().join(format!("runs.db-values-{run}"));
+    for run in 1..=3 {
+        store.begin(&begin("flow")).unwrap().finish(State::Finished, String::new()).unwrap();
+        fs::create_dir(folder(run)).unwrap();
+        fs::write(folder(run).join("value"), vec![0; 1_000_000]).unwrap();
+    }
+    fs::create_dir(folder(77)).unwrap(); // of a run that is gone
+    let limits = Limits { max_bytes: Some(2_500_000), ..Limits::default() };
+    assert_eq!(store.gc(&limits).unwrap().removed.len(), 1);
+    assert_eq!([1, 2, 3, 77].map(|run| folder(run).exists()), [false, true, true, false]);
 }

@@ -11,13 +11,16 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graflow_fast._core import PlainJournal
 from graflow_fast._messages import message_of
 from graflow_fast._wire.exception_pickling import PlainPickler
 from graflow_fast.channels._packed import Packed
 from graflow_fast.exceptions import RemoteTaskError, TaskSerializationError
+
+if TYPE_CHECKING:
+    from graflow_fast._run.journal.large import LargeValues
 
 #: Returns what makes a pickler of a kind for a file.
 Maker = Callable[[type[pickle.Pickler]], Callable[[io.BytesIO], Any]]
@@ -33,6 +36,8 @@ NOT_KEPT = ()
 #: Kinds of entries: something was done to a live key; a key became live.
 DONE, TOUCHED = "live", "touched"
 
+#: Bytes of an entry that are more than this are a file of their own.
+LARGE = 64 * 1024
 #: So much of an entry goes into one record; a longer entry is several.
 LONGEST_PART = 512 * 1024
 #: The first byte of a record: whether an entry begins there, and whether it ends there; whether it is that of a plain
@@ -123,9 +128,13 @@ def load_error(kept: bytes) -> Exception:
     return RemoteTaskError(task_id, name, message, trace)
 
 
-def records(entry: Entry) -> Iterator[bytes]:
-    """Return an entry as records."""
+def records(entry: Entry, values: LargeValues) -> Iterator[bytes]:
+    """Return an entry as records; what is large in it is among these values."""
     data = pickle.dumps(entry, protocol=5)
+    if len(data) > LARGE:
+        content = io.BytesIO()
+        _Naming(content, values).dump(entry)
+        data = content.getvalue()
     last = max(0, len(data) - 1) // LONGEST_PART
     for part in range(last + 1):
         mark = (_BEGINS if part == 0 else 0) | (_ENDS if part == last else 0)
@@ -137,7 +146,28 @@ def opened(entry: Found) -> Entry:
     return PlainJournal.entry(entry) if isinstance(entry, bytes) else entry
 
 
-def entries(found: Iterable[bytes]) -> Iterator[Found]:
+class _Naming(pickle.Pickler):
+    """Pickles an entry whose large parts have names."""
+
+    def __init__(self, file: io.BytesIO, values: LargeValues) -> None:
+        super().__init__(file, protocol=5)
+        self._values = values
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return self._values.put(obj) if type(obj) is bytes and len(obj) > LARGE else None
+
+
+class _Loading(pickle.Unpickler):
+    def __init__(self, data: bytes, values: LargeValues) -> None:
+        super().__init__(io.BytesIO(data))
+        self._values = values
+
+    def persistent_load(self, name: str) -> bytes:
+        """Return what has a name."""
+        return self._values.get(name)
+
+
+def entries(found: Iterable[bytes], values: LargeValues) -> Iterator[Found]:
     """Return the entries of records; of one whose writer was killed in between, nothing."""
     parts: list[bytes] = []
     for record in found:
@@ -149,5 +179,5 @@ def entries(found: Iterable[bytes]) -> Iterator[Found]:
             parts.clear()
         parts.append(record[1:])
         if record[0] & _ENDS:
-            yield pickle.loads(b"".join(parts))
+            yield _Loading(b"".join(parts), values).load()
             parts.clear()

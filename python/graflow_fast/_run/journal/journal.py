@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from graflow_fast._run.attempts.attempt import Attempt
     from graflow_fast._run.branches.branches import Branch, Fork
     from graflow_fast._run.branches.table import BranchTable
+    from graflow_fast._run.journal.large import LargeValues
     from graflow_fast._run.journal.live import RecordedLive
     from graflow_fast._run.journal.recorded import Recorded
     from graflow_fast._run.nodes import NodeTable
@@ -76,7 +77,12 @@ class Journal:
     watch: Callable[[Entry, bool], object] | None = None
 
     def __init__(
-        self, writer: RunWriter | None, channel: RecordedChannel, recorded: Recorded | None, syncs: bool
+        self,
+        writer: RunWriter | None,
+        channel: RecordedChannel,
+        recorded: Recorded | None,
+        values: LargeValues,
+        syncs: bool,
     ) -> None:
         self.recorded = recorded
         self.replaying = False
@@ -88,6 +94,7 @@ class Journal:
         #: None: the run has ended, and is only looked at.
         self.writer = writer
         self._channel = channel
+        self._values = values
         self._syncs = syncs
         #: Branches of members that have ended something since the disk was last waited for.
         self._unsynced: set[int] = set()
@@ -132,7 +139,7 @@ class Journal:
         if self.watch is not None:
             self.watch(entry, False)
         with self._guard:  # bodies in threads write down what they do to live keys
-            for record in records(entry):
+            for record in records(entry, self._values):
                 self.writer.append(JOURNAL_STREAM, record)
             if self._syncs and branch_id:
                 self._unsynced.add(branch_id)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from graflow_fast._run.journal.channel import RecordedChannel
 from graflow_fast._run.journal.entries import dumped, entries, load
 from graflow_fast._run.journal.journal import Journal, check_map
+from graflow_fast._run.journal.large import LargeValues
 from graflow_fast._run.journal.recorded import Recorded
 from graflow_fast._run.stop import user_stack_level
 from graflow_fast._store import JOURNAL_STREAM, open_store
@@ -64,7 +65,7 @@ def open_journal(context: ExecutionContext, settings: Settings) -> Journal:
     syncs = settings.sync == "power"
     if row is None:
         writer = store.begin(workflow, name=settings.run, program=_program())
-        journal = Journal(writer, channel, None, syncs)
+        journal = Journal(writer, channel, None, LargeValues(store.path, writer.run, syncs), syncs)
         journal.place = store.path, writer.run
     else:
         recorded, journal = _go_on(store, row, channel, syncs)
@@ -124,12 +125,13 @@ def _latest(store: Store, workflow: str, states: tuple[str, ...]) -> dict[str, A
 def _go_on(store: Store, row: dict[str, Any], channel: RecordedChannel, syncs: bool) -> tuple[Recorded, Journal]:
     """Return what was written down of a run, and the journal that goes on with it."""
     number = row["id"]
+    values = LargeValues(store.path, number, syncs)
     if row["state"] in ("finished", "cancelled"):
-        recorded = Recorded(entries(store.read(number, JOURNAL_STREAM)))
-        return recorded, Journal(None, channel, recorded, syncs)
+        recorded = Recorded(entries(store.read(number, JOURNAL_STREAM), values))
+        return recorded, Journal(None, channel, recorded, values, syncs)
     writer = store.resume(number)  # before it is read: from now on nobody else writes
-    recorded = Recorded(entries(store.read(number, JOURNAL_STREAM)))
-    journal = Journal(writer, channel, recorded, syncs)
+    recorded = Recorded(entries(store.read(number, JOURNAL_STREAM), values))
+    journal = Journal(writer, channel, recorded, values, syncs)
     if recorded.finished:  # killed between its last entry and the end
         writer.finish("finished")
         journal.writer = None
