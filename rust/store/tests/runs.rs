@@ -169,7 +169,7 @@ fn collecting_removes_what_is_over_the_limits_and_the_file_shrinks() {
     let collected = store.gc(&Limits { keep: Some(2), ..Limits::default() }).unwrap();
     assert_eq!(collected.removed.len(), 7);
     assert!(collected.after * 4 < collected.before, "{collected:?}");
-    let length = std::fs::metadata(place.store()).unwrap().len();
+    let length = fs::metadata(place.store()).unwrap().len();
     assert!(length == collected.after, "the file has {length} bytes");
     assert_eq!(store.runs().unwrap().iter().map(|run| run.id).collect::<Vec<_>>(), [10, 9, 1]);
     assert_eq!(store.read(9, 0, 0).unwrap().count(), 8);
