@@ -29,7 +29,10 @@ class LargeValues:
         """
         name = blake2b(data, digest_size=20).hexdigest()
         if name not in self._known:
-            self._write(name, data)
+            try:
+                self._write(name, data)
+            except OSError as error:
+                raise OSError(error.errno, f"cannot write it: {error.strerror}", str(self._folder / name)) from error
             self._known.add(name)
         return name
 
