@@ -13,7 +13,7 @@ ON_DISK = "bytes on the disk for each"
 
 def d4a(quick: bool) -> Row:
     """A chain in the calling process."""
-    size = 5_000 if quick else 50_000
+    size = 50_000
     return Row(
         key="D4a",
         work="durable chain of no-op steps, inline",
@@ -129,7 +129,7 @@ def d8a(quick: bool) -> Row:
         key="D8a",
         work="a run that goes on: catching up with what is done",
         unit="seconds for a million steps",
-        entries=[Entry(OURS, "surviving:Resumed", 5_000 if quick else 100_000, patience=300)],
+        entries=[Entry(OURS, "surviving:Resumed", 50_000 if quick else 200_000, warm=1_000, patience=300)],
         goals=[Goal("≤ 2.5 s", OURS, 2.5)],
         runs=3,
     )

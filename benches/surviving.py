@@ -254,7 +254,7 @@ class Syncs:
         self._each = each
 
     def run(self, size: int) -> float:
-        few, many = (self._count(count) for count in (0, size))
+        few, many = (self._count(count) for count in (2, 2 + size))
         return (many - few) / (size if self._each else 1)
 
     def _count(self, size: int) -> int:

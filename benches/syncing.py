@@ -25,7 +25,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     with graflow_fast.workflow("syncs") as flow:
         step = graflow_fast.task(surviving.noop)
-        tasks = [step(task_id=f"n{i}") for i in range(max(1, size))]
+        tasks = [step(task_id=f"n{i}") for i in range(size)]
         graflow_fast.chain(*tasks) if kind == "chain" else graflow_fast.parallel(*tasks)
     executor = "inline" if kind == "chain" else "process"
     flow.execute(durable=folder / "runs.db", sync="power", executor=executor, max_workers=2)
