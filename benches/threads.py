@@ -1,4 +1,4 @@
-"""Owns rows N15 and N17: bodies in threads, alone and beside a pool that is busy."""
+"""Owns rows N15, N17, N19: bodies in threads, alone, beside a pool that is busy, and without the interpreter lock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from contest import Entry, Goal, Row
+from bodies import BODIES
+from contest import WORKERS, Entry, Goal, Row
 from engines import Engine
 
 LONGEST = 30.0  # seconds that the busy body waits to be told to end, at most
@@ -44,6 +45,20 @@ class Beside(Engine):
         if len(times) != size:
             raise RuntimeError(f"{len(times)} rounds of {size}")
         return (times[-1] - times[0]) / (size - 1) * 1e6
+
+
+class Computing(Engine):
+    """A group of members that compute: useful CPU time over cores × wall, in percent."""
+
+    def __init__(self, executor: str, body: str, seconds: float) -> None:
+        super().__init__(executor=executor)
+        self._body, self._seconds = BODIES[body], seconds
+
+    def run(self, size: int) -> float:
+        member = self.library.task(self._body)
+        with self.workflow() as flow:
+            self.library.parallel(*[member(task_id=f"n{i}") for i in range(size)])
+        return 100 * size * self._seconds / (WORKERS * self.timed_group(flow, size))
 
 
 def n15a(quick: bool) -> Row:
@@ -105,4 +120,30 @@ def n17(quick: bool) -> Row:
     )
 
 
-ROWS = {"N15a": n15a, "N15b": n15b, "N17": n17}
+def _n19(key: str, size: int, body: str, seconds: float, words: str) -> Row:
+    def entry(executor: str, free: bool) -> Entry:
+        label = f"{'threads' if executor == 'thread' else 'processes'}, {'3.14t' if free else 'with the lock'}"
+        params = {"executor": executor, "body": body, "seconds": seconds}
+        return Entry(label, "threads:Computing", size, params, free=free)
+
+    return Row(
+        key=key,
+        work=f"group of {size} members that compute for {words} each, in threads and in processes",
+        unit="% useful CPU",
+        entries=[entry(executor, free) for free in (False, True) for executor in ("process", "thread")],
+        goals=[],
+        note="Why `auto` has groups in processes without the lock, too: [the design](design.md), 7.",
+    )
+
+
+def n19a(quick: bool) -> Row:
+    """Members that are long for a task."""
+    return _n19("N19a", 40 if quick else 1_000, "spin_1ms", 0.001, "1 ms")
+
+
+def n19b(quick: bool) -> Row:
+    """Members that are short for one."""
+    return _n19("N19b", 100 if quick else 5_000, "spin_100us", 0.0001, "100 µs")
+
+
+ROWS = {"N15a": n15a, "N15b": n15b, "N17": n17, "N19a": n19a, "N19b": n19b}
