@@ -32,15 +32,14 @@ def describe(value: Any, code: CodeType, other: Callable[[Any], Value]) -> Value
         name: str = vars(value).get("__name__", "__main__")
         if name != "__main__" and sys.modules.get(name) is value and not is_sent_by_value(name):
             return MODULE, (name, *[module.__name__ for module in submodules_named(code, (value,))])
+    elif kind is GenericAlias:  # Python 3.10 says that it is a type, too
+        parts = tuple([describe(part, code, other) for part in value.__args__])
+        return ALIAS, (describe(value.__origin__, code, other), parts)
     elif kind is FunctionType or isinstance(value, type):
         if is_importable(value):
             return MEMBER, (value.__module__, value.__qualname__)
-    elif kind is BuiltinFunctionType:
-        if type(value.__self__) is ModuleType and is_importable(value):
-            return MEMBER, (value.__module__, value.__qualname__)
-    elif kind is GenericAlias:
-        parts = tuple([describe(part, code, other) for part in value.__args__])
-        return ALIAS, (describe(value.__origin__, code, other), parts)
+    elif kind is BuiltinFunctionType and type(value.__self__) is ModuleType and is_importable(value):
+        return MEMBER, (value.__module__, value.__qualname__)
     return other(value)
 
 
