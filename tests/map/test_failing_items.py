@@ -98,7 +98,7 @@ def test_retries_see_their_own_writes_and_print_in_place(executor, capsys):
 def test_a_waiting_retry_holds_up_nobody(executor):
     with workflow("w") as wf:
 
-        @task(retry_policy=RetryPolicy(max_retries=1, initial_interval=0.3), inject_context=True)
+        @task(retry_policy=RetryPolicy(max_retries=1, initial_interval=1.5), inject_context=True)
         def work(ctx, x):
             order = ctx.get_channel().atomic_add("order")
             if x == 0 and ctx.retry_count == 0:

@@ -212,7 +212,7 @@ def test_a_worker_that_is_stopped_between_two_steps_is_replaced():
     began = time.monotonic()
     _, context = flow.execute(max_workers=1, ret_context=True)
     assert len({context.get_result(name) for name in ("w0", "w1", "w2")}) == 3
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # on a busy machine, too; nobody waits for a timeout
 
 
 @task(inject_context=True)
