@@ -245,6 +245,11 @@ class TaskWrapper(Instances, Executable):
         Raises:
             TypeError: positional arguments were given (bind by keyword, or call ``t.run(...)``).
         """
+        if len(args) == 1 and isinstance(args[0], type) and self._definition.is_method:
+            # A class method, from Python 3.13 on: `classmethod` gives what it wraps its class, and asks it nothing.
+            from graflow_fast.core.methods import task_of_object
+
+            return task_of_object(self, args[0])(**kwargs)
         if args:
             raise TypeError(
                 f"Task '{self._task_id}': TaskWrapper instance creation does not support positional arguments "
@@ -346,6 +351,9 @@ class TaskWrapper(Instances, Executable):
 _FUNCTION_ATTRIBUTES = frozenset(("__name__", "__qualname__", "__wrapped__", "__annotations__", "_original_func"))
 if LAZY_ANNOTATIONS:
     _FUNCTION_ATTRIBUTES |= {"__annotate__"}
+    for _kind in (TaskWrapper, Executable):  # which would be found before those of the task's function
+        if "__annotations__" in vars(_kind):
+            del _kind.__annotations__
 
 _CORE_STATE = frozenset({"_links", "__doc__", "__module__"})
 
