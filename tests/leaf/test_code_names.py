@@ -19,7 +19,7 @@ NAMED = {
     "def f():\n class C:\n  class D:\n   x = LIMIT\n return C.D.x": {"LIMIT"},
     "def f():\n class C:\n  x = [LIMIT for _ in range(2)]\n return C": {"LIMIT", "range"},
     "def f():\n class C:\n  global SET\n  SET = LIMIT\n return C": {"SET", "LIMIT"},
-    "def f():\n class C:\n  x: LIMIT = 1\n return C": {"LIMIT"} if sys.version_info < (3, 14) else set(),
+    "def f():\n class C:\n  x: LIMIT = 1\n return C": {"LIMIT"},
     "def f():\n @DECORATOR\n class C:\n  @METHOD\n  def g(self, x=DEFAULT): pass\n return C": {
         "DECORATOR",
         "METHOD",
