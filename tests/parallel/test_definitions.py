@@ -5,6 +5,7 @@ import gc
 import pytest
 from told import Pool
 
+from graflow_fast import task, workflow
 from graflow_fast.core.definition import Definition
 from graflow_fast.core.task import TaskWrapper
 
@@ -224,3 +225,20 @@ def test_what_is_one_object_stays_one(pool, source, answer):
     definition = Definition(namespace["body"])
     key = pool.table.keys_for(definition, "t")[0]
     assert run(pool, [key]) == [answer]
+
+
+def test_functions_of_one_code_with_annotations_of_their_own():
+    """What a value may be for a parameter is each function's own."""
+
+    def make(kind):
+        def body(x: kind):
+            return x
+
+        return body
+
+    alone = []
+    for kind in (dict, int):
+        with workflow("alone") as flow:
+            task("first")(lambda: {"x": 1}) >> task("body")(make(kind))
+            alone.append(flow.execute(executor="process", max_workers=1))
+    assert alone == [{"x": 1}, 1]

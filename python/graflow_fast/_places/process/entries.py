@@ -20,7 +20,7 @@ from graflow_fast._wire import crossing
 from graflow_fast._wire.descriptions import are_plain
 from graflow_fast._wire.functions import MEMBER, SHOWN
 from graflow_fast._wire.importable import is_importable
-from graflow_fast.core.definition import Definition
+from graflow_fast.core.definition import LAZY_ANNOTATIONS, Definition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +116,7 @@ class Pattern:
         """Say whether all that is not in the template crosses without a pickle."""
         if not are_plain(tuple(self.fields[4].values())):
             return False
-        if self.template is None:
+        if self.template is None or LAZY_ANNOTATIONS:  # then tasks show what their function says when somebody asks
             return True
         try:
             return bool(self.shown.get("__annotations__") == self.template.annotations)
@@ -197,6 +197,8 @@ def pattern_of(definition: Definition) -> Pattern | None:
     if fields[_RICH_OPTION] is not None:
         return None
     if type(function) is FunctionType:
+        if LAZY_ANNOTATIONS and getattr(function.__annotate__, "__closure__", None):  # type: ignore[attr-defined,unused-ignore]
+            return None  # its annotations are its own: another one of this code may have others
         defaults, keyword_defaults = function.__defaults__, function.__kwdefaults__
         # What tells its parameters, without looking at each; annotations are among what it shows.
         counts = 0 if defaults is None else len(defaults), None if not keyword_defaults else tuple(keyword_defaults)
