@@ -16,6 +16,7 @@ __all__ = [
     "Instances",
     "Journal",
     "NodeIds",
+    "OutputWatch",
     "PlainJournal",
     "PlainSteps",
     "Pool",
@@ -40,6 +41,7 @@ __all__ = [
     "are_unlinked_tasks",
     "by_definition",
     "die_with_parent",
+    "gather_output",
     "give_back_memory",
     "global_names",
     "is_member",
@@ -282,7 +284,7 @@ class WorkerLink:
     def __new__(cls, socket_fd: int, claims_fd: int) -> WorkerLink: ...
     @property
     def running(self) -> RunningTask: ...
-    def watch_output(self) -> None: ...
+    def watch_output(self, pipes: list[int], files: list[int], news: int) -> OutputWatch: ...
     def run_tasks(self, side: Any) -> None: ...
     def next(self, until_idle: bool = False) -> tuple[int, bytes] | tuple[()] | None: ...
     def definition(self, key: int) -> bytes | None: ...
@@ -294,6 +296,23 @@ class WorkerLink:
     def name(self, name: str) -> None: ...
     def has_queued(self) -> bool: ...
     def live_epoch(self) -> int: ...
+
+@final
+class OutputWatch:
+    """How far descriptors 1 and 2 of this worker have been written; any thread may ask."""
+
+    def note(self) -> tuple[int, int] | None:
+        """The positions if something was written since the last note."""
+
+    def positions(self) -> tuple[int, int]: ...
+    def read(self, index: int, start: int, end: int) -> bytes:
+        """What was written to descriptor 1 (index 0) or 2 between two positions."""
+
+    def adopt(self) -> None:
+        """What is behind them now is what is put back from now on."""
+
+    def doubt(self) -> None:
+        """A body may have closed or replaced one of them: it is put back when that body has ended."""
 
 @final
 class RunningTask:
@@ -398,6 +417,8 @@ def pack_call(module: str, name: str, arguments: tuple[Any, ...]) -> bytes | Non
 
 def give_back_memory() -> None: ...
 def die_with_parent(parent: int) -> bool: ...
+def gather_output(pipe: int, file: int, news: int | None = None) -> int | None:
+    """Moves what is in a pipe to the end of its file, without waiting; None if another process is at it."""
 
 # ---- language --------------------------------------------------------------------------------------------------------
 

@@ -161,6 +161,21 @@ def test_a_station_that_comes_later_is_used(children: Any, tmp_path: Path) -> No
     assert len(set(results(run.context, names))) == 2
 
 
+def test_what_shells_write_to_streams_that_they_open_anew_comes_whole(children: Any, capsys: Any) -> None:
+    with workflow("w") as wf:
+
+        @task
+        def member(number: int) -> None:
+            print("before", number)
+            os.system(f"echo one {number}; echo two {number} > /dev/stdout; echo three {number} > /dev/stderr")
+            print("after", number)
+
+        group = parallel(*[member(task_id=f"m{n}", number=n) for n in range(4)])
+        wf.execute(executor=children(1, place="all"), start_node=group.task_id)
+    expected = "".join(f"before {n}\none {n}\ntwo {n}\nafter {n}\n" for n in range(4))
+    assert capsys.readouterr() == (expected, "".join(f"three {n}\n" for n in range(4)))
+
+
 def test_output_is_shown_while_a_body_runs(children: Any, tmp_path: Path, capsys: Any) -> None:
     with workflow("w") as wf:
 

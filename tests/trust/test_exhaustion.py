@@ -67,7 +67,7 @@ def test_a_pool_that_can_not_be_started():
         registry.shutdown_all()
         before = open_files()
         outcomes = []
-        for extra in range(20):
+        for extra in range(26):
             allow(extra)
             begun = time.monotonic()
             with warnings.catch_warnings(record=True) as caught:

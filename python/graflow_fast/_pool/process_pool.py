@@ -182,8 +182,7 @@ class ProcessPool:
         found = self._workers.get(worker)
         signal = code = peak = None
         was_killed_here = False
-        said: list[Piece] = []
-        written: list[Piece] = []
+        said, written = list[Piece](), list[Piece]()
         if found is not None:
             was_killed_here = self.find_exit(found)
             if found.exit is not None:
@@ -214,6 +213,7 @@ class ProcessPool:
             with contextlib.suppress(RuntimeError):
                 self._server.kill(found.number, 0.0)
             found.exit = self._server.wait_for_exit(found.number, _EXIT)
+        found.end()
         return was_killed_here
 
     def written_by(self, worker: int, until: tuple[int, int] | None = None) -> Written:
@@ -327,6 +327,7 @@ class ProcessPool:
             opened.pop_all()
             theirs.close()
             os.close(claims)
+        worker.hand_over()
         self._awaited.append(number)
 
     def _fork_missing(self) -> None:

@@ -13,7 +13,7 @@ from graflow_fast._wire.imports import is_importing
 
 #: What the coordinator has open for a pool, and for each of its workers, while they are started.
 _OWN_DESCRIPTORS = 8
-_DESCRIPTORS_PER_WORKER = 5
+_DESCRIPTORS_PER_WORKER = 7
 #: Pools may be started by workers of pools, but only so deep: a module that starts one when it is imported would go on
 #: for ever.
 _DEEPEST = 4

@@ -5,9 +5,11 @@ Owns these files. Must not know links, claims or other workers.
 
 from __future__ import annotations
 
+import contextlib
+
 from graflow_fast._pool.lost import Piece
-from graflow_fast._pool.output import Stream
-from graflow_fast._pool.written import Written
+from graflow_fast._pool.output import PipedStream, Stream
+from graflow_fast._pool.written import MISSED, Written
 from graflow_fast._wire.crossing import STDERR, STDOUT
 
 
@@ -24,19 +26,34 @@ class WorkerProcess:
         self.number = -1
         self.pid = 0
         self.exit: tuple[int, int] | None = None
-        streams: list[Stream] = []
-        try:
-            for name in ("graflow-stdout", "graflow-stderr", "graflow-journal"):
-                streams.append(Stream(name))
-        except OSError:
-            for stream in streams:
-                stream.close()
-            raise
-        self.stdout, self.stderr, self.journal = streams
+        with contextlib.ExitStack() as opened:
+            self.stdout = PipedStream("graflow-stdout")
+            opened.callback(self.stdout.close)
+            self.stderr = PipedStream("graflow-stderr")
+            opened.callback(self.stderr.close)
+            self.journal = Stream("graflow-journal")
+            opened.pop_all()
 
     def descriptors(self) -> list[int]:
-        """The files that its process writes to: standard output, standard error, journal."""
-        return [self.stdout.fd, self.stderr.fd, self.journal.fd]
+        """What its process writes to: the journal; files, pipes and their entries for standard output and error."""
+        both = self.stdout, self.stderr
+        return [
+            self.journal.fd,
+            *[each.fd for each in both],
+            *[each.pipe for each in both],
+            *[each.entry for each in both],
+        ]
+
+    def hand_over(self) -> None:
+        """Let go of what is its process's alone, now that it was sent."""
+        self.stdout.hand_over()
+        self.stderr.hand_over()
+
+    def end(self) -> None:
+        """Take in what its process has left in the pipes, now that it is gone."""
+        for stream in (self.stdout, self.stderr):
+            stream.gather()
+            stream.end()
 
     def said(self, ticket: int, at: int = 0) -> tuple[list[Piece], int]:
         """What a task has printed, logged and warned so far, from a place on; and where that ends."""
@@ -54,8 +71,11 @@ class WorkerProcess:
         """What it has written to its descriptors since the last call, up to these positions."""
         at = self.stdout.read_to, self.stderr.read_to
         if until is None:
+            self.stdout.gather()
+            self.stderr.gather()
             return Written(at, (self.stdout.drain(), self.stderr.drain()))
-        return Written(at, (self.stdout.drain(until[0]), self.stderr.drain(until[1])))
+        data = self.stdout.drain(until[0]), self.stderr.drain(until[1] & ~MISSED)
+        return Written(at, data, has_missed=bool(until[1] & MISSED))
 
     def written_lines(self) -> list[Piece]:
         """What `written` would return, but whole lines only."""

@@ -6,7 +6,6 @@ Owns listening to what it says among all that is kept here for the report. Must 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -46,9 +45,10 @@ class InWorker:
     def listening(self) -> Iterator[list[tuple[int, Any]]]:
         """Keep what the body says; it is reported nevertheless."""
         said: list[tuple[int, Any]] = []
-        count, places = len(output.pieces), [_position(1), _position(2)]
+        count, places = len(output.pieces), list(_positions())
         yield said
-        kept = [*output.pieces[count:], (WRITTEN_STDOUT, _position(1)), (WRITTEN_STDERR, _position(2))]
+        out, error = _positions()
+        kept = [*output.pieces[count:], (WRITTEN_STDOUT, out), (WRITTEN_STDERR, error)]
         for kind, content in kept:
             if kind in (WRITTEN_STDOUT, WRITTEN_STDERR):
                 said.extend(_written(kind, content, places))
@@ -78,18 +78,15 @@ class InWorker:
         output.keep_warning(warning, *(("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)))
 
 
-def _position(descriptor: int) -> int:
-    try:
-        return os.lseek(descriptor, 0, os.SEEK_CUR)
-    except OSError:
-        return 0
+def _positions() -> tuple[int, int]:
+    return (0, 0) if output.watched is None else output.watched.positions()
 
 
 def _written(kind: int, until: int, places: list[int]) -> list[tuple[int, Any]]:
     """Return what subprocesses and C code have written to a descriptor since the last look."""
     index = kind - WRITTEN_STDOUT
     start, places[index] = places[index], max(until, places[index])
-    if until <= start:
+    if until <= start or output.watched is None:
         return []
-    text = os.pread(index + 1, until - start, start).decode("utf-8", "replace")
+    text = output.watched.read(index, start, until).decode("utf-8", "replace")
     return [(STDOUT if index == 0 else STDERR, text)]

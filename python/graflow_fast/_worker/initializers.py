@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graflow_fast._worker import mutations
+from graflow_fast._worker import mutations, output
 from graflow_fast._worker.operations import Operations
 from graflow_fast.exceptions import GraflowRuntimeError
 
@@ -36,6 +36,7 @@ def call(worker: Worker, key: int) -> None:
             error,
         ) from error
     worker.initialized.add(key)
+    output.adopt()
     while hasattr(function, "func"):
         function = function.func
     code = getattr(function, "__code__", None)

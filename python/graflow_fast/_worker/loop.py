@@ -43,7 +43,7 @@ def run(link: WorkerLink) -> None:
     output.install(link.running)
     surroundings.install()
     when_imported(_SEGMENTS, lambda segments: _await_arrival(segments, tasks))
-    link.watch_output()
+    output.watch(link)
     link.run_tasks(tasks)
     while link.next(_uses_shared_memory()) is not None:  # there is nothing to do for now
         sys.modules[_SEGMENTS].rest()

@@ -65,9 +65,7 @@ def _open_descriptors() -> list[str]:
 _MOST_LOOKED_FOR = 4096
 
 
-def main(
-    template: int, boot: dict[str, Any], link: int, claims: int, stdout: int, stderr: int, journal: int
-) -> NoReturn:
+def main(template: int, boot: dict[str, Any], link: int, claims: int, journal: int, *given: int) -> NoReturn:
     """Become a worker; called in the forked child.
 
     How it ends is no message, since bodies may end it in any way: whether it had begun a task, and that it lost its
@@ -77,11 +75,13 @@ def main(
     try:
         gc.enable()  # it may be off in the template
         os.setpgid(0, 0)
-        _arrange_descriptors({link, claims, journal}, stdout, stderr)
+        *kept, out, error, news = given
+        _arrange_descriptors({link, claims, journal, *kept, news}, out, error)
         from graflow_fast import _core, _stacks
         from graflow_fast._worker import output
 
         output.use_journal(journal)
+        output.use_pipes(kept[2:], kept[:2], news)
 
         if not _core.die_with_parent(template):
             os._exit(0)
@@ -139,9 +139,17 @@ def _arrange_descriptors(own: set[int], stdout: int, stderr: int) -> None:
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     close_descriptors(keep={0, 1, 2, *own})
-    for stream in (sys.stdout, sys.stderr):
-        assert isinstance(stream, io.TextIOWrapper)
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    sys.stdout = sys.__stdout__ = _stream(1, sys.stdout)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, sys.stderr)  # type: ignore[misc]
+
+
+def _stream(descriptor: int, former: Any) -> Any:
+    """Return a stream in the place of the template's, which believes that it can be moved in its file."""
+    raw: Any = io.FileIO(descriptor, "w", closefd=False)
+    raw.name = former.name
+    made: Any = io.TextIOWrapper(raw, former.encoding, "backslashreplace", line_buffering=True, write_through=True)
+    made.mode = "w"
+    return made
 
 
 def _volunteer_for_the_oom_killer() -> None:

@@ -1,6 +1,6 @@
 """Keeping what bodies print, log and warn in a worker, as pieces that travel with their report.
 
-What subprocesses and C code write goes to files behind descriptors 1 and 2, which the coordinator reads. Here is noted
+What subprocesses and C code write goes through descriptors 1 and 2 to files, which the coordinator reads. Here is noted
 how far these were written between two pieces, so that all comes in the order in which it was said.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from logging import LogRecord
     from typing import Any
 
-    from graflow_fast._core import Journal, RunningTask
+    from graflow_fast._core import Journal, OutputWatch, RunningTask, WorkerLink
 
     #: What a task said at once: (kind, content).
     Piece = tuple[int, Any]
@@ -35,8 +35,10 @@ _running: RunningTask
 #: Where pieces are kept as well: they are there when this process is not any more.
 _journal: Journal | None = None
 
-#: How far descriptors 1 and 2 had been written at the last look.
-_written = [0, 0]
+#: What is behind descriptors 1 and 2: pipes, files, and an event that says that another process has moved.
+_given: tuple[list[int], list[int], int] = ([], [], -1)
+#: How far they have been written; None where nobody asks for it.
+watched: OutputWatch | None = None
 #: The kind of a text that has not ended its line: what ends it belongs to the same `print`. -1 if there is none.
 _open_line = -1
 
@@ -44,7 +46,7 @@ _open_line = -1
 def _keep(kind: int, content: Any) -> None:
     global _open_line
     if content != "\n" or kind != _open_line:
-        _note_written(kind)
+        _note_written()
     _open_line = kind if kind <= STDERR and content[-1] != "\n" else -1
     _add(kind, content)
 
@@ -66,24 +68,25 @@ def _pickled(content: Any) -> bytes:
     return dumps(content)
 
 
-def _note_written(kind: int) -> None:
+def _note_written() -> None:
     """Add a place for what others have written since the last look, if anything has been."""
-    # One look costs a fraction of what keeping a piece does; the other descriptor is looked at when there is news.
-    if _position(0 if kind == STDOUT else 1) or (kind != STDOUT and _position(0)):
-        for index, place in enumerate((WRITTEN_STDOUT, WRITTEN_STDERR)):
-            position = _position(index)
-            if position:
-                _written[index] = position
-                _add(place, position)
+    # One look costs a fraction of what keeping a piece does.
+    positions = None if watched is None else watched.note()
+    if positions is not None:
+        _add(WRITTEN_STDOUT, positions[0])
+        _add(WRITTEN_STDERR, positions[1])
 
 
-def _position(index: int) -> int:
-    """Return how far a descriptor has been written, 0 if that was known."""
-    try:
-        position = os.lseek(index + 1, 0, os.SEEK_CUR)
-    except OSError:  # the body has closed it, or put something else in its place
-        return 0
-    return position if position > _written[index] else 0
+def use_pipes(pipes: list[int], files: list[int], news: int) -> None:
+    """Take what is behind descriptors 1 and 2."""
+    global _given
+    _given = pipes, files, news
+
+
+def watch(link: WorkerLink) -> None:
+    """From now on reports say what was written to descriptors 1 and 2."""
+    global watched
+    watched = link.watch_output(*_given)
 
 
 def use_journal(fd: int) -> None:
@@ -139,6 +142,18 @@ def take() -> list[Piece] | None:
 def mark() -> None:
     """See to it that the running task's end is looked at as if it had said something."""
     pieces.append(MARK)
+
+
+def doubt() -> None:
+    """Have descriptors 1 and 2 put back after the running task, if it has closed or replaced them."""
+    if watched is not None:
+        watched.doubt()
+
+
+def adopt() -> None:
+    """Take what is behind descriptors 1 and 2 now for that of every task from now on: an initializer put it there."""
+    if watched is not None:
+        watched.adopt()
 
 
 class _Keeper:

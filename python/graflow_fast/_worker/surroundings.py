@@ -51,6 +51,8 @@ def install() -> None:
         (sys, ("setrecursionlimit", "settrace", "setprofile")),
     ):
         _note_calls(module, names)
+    for name in ("close", "closerange", "dup2"):
+        setattr(os, name, _doubting(getattr(os, name)))
     when_imported(_REGISTRY, lambda registry: _note_calls(registry, ("make_current",)))
     if "signal" in sys.modules:  # else it takes these when it is imported
         signal = sys.modules["signal"]
@@ -73,6 +75,7 @@ def take() -> None:
     _environment.clear()
     _environment.update(os.environ)
     _handlers.clear()
+    output.adopt()
     changed = False
 
 
@@ -154,6 +157,16 @@ def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*arguments, **options)
 
     return named_as(function, noting)
+
+
+def _doubting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have descriptors 1 and 2 looked at after the running task, however short: this may concern them."""
+
+    def doubting(*arguments: Any, **options: Any) -> Any:
+        output.doubt()
+        return function(*arguments, **options)
+
+    return named_as(function, doubting)
 
 
 def _noting_handlers(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,8 @@ cannot have been reused. Must not know tasks or frames. It talks to the coordina
 socket (protocol below) and ends, with all its workers, when that socket or the coordinator ends.
 
 To the template: ``("boot",)`` with the descriptor of a file that holds what the workers from then on find around them,
-``("fork", number)`` with five descriptors (link, claims, stdout, stderr, journal), ``("kill", number, grace)``,
+``("fork", number)`` with nine descriptors (link, claims, journal; of standard output and error the files, the pipes,
+and the pipes' entries), ``("kill", number, grace)``,
 ``("preload", module)``, ``("end", grace)``.
 From it: ``("forked", number, pid)`` with a process descriptor, ``("failed", number, why)``,
 ``("exited", number, status, peak_rss_bytes)``.
@@ -24,6 +25,8 @@ import select
 import sys
 import time
 
+from graflow_fast._worker.output_pipes import OutputPipes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -33,8 +36,9 @@ else:
     import _signal as signal
 
 MESSAGE_BYTES = 1 << 16
-#: What a worker is given: link, claims, stdout, stderr, journal.
-_DESCRIPTORS = 5
+#: What a worker is given, and which of that the template keeps: see above.
+_DESCRIPTORS = 9
+_FILES, _PIPES = slice(3, 5), slice(5, 7)
 _NEVER = float("inf")
 #: Seconds after the first worker was asked for until everything else is imported: a first result is there by then.
 _COMPLETION = 0.1
@@ -54,6 +58,7 @@ class _Template:
         self.pids: dict[int, int] = {}  # number -> pid
         self.deadlines: dict[int, float] = {}  # pid -> when SIGTERM becomes SIGKILL
         self.poller = select.poll()
+        self.output = OutputPipes(self.poller)
         self.poller.register(control.fileno(), select.POLLIN)
         # The socket may also be open in children that the user's program forked: watch the process itself, too.
         self.coordinator = os.pidfd_open(coordinator)
@@ -71,7 +76,9 @@ class _Template:
             ready = self.poller.poll(self._patience())
             if self.completion is not None and time.monotonic() >= self.completion:
                 self._complete()
-            for fd, _ in ready:
+            for fd, event in ready:
+                if self.output.take(fd, event):
+                    continue
                 if fd in self.children:
                     self._reap(fd)
                 elif fd == self.coordinator:
@@ -79,12 +86,13 @@ class _Template:
                 elif (answer := self._take_request()) is not None:
                     ended, grace = True, answer
             self._kill_overdue()
+            self.output.empty_due()
             if ended:
                 break
         self._end(grace)
 
     def _patience(self) -> int | None:
-        due = min(self.deadlines.values(), default=_NEVER)
+        due = min([self.output.next_due(), *self.deadlines.values()])
         if self.completion is not None:
             due = min(due, self.completion)
         return None if due == _NEVER else max(0, int((due - time.monotonic()) * 1000) + 1)
@@ -133,6 +141,7 @@ class _Template:
         try:
             if len(fds) < _DESCRIPTORS:  # the system gives what there is room for
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            fds.append(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
             template = os.getpid()
             pid = os.fork()
             if pid == 0:
@@ -145,10 +154,13 @@ class _Template:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
             self._tell(("failed", number, error.strerror))
-            return
-        finally:
             for fd in fds:
                 os.close(fd)
+            return
+        files, pipes, news = fds[_FILES], fds[_PIPES], fds[-1]
+        for fd in set(fds).difference(files, pipes, (news,)):
+            os.close(fd)
+        self.output.add(number, pipes, files, news)
         try:
             os.setpgid(pid, pid)  # as the child does: whoever comes first
         except OSError:
@@ -184,6 +196,7 @@ class _Template:
         # Not reaped yet, so the number is still its own: whatever it has left in its group goes with it.
         _signal_group(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
+        self.output.end(number)
         self._tell(("exited", number, status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 
     def _tell(self, message: tuple[Any, ...], fd: int | None = None) -> None:
@@ -200,12 +213,16 @@ class _Template:
         begun = time.monotonic()
         asked = False
         while self.children and (left := begun + grace - time.monotonic()) > 0:
+            self.output.empty_due()
             if not asked and time.monotonic() >= begun + _LEAVE:
                 asked = True
                 for pid in self.pids.values():
                     _signal_group(pid, signal.SIGTERM)
                     _signal_group(pid, signal.SIGCONT)
-            for fd, _ in self.poller.poll(left * 1000 if asked else _LEAVE * 1000):
+            left = min(left if asked else _LEAVE, max(0.0, self.output.next_due() - time.monotonic()))
+            for fd, event in self.poller.poll(left * 1000 + 1):
+                if self.output.take(fd, event):
+                    continue
                 if fd in self.children:
                     self._reap(fd)
                 elif (answer := self._take_request()) is not None:

@@ -1,10 +1,12 @@
 //! The system calls, and nothing else: every one that the standard library lacks, wrapped so that callers need no
-//! `unsafe`. Linux only for now; a port replaces this file.
+//! `unsafe`. Linux only for now; a port replaces this file and those below it.
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Once;
+
+pub mod pipes;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 {
@@ -34,7 +36,7 @@ pub fn own(fd: RawFd) -> io::Result<OwnedFd> {
 #[cfg(test)]
 pub fn memory_file() -> io::Result<OwnedFd> {
     // SAFETY: the name is a terminated string.
-    let fd = check(unsafe { libc::memfd_create(c"claims".as_ptr(), libc::MFD_CLOEXEC) })?;
+    let fd = check(unsafe { libc::memfd_create(c"test".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) })?;
     own(fd)
 }
 
@@ -249,13 +251,6 @@ pub fn block_signals() {
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
     }
-}
-
-/// Where the next write to a descriptor goes; `None` if it is closed or has no position.
-pub fn position(fd: RawFd) -> Option<i64> {
-    // SAFETY: integers only.
-    let position = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
-    (position >= 0).then_some(position)
 }
 
 /// An error if a descriptor has been closed behind its owner's back.

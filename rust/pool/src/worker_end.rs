@@ -15,7 +15,7 @@ use crate::frame::{self, FrameError, Kind, HEADER, MAX_BODY};
 use crate::handover::Place;
 use crate::inbox::{Filled, Frame, Inbox};
 use crate::os::{self, Wait};
-use crate::output::{OutputWatch, DESCRIPTORS};
+use crate::output::{OutputFiles, OutputWatch, DESCRIPTORS};
 use crate::reports::{Outgoing, FULL, LINGER};
 use crate::tickets::NumberMap;
 
@@ -64,7 +64,7 @@ pub struct WorkerEnd {
     gone: bool,
     has_flusher: bool,
     generation: u32,
-    output: Option<OutputWatch>,
+    output: Option<Arc<OutputWatch>>,
 }
 
 impl WorkerEnd {
@@ -89,9 +89,10 @@ impl WorkerEnd {
     }
 
     /// From now on reports say what their tasks wrote to descriptors 1 and 2 (see [`DESCRIPTORS`]).
-    pub fn watch_output(&mut self) -> io::Result<()> {
-        self.output = Some(OutputWatch::new()?);
-        Ok(())
+    pub fn watch_output(&mut self, given: OutputFiles) -> io::Result<Arc<OutputWatch>> {
+        let watch = Arc::new(OutputWatch::new(given)?);
+        self.output = Some(Arc::clone(&watch));
+        Ok(watch)
     }
 
     /// True in a child that a task forked: the link is its parent's.
@@ -164,8 +165,8 @@ impl WorkerEnd {
             return Err(EndError::NotRunning(ticket));
         };
         let now = os::now();
-        let written = match self.output.as_mut() {
-            Some(output) => self.claims.told(output.look(self.shared.link.as_fd()))?,
+        let written = match &self.output {
+            Some(output) => self.claims.told(output.look(self.shared.link.as_fd(), running.started, now))?,
             None => None,
         };
         let with_positions;

@@ -45,6 +45,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<progress::Progress>()?;
     module.add_class::<worker::journal::Journal>()?;
     module.add_class::<worker::link::WorkerLink>()?;
+    module.add_class::<worker::output::OutputWatch>()?;
     module.add_class::<worker::runner::RunningTask>()?;
     module.add_function(wrap_pyfunction!(wire::code::global_names, module)?)?;
     module.add_function(wrap_pyfunction!(wire::code::add_operations, module)?)?;
@@ -52,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(wire::plain::pack_call, module)?)?;
     module.add_function(wrap_pyfunction!(worker::link::die_with_parent, module)?)?;
     module.add_function(wrap_pyfunction!(worker::link::say_progress, module)?)?;
+    module.add_function(wrap_pyfunction!(worker::output::gather_output, module)?)?;
     module.add_function(wrap_pyfunction!(worker::packing::pack_failure, module)?)?;
     module.add_function(wrap_pyfunction!(driver::value::read_failure, module)?)?;
     module.add_function(wrap_pyfunction!(driver::telling::pack_chunk, module)?)?;

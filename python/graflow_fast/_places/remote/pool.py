@@ -213,6 +213,7 @@ class StationPool(ProcessPool):
         assert self._core is not None
         assert self._bridge is not None
         process = WorkerProcess()
+        process.end()  # what it writes comes by the line
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         claims = memory_file("graflow-claims")
         number = process.number = self._core.add_worker_elsewhere(ours.detach(), os.dup(claims))

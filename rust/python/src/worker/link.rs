@@ -1,11 +1,12 @@
 //! `_core.WorkerLink`: the worker's end of a link for Python.
 use std::sync::{Arc, OnceLock};
 
-use graflow_pool::{Blocked, ClaimTable, EndError, Task, WorkerEnd};
+use graflow_pool::{own, Blocked, ClaimTable, EndError, OutputFiles, Task, WorkerEnd};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
+use crate::worker::output::OutputWatch;
 use crate::worker::runner::{Runner, RunningTask, Told};
 use graflow_wire::work::Work;
 
@@ -140,8 +141,12 @@ impl WorkerLink {
         self.running.clone_ref(py)
     }
 
-    fn watch_output(&mut self) -> PyResult<()> {
-        Ok(self.end.watch_output()?)
+    fn watch_output(&mut self, pipes: [i32; 2], files: [i32; 2], news: i32) -> PyResult<OutputWatch> {
+        let [one, other] = files;
+        let files = [own(one)?.into(), own(other)?.into()];
+        let [one, other] = pipes;
+        let given = OutputFiles { pipes: [own(one)?, own(other)?], files, news: own(news)? };
+        Ok(OutputWatch::new(self.end.watch_output(given)?))
     }
 
     /// From now on `next` runs tasks itself; `side` is `graflow_fast._worker.tasks.Tasks`.

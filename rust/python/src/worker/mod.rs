@@ -4,6 +4,7 @@ pub(crate) mod journal;
 pub(crate) mod known;
 pub(crate) mod link;
 pub(crate) mod notes;
+pub(crate) mod output;
 pub(crate) mod packing;
 pub(crate) mod runner;
 pub(crate) mod sight;
