@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CACHE ?= $(HOME)/.cache/graflow-fast
 SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml') Cargo.toml pyproject.toml
 
-.PHONY: meaning help setup test test-trust test-rest test-compat test-graflow test-all test-versions pythons wheels release notices test-newest check check-newest format bench bench-peers demo docs picture pictures site links soak trust fuzz suite clean
+.PHONY: meaning engines help setup test test-trust test-rest test-compat test-graflow test-all test-versions pythons wheels release notices test-newest check check-newest format bench bench-peers demo docs picture pictures site links soak trust fuzz suite clean
 
 help:
 	@echo "make demo   set up and run the main example on the standard library"
@@ -114,6 +114,10 @@ test-newest check-newest:
 
 meaning: setup
 	GRAFLOW_FAST_EVERYWHERE=1 GRAFLOW_FAST_SEED=random $(BIN)/python -m pytest -q tests/meaning
+
+# Random programs whose bodies run on engines; those that are not installed fail.
+engines: setup
+	for engine in faulty dask ray loky; do PYTHONPATH=tests $(BIN)/python -m meaning.elsewhere $$engine $(or $(PROGRAMS),300) || exit 1; done
 
 check: setup
 	cargo fmt --all --check

@@ -16,7 +16,7 @@ from paired import Spread, ratio, spread
 
 DOCS = HERE.parent / "docs"
 QUIET = 0.2  # cores that others may use without a row being called disturbed
-KINDS = ("S", "N", "METG", "M", "D", "V")
+KINDS = ("S", "N", "METG", "M", "D", "V", "E")
 PLOTTED = ("S2", "S3", "S5", "S9", "S10", "N2", "N5a", "N13a", "N18a", "METG-stencil_1d")
 _INTRO = """# Benchmarks
 

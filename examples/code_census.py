@@ -371,7 +371,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure every Python file below a folder.")
     parser.add_argument("folder", nargs="?", default=sysconfig.get_path("stdlib"), help="default: standard library")
     parser.add_argument("--workers", type=int, help="worker processes; default: the usable cores")
-    parser.add_argument("--executor", choices=("auto", "inline", "process"), default="auto")
+    parser.add_argument("--executor", default="auto", help="auto, inline, process, dask://HOST:PORT or ray")
     parser.add_argument("--cache", metavar="FILE", help="where to keep the report; default: in your cache folder")
     parser.add_argument("--top", type=int, default=TOP, help=f"how many lines of each table; at most {TOP}")
     parser.add_argument("--rounds", type=int, default=1, help="how often each executor is measured; default: 1")

@@ -54,8 +54,8 @@ def test_bisection_gives_up_where_nothing_is_ever_useful(load):
 def test_rows_are_ordered_as_in_the_budgets_and_chosen_by_the_beginning(load):
     run = load("run")
     kinds = [key.split("-")[0].rstrip("abcdefgh0123456789") for key in run.ROWS]
-    assert sorted(set(kinds), key=kinds.index) == ["S", "N", "METG", "M", "D", "V"]
-    assert kinds == sorted(kinds, key=["S", "N", "METG", "M", "D", "V"].index)
+    assert sorted(set(kinds), key=kinds.index) == ["S", "N", "METG", "M", "D", "V", "E"]
+    assert kinds == sorted(kinds, key=["S", "N", "METG", "M", "D", "V", "E"].index)
     assert run.chosen("N6,N10") == ["N6", "N10a", "N10b"]
     assert run.chosen("METG") == [key for key in run.ROWS if key.startswith("METG-")]
     assert run.chosen("METG-fft") == ["METG-fft"]
