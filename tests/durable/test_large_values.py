@@ -52,6 +52,7 @@ def failed(store: Path, **options: Any) -> list[Path]:
     return sorted(Path(f"{store}-values-1").iterdir())
 
 
+@pytest.mark.filterwarnings("ignore::graflow_fast.exceptions.LostMutationWarning")
 @pytest.mark.parametrize("executor", ["inline", "process"])
 def test_a_content_is_there_once_and_comes_back_when_the_run_goes_on(store: Path, executor: str) -> None:
     """Although five rounds have written and returned it."""
