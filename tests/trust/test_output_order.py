@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from graflow_fast import parallel, task, workflow
+from graflow_fast._places.process import live_output
 
 SPEAKERS: dict[str, Callable[[str], Any]] = {
     "subprocess": lambda text: subprocess.run(["echo", text], check=True),
@@ -97,6 +98,23 @@ def test_live_output_has_the_order_too(capfd: pytest.CaptureFixture[str]) -> Non
         task(id="a")(body)
     wf.execute(executor="process", max_workers=1, output="live")
     assert capfd.readouterr().out == "".join(f"said {n}\ntold {n}\n" for n in range(200))
+
+
+def test_what_is_said_between_two_looks_of_the_program_keeps_its_order(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live, with looks as often as can be: what is written while it is asked what was printed comes later."""
+    monkeypatch.setattr(live_output, "INTERVAL", 0.0)
+
+    def body() -> None:
+        for n in range(2000):
+            print("said", n)
+            os.write(1, f"told {n}\n".encode())
+
+    with workflow("live") as wf:
+        task(id="a")(body)
+    wf.execute(executor="process", max_workers=1, output="live")
+    assert capfd.readouterr().out == "".join(f"said {n}\ntold {n}\n" for n in range(2000))
 
 
 def test_the_last_words_of_a_body_that_died_have_their_order(capfd: pytest.CaptureFixture[str]) -> None:

@@ -42,9 +42,13 @@ class Stream:
         self._free()
         return b"".join(parts)
 
-    def drain_lines(self) -> bytes:
-        """What was written since the last call, as far as it is whole lines (a carriage return ends one, too)."""
-        data = os.pread(self.fd, 1 << 20, self.read_to)
+    def length(self) -> int:
+        """Up to where it was written."""
+        return os.fstat(self.fd).st_size
+
+    def drain_lines(self, until: int) -> bytes:
+        """What `drain` would return, as far as it is whole lines (a carriage return ends one, too)."""
+        data = os.pread(self.fd, max(0, min(1 << 20, until - self.read_to)), self.read_to)
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         self.read_to += end
         self._free()
@@ -54,12 +58,12 @@ class Stream:
         """Take what was written since the last call for read; nothing is read of one that is closed."""
         if self.fd < 0:
             return
-        self.read_to = os.fstat(self.fd).st_size
+        self.read_to = self.length()
         self._free()
 
     def tail(self, size: int = _TAIL) -> bytes:
         """The end of all that was written, as far as it is kept."""
-        end = os.fstat(self.fd).st_size
+        end = self.length()
         return os.pread(self.fd, size, max(0, end - size))
 
     def close(self) -> None:

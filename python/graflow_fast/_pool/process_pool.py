@@ -221,10 +221,9 @@ class ProcessPool:
         found = self._workers.get(worker)
         return Written() if found is None else found.written(until)
 
-    def lines_written_by(self, worker: int) -> list[Piece]:
-        """What `written_by` would return, but whole lines only."""
-        found = self._workers.get(worker)
-        return [] if found is None else found.written_lines()
+    def process_of(self, worker: int) -> WorkerProcess | None:
+        """What is known of a worker's process, if there is one."""
+        return self._workers.get(worker)
 
     def said_by(self, worker: int, ticket: int, at: int = 0) -> tuple[list[Piece], int]:
         """What a task has printed, logged and warned so far in a worker, from a place on; and where that ends."""

@@ -77,9 +77,13 @@ class WorkerProcess:
         data = self.stdout.drain(until[0]), self.stderr.drain(until[1] & ~MISSED)
         return Written(at, data, has_missed=bool(until[1] & MISSED))
 
-    def written_lines(self) -> list[Piece]:
+    def lengths(self) -> tuple[int, int]:
+        """Up to where its descriptors have been written."""
+        return self.stdout.length(), self.stderr.length()
+
+    def written_lines(self, until: tuple[int, int]) -> list[Piece]:
         """What `written` would return, but whole lines only."""
-        found = ((STDOUT, self.stdout.drain_lines()), (STDERR, self.stderr.drain_lines()))
+        found = ((STDOUT, self.stdout.drain_lines(until[0])), (STDERR, self.stderr.drain_lines(until[1])))
         return [(kind, data.decode(errors="replace")) for kind, data in found if data]
 
     def skip_written(self) -> None:

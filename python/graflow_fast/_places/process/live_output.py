@@ -50,13 +50,19 @@ class LiveOutput:
             return
         self._next_look = now + INTERVAL
         for worker in self._core.workers():
+            process = self._pool.process_of(worker)
+            if process is None:
+                continue
+            # Before it is asked what was printed: what is written behind a print from here on must not come before it.
+            until = process.lengths()
             ticket = self._pool.speaker(worker)
             if ticket is None or self._core.running_on(ticket) != worker:
                 ticket = None  # what it said has come, or comes, with its report
             elif ticket not in self.later:
                 self._show_pieces(worker, ticket)
             if ticket is None or ticket not in self.later:
-                self._show_descriptors(worker)
+                for piece in process.written_lines(until):
+                    show(piece)
 
     def rest(self, ticket: int, pieces: list[Piece]) -> list[Piece]:
         """Return those of a task's pieces that have not been shown; the task is over."""
@@ -93,8 +99,4 @@ class LiveOutput:
 
     def _show_written(self, worker: int, until: tuple[int, int]) -> None:
         for piece in self._pool.written_by(worker, until).rest():
-            show(piece)
-
-    def _show_descriptors(self, worker: int) -> None:
-        for piece in self._pool.lines_written_by(worker):
             show(piece)
