@@ -54,8 +54,11 @@ class StartedDirectly:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def fork(self, number: int, boot: dict[str, object], fds: list[int]) -> None:
-        code = _WORKER.format(path=boot["path"], parent=os.getpid(), boot=dict(boot), fds=list(fds))
-        self._children[number] = subprocess.Popen([*sys.argv[3:], sys.executable, "-c", code], pass_fds=fds)
+        news = os.eventfd(0)  # the template would tell by it that it has moved output
+        given = [*fds, news]
+        code = _WORKER.format(path=boot["path"], parent=os.getpid(), boot=dict(boot), fds=given)
+        self._children[number] = subprocess.Popen([*sys.argv[3:], sys.executable, "-c", code], pass_fds=given)
+        os.close(news)
 
     def preload(self, module: str) -> None:
         """A worker imports what it needs: there is no template to do it before."""
@@ -69,6 +72,9 @@ class StartedDirectly:
 
     def is_alive(self) -> bool:
         return True
+
+    def forget_exits(self, known: object) -> None:
+        """Nobody asks for them again."""
 
     def end(self, grace: float) -> None:
         for child in self._children.values():
