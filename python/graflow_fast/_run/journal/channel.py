@@ -48,6 +48,11 @@ class RecordedChannel(MemoryChannel):
     def begun(self, key: Key) -> None:
         self._begun = key
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What a checkpoint holds are the values; who goes on from it decides anew whether that run is durable.
+        state = {name: value for name, value in self.__getstate__().items() if name not in ("log", "plain", "_begun")}
+        return MemoryChannel, (self.name,), state
+
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key`, one of the caller's own; `default` if there is none."""
         if self.ttl_data:
