@@ -11,6 +11,7 @@ import os
 import select
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,14 +32,14 @@ class Bridge:
     """Carries what the core and stations say to each other.
 
     Args:
-        changed: is called, in the bridge's thread, when a station was lost or can't start a worker.
+        changed: is called, in the bridge's thread, when a station was lost or no worker can be started.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self.lines: list[Line] = []
         #: By number of a worker: why its station was lost.
         self.lost_with: dict[int, str] = {}
-        #: Why a station could not start a worker.
+        #: Why no worker can be started: a station's reason, or a fault of this thread's.
         self.failure: str | None = None
         self._changed = changed
         self._calls: deque[Callable[[], None]] = deque()
@@ -46,6 +47,8 @@ class Bridge:
         self._poller = select.epoll()
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poller.register(self._wake[0], select.EPOLLIN)
+        self._guard = threading.Lock()
+        self._is_open = True
         self._ends = False
         self._thread = threading.Thread(target=self._serve, name="graflow_fast_bridge", daemon=True)
         self._thread.start()
@@ -54,8 +57,9 @@ class Bridge:
 
     def notify(self) -> None:
         """Let the bridge look around."""
-        with suppress(BlockingIOError, OSError):
-            os.write(self._wake[1], b"\0")
+        with self._guard, suppress(OSError):
+            if self._is_open:  # else the number may be somebody else's by now
+                os.write(self._wake[1], b"\0")
 
     def call(self, function: Callable[[], None]) -> None:
         """Have something done in the bridge's thread, in the order of calls."""
@@ -116,9 +120,8 @@ class Bridge:
         """In a forked child, which has no such thread: close what is open."""
         for _, near in self._by_descriptor.values():
             near.disown()
-        self._poller.close()
-        for descriptor in self._wake:
-            os.close(descriptor)
+        if self._is_open:
+            self._close()
 
     # --- in the bridge's thread
 
@@ -126,12 +129,20 @@ class Bridge:
         try:
             while not self._ends:
                 self._turn()
+        except BaseException:
+            self.failure = f"the bridge to the stations has failed:\n{traceback.format_exc()}"
+            self._changed()
         finally:
             for _, near in list(self._by_descriptor.values()):
                 near.close()
-            self._poller.close()
-            for descriptor in self._wake:
-                os.close(descriptor)
+            with self._guard:
+                self._close()
+
+    def _close(self) -> None:
+        self._is_open = False
+        self._poller.close()
+        for descriptor in self._wake:
+            os.close(descriptor)
 
     def _turn(self) -> None:
         held_back = any(near.is_full for _, near in self._by_descriptor.values())

@@ -66,4 +66,4 @@ class Carrier(Protocol):
         """Begin a station (`station.Station`, made of ``given``) on a worker, without waiting for it."""
 
     def close(self) -> None:
-        """Let go of what was made for this program; the engine itself goes on."""
+        """Let go of what a pool's stations needed here, now that they have ended; the engine itself goes on."""

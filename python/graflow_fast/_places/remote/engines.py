@@ -1,7 +1,7 @@
 """Which engine is meant by what users give as ``executor=``: its name, an address, or an object of the engine's own.
 
-Owns the way from there to a carrier, which is one and the same for one engine, so that its stations stay warm. Knows no
-engine: each module of `carriers` says itself what it takes.
+Owns the way from there to a carrier. Knows no engine: each module of `carriers` says itself what it takes, and gives
+the same carrier for one engine if its stations stay warm.
 """
 
 from __future__ import annotations

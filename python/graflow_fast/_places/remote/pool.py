@@ -179,6 +179,7 @@ class StationPool(ProcessPool):
             if self._bridge is not None:
                 self._bridge.close(grace)
         finally:
+            self._carrier.close()
             super().shutdown(grace)
 
     def disown(self) -> None:

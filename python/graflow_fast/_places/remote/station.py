@@ -74,6 +74,7 @@ class Station:
         #: Whether the program does nothing here, and so is not heard of.
         self._rests = False
         self._ends = False
+        self._is_open = True
         self._poller = select.epoll()
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poller.register(self._wake[0], select.EPOLLIN)
@@ -122,8 +123,9 @@ class Station:
         return self.leave(call)
 
     def _nudge(self) -> None:
-        with suppress(BlockingIOError, OSError):
-            os.write(self._wake[1], b"\0")
+        with self._guard, suppress(OSError):
+            if self._is_open:  # else the number may be somebody else's by now
+                os.write(self._wake[1], b"\0")
 
     def close(self) -> None:
         """End the workers, and wait for that a moment."""
@@ -145,7 +147,10 @@ class Station:
             self._tell()
             self._pool.shutdown(0.2)
             with self._guard:
+                self._is_open = False
                 self._poller.close()
+                for descriptor in self._wake:
+                    os.close(descriptor)
 
     def _turn(self) -> None:
         waits = self._pool.is_awaited()

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from graflow_fast._places.remote.carrier import Address
 from graflow_fast._places.remote.streams import StreamLink, serve
@@ -24,7 +23,6 @@ from graflow_fast.exceptions import ConfigError
 #: Seconds for an executor to answer a question: it may be busy with its owner's work.
 _ANSWER = 60.0
 _KEY_BYTES = 16
-_known: WeakKeyDictionary[Executor, ExecutorStations] = WeakKeyDictionary()
 
 
 class ExecutorStations:
@@ -64,18 +62,20 @@ class ExecutorStations:
         """Have a worker be a station."""
         if self._listener is None:
             self._listener = _listen()
-            threading.Thread(target=self._accept, name="graflow_fast_accept", daemon=True).start()
+            accepts = threading.Thread(
+                target=self._accept, args=(self._listener,), name="graflow_fast_accept", daemon=True
+            )
+            accepts.start()
         key = secrets.token_bytes(_KEY_BYTES)
         link = self._expected[key] = StreamLink(given)
         future = self._executor.submit(_be_station, self._listener.getsockname(), key)
         future.add_done_callback(lambda future: _note_end(link, future))
         return link
 
-    def _accept(self) -> None:
-        assert self._listener is not None
+    def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
                 link = self._expected.pop(_key_of(connection), None)
                 if link is None:
                     connection.close()
@@ -85,6 +85,8 @@ class ExecutorStations:
     def close(self) -> None:
         """Stop listening."""
         if self._listener is not None:
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)  # which wakes who accepts
             self._listener.close()
             self._listener = None
 
@@ -97,10 +99,7 @@ def carrier_of(value: Any) -> ExecutorStations | None:
         raise ConfigError("executor=ThreadPoolExecutor: threads of this program are executor='thread'")
     if type(value).__module__.startswith("graflow_fast."):
         raise ConfigError("executor=graflow_fast.Executor: workers of this program are executor='process' or 'auto'")
-    found = _known.get(value)
-    if found is None:
-        found = _known[value] = ExecutorStations(value)
-    return found
+    return ExecutorStations(value)
 
 
 def _listen() -> socket.socket:
