@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +95,26 @@ def test_values_go_with_their_run(store: Path) -> None:
     assert len(_store.gc(store, keep=1, dry=False)["removed"]) == 1
     assert not Path(f"{store}-values-1").exists()
     assert Path(f"{store}-values-2").exists()
+
+
+PROGRAM = """
+from graflow_fast import task, workflow
+with workflow("large") as wf:
+    @task
+    def large():
+        return b"x" * 300_000
+wf.execute(durable="runs.db", executor="inline")
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed, which shows what reaches the disk")
+def test_a_value_is_on_the_disk_before_an_entry_names_it(tmp_path: Path) -> None:
+    """Entries may outlive lost power that were not waited for; then what they name must be there, too."""
+    log = tmp_path / "calls"
+    traced = ["strace", "-f", "-qq", "-y", "-e", "trace=openat,write,rename,fsync,fdatasync", "-o", str(log)]
+    subprocess.run([*traced, sys.executable, "-c", PROGRAM], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    calls = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines() if "runs.db-values-1" in line]
+    told = [call.partition("(")[0] for call in calls]
+    last_write, renamed = max(i for i, call in enumerate(told) if call == "write"), told.index("rename")
+    assert "fsync" in told[last_write:renamed]
+    assert "fsync" in told[renamed:], "its name is on the disk, too"

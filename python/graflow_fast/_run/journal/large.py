@@ -15,10 +15,8 @@ from graflow_fast.exceptions import GraflowRuntimeError
 class LargeValues:
     """The large values of one run."""
 
-    def __init__(self, store: str, run: int, syncs: bool) -> None:
+    def __init__(self, store: str, run: int) -> None:
         self._folder = Path(f"{store}-values-{run}")
-        #: Whether they have to survive lost power as soon as an entry names them.
-        self._syncs = syncs
         self._known: set[str] = set()
 
     def put(self, data: bytes) -> str:
@@ -45,16 +43,15 @@ class LargeValues:
         draft = self._folder / f"{name}.new"
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
-            if self._syncs:
-                file.flush()
-                os.fsync(file.fileno())
+            file.flush()
+            # The system may write down the entry that will name it whenever it likes: it has to be there before.
+            os.fsync(file.fileno())
         draft.rename(path)
-        if self._syncs:
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def get(self, name: str) -> bytes:
         """Return the bytes of a name.

@@ -65,7 +65,7 @@ def open_journal(context: ExecutionContext, settings: Settings) -> Journal:
     syncs = settings.sync == "power"
     if row is None:
         writer = store.begin(workflow, name=settings.run, program=_program())
-        journal = Journal(writer, channel, None, LargeValues(store.path, writer.run, syncs), syncs)
+        journal = Journal(writer, channel, None, LargeValues(store.path, writer.run), syncs)
         journal.place = store.path, writer.run
     else:
         recorded, journal = _go_on(store, row, channel, syncs)
@@ -125,7 +125,7 @@ def _latest(store: Store, workflow: str, states: tuple[str, ...]) -> dict[str, A
 def _go_on(store: Store, row: dict[str, Any], channel: RecordedChannel, syncs: bool) -> tuple[Recorded, Journal]:
     """Return what was written down of a run, and the journal that goes on with it."""
     number = row["id"]
-    values = LargeValues(store.path, number, syncs)
+    values = LargeValues(store.path, number)
     if row["state"] in ("finished", "cancelled"):
         recorded = Recorded(entries(store.read(number, JOURNAL_STREAM), values))
         return recorded, Journal(None, channel, recorded, values, syncs)
