@@ -57,7 +57,7 @@ class Bodies:
             previous = self.previous_of(attempt)
             arguments = fill_arguments(definition, attempt.task_id, bound, context.channel, previous, len(positional))
         body = definition.func
-        if definition.resources is not None or definition.cache is not None or definition.injected is not None:
+        if definition.is_surrounded:
             from graflow_fast._places.surrounded import body_of
 
             body = body_of(definition, context.session_id)

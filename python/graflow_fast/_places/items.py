@@ -73,7 +73,7 @@ class ItemsHere:
             spread=owner.task.spread,
         )
         definition = owner.definition
-        if definition.resources is not None or definition.cache is not None or definition.injected is not None:
+        if definition.is_surrounded:
             from graflow_fast._places.surrounded import body_of
 
             body.func = body_of(definition, parent.session_id)

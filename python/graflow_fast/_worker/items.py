@@ -50,7 +50,7 @@ def run_chunk(
     body = Body(definition, name, bound_arguments, context_of, value, begins=worker.link.begin_body, spread=spread)
     if definition.cache is not None:
         body.func = cached_body(worker, definition, view.session_id)
-    elif definition.resources is not None or definition.injected is not None:
+    elif definition.is_surrounded:
         body.func = import_late("graflow_fast._body.resources").body_of(definition, view.session_id)
     each = watch is not None and watch.has_streams
     body.needs_context = body.needs_context or each

@@ -51,7 +51,7 @@ class Known:
         self.function = definition.func
         if definition.cache is not None:
             self.function = cached_body(worker, definition, view.session_id)
-        elif definition.resources is not None or definition.injected is not None:
+        elif definition.is_surrounded:
             self.function = import_late("graflow_fast._body.resources").body_of(definition, view.session_id)
         self.inject = definition.inject_context
         self.filler = Filler.of(definition)

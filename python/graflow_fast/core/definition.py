@@ -136,6 +136,11 @@ class Definition:
         #: What tasks show of the function, to be put into their dictionaries.
         self.shown = self.shown_by(func)
 
+    @property
+    def is_surrounded(self) -> bool:
+        """Whether there is something around a call of its body: resources that it takes, the cache, an LLM."""
+        return self.resources is not None or self.cache is not None or self.injected is not None
+
     @staticmethod
     def plain(func: Any, inject_context: bool, resolve_keyword_args: bool) -> Definition:
         """Return a new definition of a plain function with no more options than these.
